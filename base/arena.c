@@ -1,0 +1,110 @@
+#include "base/arena.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { BLOCK_SIZE = 64 * 1024, ALIGNMENT = 16 };
+
+struct block {
+    struct block *next;
+    size_t size, used;
+    _Alignas(ALIGNMENT) unsigned char bytes[];
+};
+
+struct arena {
+    struct block *blocks; /* newest first */
+    size_t cap, used;
+};
+
+struct arena *arena_new(size_t cap) {
+    struct arena *arena = calloc(1, sizeof *arena);
+    if (arena)
+        arena->cap = cap;
+    return arena;
+}
+
+static void blocks_free(struct block *block) {
+    while (block) {
+        struct block *next = block->next;
+        free(block);
+        block = next;
+    }
+}
+
+void arena_free(struct arena *arena) {
+    if (!arena)
+        return;
+    blocks_free(arena->blocks);
+    free(arena);
+}
+
+void arena_reset(struct arena *arena) {
+    struct block *keep = arena->blocks;
+    arena->used = 0;
+    if (!keep)
+        return;
+    blocks_free(keep->next);
+    keep->next = NULL;
+    keep->used = 0;
+}
+
+static struct block *block_add(struct arena *arena, size_t size) {
+    size_t capacity = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+    struct block *block = malloc(sizeof *block + capacity);
+    if (!block)
+        return NULL;
+    *block = (struct block){.next = arena->blocks, .size = capacity};
+    arena->blocks = block;
+    return block;
+}
+
+void *arena_take(struct arena *arena, size_t size) {
+    if (size > arena->cap || arena->used > arena->cap - size)
+        return NULL;
+    size_t rounded = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    struct block *block = arena->blocks;
+    if (!block || block->size - block->used < rounded)
+        block = block_add(arena, rounded);
+    if (!block)
+        return NULL;
+    void *at = block->bytes + block->used;
+    block->used += rounded;
+    arena->used += rounded;
+    return memset(at, 0, size);
+}
+
+void *arena_array(struct arena *arena, size_t count, size_t size) {
+    size_t total;
+    return __builtin_mul_overflow(count, size, &total) ? NULL : arena_take(arena, total);
+}
+
+struct str arena_copy(struct arena *arena, struct str s) {
+    char *copy = s.len < SIZE_MAX ? arena_take(arena, s.len + 1) : NULL;
+    if (copy && s.len)
+        memcpy(copy, s.ptr, s.len);
+    return (struct str){copy, copy ? s.len : 0};
+}
+
+struct str arena_vprintf(struct arena *arena, const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    char *text = length < 0 ? NULL : arena_take(arena, (size_t)length + 1);
+    if (text)
+        vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    return (struct str){text, text ? (size_t)length : 0};
+}
+
+struct str arena_printf(struct arena *arena, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    struct str text = arena_vprintf(arena, format, args);
+    va_end(args);
+    return text;
+}
+
+size_t arena_used(const struct arena *arena) {
+    return arena->used;
+}

@@ -1,0 +1,26 @@
+/* Capped bump allocator: everything of one request or one hunt run lives in one arena and goes with it.
+ * Past the cap, arena_take gives NULL, so that one request can't take the machine's memory.
+ * Not thread-safe: one arena, one thread at a time. */
+#pragma once
+#include <stdarg.h>
+#include <stddef.h>
+
+#include "base/str.h"
+
+struct arena;
+
+void arena_free(struct arena *arena);
+/* cap: bytes that may be taken in all. NULL when memory is out. */
+__attribute__((malloc, malloc(arena_free, 1))) struct arena *arena_new(size_t cap);
+/* Zeroed, aligned for any type; NULL past the cap. */
+void *arena_take(struct arena *arena, size_t size);
+/* count * size without overflow. */
+void *arena_array(struct arena *arena, size_t count, size_t size);
+/* A copy with a NUL behind it (not counted); ptr is NULL past the cap. */
+struct str arena_copy(struct arena *arena, struct str s);
+__attribute__((format(printf, 2, 3))) struct str arena_printf(struct arena *arena, const char *format, ...);
+struct str arena_vprintf(struct arena *arena, const char *format, va_list args);
+/* Bytes taken so far. */
+size_t arena_used(const struct arena *arena);
+/* Forgets everything taken; keeps the first block for use again. */
+void arena_reset(struct arena *arena);

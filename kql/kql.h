@@ -1,0 +1,59 @@
+/* KQL to SQL: text in; one SQL statement, its parameters and the result's columns out. No I/O, no globals; everything
+ * lives in the caller's arena. Literals of the query reach SQL as $n only; identifiers come from schema.h. */
+#pragma once
+#include "base/arena.h"
+#include "base/err.h"
+#include "kql/schema.h"
+
+struct kql_options {
+    bool strict;        /* refuse what Kusto refuses; else mend the known defects of published hunts with a warning */
+    int64_t now;        /* ticks: what now() and ago() mean */
+    int64_t from, to;   /* ticks, inclusive: bounds on Timestamp of every event table read; -1: none */
+    struct str device;  /* evidence: the raw events of this DeviceId behind the final statement's first summarize,
+                           distinct or project, every column of its table and AdditionalColumns; ptr NULL: off */
+    uint32_t max_rows;  /* LIMIT + 1 wrapped around the statement, so that a caller can tell "too many"; 0: none */
+};
+
+/* What a result column says of its row, by the expression it comes from, not by its name. */
+enum kql_role {
+    ROLE_NONE,
+    ROLE_DEVICE_ID,   /* DeviceId of an event table, as it was */
+    ROLE_DEVICE_NAME, /* DeviceName, as it was */
+    ROLE_FIRST,       /* min(Timestamp) */
+    ROLE_LAST,        /* max(Timestamp) */
+    ROLE_TIMESTAMP,   /* Timestamp, not aggregated */
+    ROLE_REPORTS,     /* make_set(ReportId) */
+    ROLE_REPORT,      /* ReportId, not aggregated */
+    ROLE_COUNT,       /* count() */
+    ROLE_KEY,         /* another `by` column of the last summarize */
+};
+
+struct kql_column {
+    struct str name;
+    enum kql_type type;
+    enum kql_role role;
+};
+
+struct kql_warning {
+    uint32_t line, column;
+    struct str text;
+};
+
+struct kql_program {
+    struct str sql;           /* one SELECT; the result's columns in order, datetimes and timespans as bigint ticks,
+                                 dynamic as json text (NULL for null), bool as boolean, real as float8, guid as text */
+    struct str *params;       /* text format, UTF-8; ptr NULL: SQL NULL. Each $n has a cast in the SQL. */
+    size_t param_count;
+    struct kql_column *columns;
+    size_t column_count;
+    struct kql_warning *warnings;
+    size_t warning_count;
+    uint32_t tables;          /* bit schema_table_index(t): an event table that is read */
+    int64_t window_from, window_to; /* ticks: the bounds on the main table's Timestamp known at compile time, -1: open */
+    bool ordered;             /* the final operator is sort/top: rows come in the query's order */
+};
+
+/* NULL with err (code BAD_QUERY, line, column, span, a suggestion in text) when the query can't be compiled. Errors name
+ * the unsupported thing. The program lives in the arena. */
+struct kql_program *kql_compile(struct arena *arena, struct str query, const struct kql_options *options,
+                                struct err *err);

@@ -1,0 +1,76 @@
+/* The event tables as KQL sees them and as they are stored, from schema.def. Const data, no I/O, any thread. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+/* Scalar types of Kusto. DATETIME and TIMESPAN are int64 ticks of 100 ns; INT is a 32-bit LONG. */
+enum kql_type { KQL_STRING, KQL_LONG, KQL_INT, KQL_BOOL, KQL_DATETIME, KQL_TIMESPAN, KQL_REAL, KQL_DECIMAL, KQL_GUID, KQL_DYNAMIC };
+
+const char *kql_type_name(enum kql_type type); /* "string", "long", … */
+
+enum schema_storage {
+    STORED_TS,     /* data.<table>.ts */
+    STORED_REPORT, /* data.<table>.report_id, NULL when the record has none */
+    STORED_PLAIN,  /* a column of the row; a string column holds NULL for "" */
+    STORED_TUPLE,  /* a field of the dictionary row that the slot points at; strings there are never NULL */
+};
+
+enum schema_dictionary_id {
+#define DICTIONARY(name) DICT_##name,
+#include "kql/schema.def"
+#undef DICTIONARY
+    DICT_COUNT
+};
+
+struct schema_field {
+    enum schema_dictionary_id dictionary;
+    const char *sql; /* column of dict.<dictionary> */
+    enum kql_type type;
+};
+
+struct schema_dictionary {
+    const char *name; /* table dict.<name>(id integer, digest uuid, fields…); id 0 is the all-empty tuple */
+    const struct schema_field *fields;
+    size_t field_count;
+};
+
+struct schema_column {
+    const char *name; /* Kusto's */
+    enum kql_type type;
+    enum schema_storage storage;
+    const char *sql;                        /* STORED_TUPLE: the dictionary's field, else the row's column */
+    const char *slot;                       /* STORED_TUPLE: the row's integer column */
+    enum schema_dictionary_id dictionary;   /* STORED_TUPLE */
+    uint8_t slot_index, field_index;        /* STORED_TUPLE: place in table->slots, in dictionary->fields */
+    bool decoration;                        /* not part of an event's identity */
+};
+
+struct schema_slot {
+    const char *sql;
+    enum schema_dictionary_id dictionary;
+};
+
+struct schema_table {
+    const char *name; /* Kusto's */
+    const char *sql;  /* table data.<sql>: ts bigint, device integer, report_id bigint, digest bigint, arrived bigint,
+                         extra text (JSON object of unknown columns, NULL: none), slots, plain columns */
+    const struct schema_column *columns;
+    size_t column_count;
+    const struct schema_slot *slots;
+    size_t slot_count;
+};
+
+enum { SCHEMA_TABLES = 10, SCHEMA_MAX_COLUMNS = 80, SCHEMA_MAX_SLOTS = 12, SCHEMA_MAX_FIELDS = 16 };
+
+/* Must run once before anything else here, from main or a test's start: resolves slot and field places. */
+void schema_init(void);
+const struct schema_table *schema_tables(void); /* SCHEMA_TABLES of them */
+size_t schema_table_index(const struct schema_table *table);
+/* By Kusto's name, exact; NULL when there is none. */
+const struct schema_table *schema_table_find(struct str name);
+/* By Kusto's name, exact; "TimeGenerated" is Timestamp. NULL when there is none. */
+const struct schema_column *schema_column_find(const struct schema_table *table, struct str name);
+const struct schema_dictionary *schema_dictionary(enum schema_dictionary_id id);
