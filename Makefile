@@ -34,8 +34,34 @@ UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*_
 INTEGRATION := $(patsubst tests/integration/%.c,$(BUILD)/tests/integration/%,$(wildcard tests/integration/*_test.c))
 SUPPORT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 
-.PHONY: all
-all: $(BUILD)/rmmhunt
+.PHONY: all help deps run check units integration kql-cases sanitize bench fuzz lint clean includes banned
+all: $(BUILD)/rmmhunt ## build the service into build/rmmhunt
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+# What building, running and testing need. Installed by `make run` and `make check` when something is missing.
+PACKAGES := gcc make pkg-config libc6-dev libmicrohttpd-dev libjansson-dev libpq-dev libcmocka-dev libyaml-dev zlib1g-dev \
+  libzstd-dev libsodium-dev libgnutls28-dev libcurl4-openssl-dev postgresql-15 python3 curl
+deps: ## install missing Debian packages (as root or through sudo)
+	@missing=$$(dpkg-query -W -f='$${db:Status-Abbrev} $${Package}\n' $(PACKAGES) 2>/dev/null | awk '$$1=="ii"{print $$2}' > /tmp/.rmmhunt-have.$$$$; \
+	  for p in $(PACKAGES); do grep -qx "$$p" /tmp/.rmmhunt-have.$$$$ || printf '%s ' "$$p"; done; rm -f /tmp/.rmmhunt-have.$$$$); \
+	[ -z "$$missing" ] && exit 0; \
+	if [ "$$(id -u)" = 0 ]; then as=; elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then as=sudo; \
+	else echo "missing packages; run: sudo apt-get install -y --no-install-recommends $$missing"; exit 1; fi; \
+	echo "installing $$missing"; $$as apt-get update -qq && \
+	$$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+
+# A second make, so that what deps installed is seen (pkg-config, compilers).
+run: deps ## demo: install what is missing, build, fill a private database, serve on 127.0.0.1:8080
+	@$(MAKE) --no-print-directory -s all
+	@build/rmmhunt demo
+	@exec build/rmmhunt serve
+
+check: deps ## all tests: rules of the house, units, KQL cases, integration, and the same under sanitizers
+	@$(MAKE) --no-print-directory -s all includes banned
+	@$(MAKE) --no-print-directory -s units integration
+	@$(MAKE) --no-print-directory -s MODE=asan units integration
 
 $(BUILD)/rmmhunt: $(LIB_OBJECTS) $(BUILD)/server/main.o
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS)
@@ -53,6 +79,40 @@ $(BUILD)/embed/embedded.o: $(EMBED)
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIB_OBJECTS) $(SUPPORT_OBJECTS)
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(TEST_LDLIBS)
+
+units: $(UNIT)
+	@set -e; for t in $(UNIT); do echo "== $$t"; $$t; done
+integration: $(INTEGRATION) $(BUILD)/rmmhunt
+	@set -e; for t in $(INTEGRATION); do echo "== $$t"; RMMHUNT_BINARY=$(BUILD)/rmmhunt $$t; done
+sanitize: ## units and integration under AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory MODE=asan units integration
+
+includes: ## refuse an include that points upwards
+	@find $(BUILD) -name '*.d' -path '*/$(firstword $(FOLDERS))/*' >/dev/null; \
+	awk 'BEGIN { n = split("$(FOLDERS)", f, " "); for (i = 1; i <= n; i++) rank[f[i]] = i } \
+	  /^#include "/ { split(FILENAME, own, "/"); split($$2, p, "\""); split(p[2], dir, "/"); \
+	    if (dir[1] in rank && rank[dir[1]] > rank[own[1]]) { print FILENAME ": includes " p[2] ", which is above it"; bad = 1 } } \
+	  /^#include <libpq-fe.h>/ { split(FILENAME, own, "/"); if (own[1] != "store") { print FILENAME ": only store/ may include libpq"; bad = 1 } } \
+	  /^#include <microhttpd.h>/ { split(FILENAME, own, "/"); if (own[1] != "server") { print FILENAME ": only server/ may include libmicrohttpd"; bad = 1 } } \
+	  END { exit bad }' $(wildcard $(FOLDERS:%=%/*.[ch]))
+banned: ## refuse calls that the house bans
+	@! grep -nE '\b(sprintf|strcpy|strcat|strtok|sscanf|atoi|gets|gmtime|localtime|alloca|system|popen|PQexec|PQescape[A-Za-z]*) *\(' $(wildcard $(FOLDERS:%=%/*.[ch]))
+
+FUZZ_SECONDS ?= 60
+FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+build/fuzz/%: tests/fuzz/%.c $(LIB_SOURCES) $(EMBED)
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS) -std=gnu17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $< $(LIB_SOURCES) $(EMBED) -o $@ $(LDLIBS)
+fuzz: ## coverage-guided fuzzing of every harness, FUZZ_SECONDS each (needs clang)
+	@$(MAKE) --no-print-directory $(FUZZERS)
+	@set -e; for f in $(FUZZERS); do mkdir -p $$f.corpus; $$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 $$f.corpus $$(ls -d tests/fuzz/corpus/$$(basename $$f) 2>/dev/null); done
+bench: deps ## measurements as JSON lines
+	@$(MAKE) --no-print-directory -s all
+	@sh tests/bench/run.sh
+lint: ## clang-tidy over all sources
+	clang-tidy --quiet $(LIB_SOURCES) server/main.c -- $(CPPFLAGS) -std=gnu17
+clean: ## remove what was built
+	rm -rf build
 
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

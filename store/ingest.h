@@ -9,7 +9,7 @@ enum { INGEST_MAX_ERRORS = 100 };
 struct ingest_error {
     size_t index; /* place of the record in the body, from 0 */
     enum err_code code;
-    char message[256];
+    char message[512];
     int64_t dead_letter; /* id in the dead-letter table */
 };
 

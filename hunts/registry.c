@@ -1,0 +1,134 @@
+#include "hunts/registry.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+
+void registry_add_error(struct buf *out, const struct err *err, struct str query) {
+    char excerpt[512];
+    buf_add_char(out, '{');
+    json_add_key(out, "code");
+    json_add_string(out, str_from(err_name(err->code)));
+    json_add_key(out, "message");
+    json_add_string(out, str_from(err->text));
+    if (err->line) {
+        err_excerpt(err, query, excerpt, sizeof excerpt);
+        buf_printf(out, ",\"line\":%u,\"column\":%u", err->line, err->column);
+        json_add_key(out, "excerpt");
+        json_add_string(out, str_from(excerpt));
+    }
+    buf_add_char(out, '}');
+}
+
+void registry_add_warnings(struct buf *out, const struct kql_program *program) {
+    buf_add_char(out, '[');
+    for (size_t i = 0; i < program->warning_count; i++) {
+        json_add_comma(out);
+        buf_printf(out, "{\"line\":%u,\"column\":%u,\"message\":", program->warnings[i].line,
+                   program->warnings[i].column);
+        json_add_string(out, program->warnings[i].text);
+        buf_add_char(out, '}');
+    }
+    buf_add_char(out, ']');
+}
+
+static void add_columns(struct buf *out, const struct kql_program *program) {
+    buf_add_char(out, '[');
+    for (size_t i = 0; i < program->column_count; i++) {
+        json_add_comma(out);
+        buf_add_str(out, STR("{\"name\":"));
+        json_add_string(out, program->columns[i].name);
+        buf_printf(out, ",\"type\":\"%s\"}", kql_type_name(program->columns[i].type));
+    }
+    buf_add_char(out, ']');
+}
+
+static bool save_hunt(struct db_conn *conn, const struct hunt *hunt, const char *origin,
+                      const struct hunt_check *check, int64_t deadline_ms, struct err *err) {
+    char level[16];
+    snprintf(level, sizeof level, "%d", hunt->noise_level);
+    struct str params[] = {hunt->id,          hunt->slug,   hunt->name,       hunt->tool,
+                           hunt->signal,      hunt->tactics, hunt->techniques, hunt->noise,
+                           str_from(level),   hunt->why,    hunt->description, hunt->source,
+                           str_from(origin),  str_from(hunt_shape_name(hunt->shape)),
+                           str_from(hunt_state_name(check->state))};
+    for (size_t i = 0; i < sizeof params / sizeof *params; i++)
+        if (!params[i].ptr)
+            params[i] = STR("");
+    if (db_exec(conn, db_statement("hunt_save"), params, sizeof params / sizeof *params, deadline_ms, NULL, err))
+        return true;
+    if (strcmp(err->sqlstate, "23505") == 0)
+        err_set(err, ERR_CONFLICT, "another hunt has the slug '%.*s'; rename this one", STR_ARG(hunt->slug));
+    return false;
+}
+
+static void add_bytea(struct buf *out, struct str bytes) {
+    buf_add_str(out, STR("\\x"));
+    for (size_t i = 0; i < bytes.len; i++)
+        buf_printf(out, "%02x", (unsigned char)bytes.ptr[i]);
+}
+
+static bool save_version(struct db_conn *conn, const struct hunt *hunt, const struct hunt_check *check,
+                         int64_t deadline_ms, int *version, struct err *err) {
+    BUF_AUTO original = BUF(16u << 20), error = BUF(64 * 1024), warnings = BUF(1u << 20), columns = BUF(1u << 20);
+    bool ready = check->state == HUNT_READY;
+    add_bytea(&original, hunt->original);
+    if (ready) {
+        registry_add_warnings(&warnings, check->program);
+        add_columns(&columns, check->program);
+    } else {
+        registry_add_error(&error, &check->error, hunt->query);
+    }
+    if (original.failed || error.failed || warnings.failed || columns.failed)
+        return err_memory(err);
+    struct str params[] = {hunt->id,         hunt->query, buf_str(&original), buf_str(&error),
+                           ready ? buf_str(&warnings) : STR("[]"), ready ? buf_str(&columns) : STR("[]")};
+    DB_ROWS_AUTO *rows = db_query(conn, db_statement("hunt_version_save"), params, 6, deadline_ms, err);
+    if (rows)
+        *version = (int)db_int(rows, 0, 0);
+    return rows != NULL;
+}
+
+bool registry_save(struct db_conn *conn, const struct hunt *hunt, const char *origin, const struct hunt_check *check,
+                   int64_t deadline_ms, int *version, struct err *err) {
+    bool unknown;
+    if (!db_begin(conn, "", deadline_ms, err))
+        return false;
+    if (save_hunt(conn, hunt, origin, check, deadline_ms, err) &&
+        save_version(conn, hunt, check, deadline_ms, version, err))
+        return db_commit(conn, deadline_ms, &unknown, err);
+    db_rollback(conn);
+    return false;
+}
+
+static bool sync_tool(struct db_conn *conn, const struct tool *tool, int64_t deadline_ms, struct err *err) {
+    int version;
+    for (size_t i = 0; i < tool->hunt_count; i++) {
+        struct arena *arena = arena_new(64u << 20);
+        struct hunt_check check;
+        if (!arena)
+            return err_memory(err);
+        hunt_check(arena, &tool->hunts[i], &check);
+        bool ok = registry_save(conn, &tool->hunts[i], "catalogue", &check, deadline_ms, &version, err);
+        arena_free(arena);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+bool registry_sync(struct db *db, int64_t deadline_ms, struct err *err) {
+    struct catalogue catalogue;
+    struct arena *arena = arena_new(64u << 20);
+    struct db_conn *conn = NULL;
+    bool ok = arena ? catalogue_load(arena, &catalogue, err) : err_memory(err);
+    if (ok)
+        conn = db_take(db, deadline_ms, err);
+    ok = conn != NULL;
+    for (size_t i = 0; ok && i < catalogue.tool_count; i++)
+        ok = sync_tool(conn, &catalogue.tools[i], deadline_ms, err);
+    db_give(conn);
+    arena_free(arena);
+    return ok;
+}

@@ -1,0 +1,21 @@
+/* A hunt's result as JSON: the rows as Kusto gives them, and the summary per device that is derived from them. */
+#pragma once
+#include "base/buf.h"
+#include "hunts/hunt.h"
+#include "store/db.h"
+
+struct result_context {
+    int64_t run_id;   /* 0: an answer that belongs to no run */
+    int64_t as_of, from, to; /* ticks; from and to -1: the query's own window only */
+    const struct hunt *hunt;
+    int version;
+    const struct kql_program *program;
+};
+
+/* One cell of a row as JSON. */
+void result_add_cell(struct buf *out, const struct db_rows *rows, size_t row, size_t column, enum kql_type type);
+/* "columns":[…] and "rows":[…] */
+void result_add_rows(struct buf *out, const struct kql_program *program, const struct db_rows *rows);
+/* The whole object of GET /v1/hunts/{id}/results. conn: for machine groups and freshness, in the run's snapshot. */
+bool result_build(struct arena *arena, const struct result_context *context, struct db_conn *conn,
+                  const struct db_rows *rows, int64_t deadline_ms, struct buf *out, struct err *err);

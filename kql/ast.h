@@ -1,0 +1,79 @@
+/* The tree of a query: expressions, pipelines, let statements. Every node knows its span in the text. */
+#pragma once
+#include "kql/token.h"
+
+enum node_kind {
+    NODE_LITERAL,
+    NODE_NAME,
+    NODE_STAR,
+    NODE_CALL,    /* text(args…) */
+    NODE_BINARY,  /* args[0] text args[1]; `and` and `or` hold the whole chain */
+    NODE_MINUS,   /* -args[0] */
+    NODE_LIST,    /* args[0] text (args[1]…): in, has_any, has_all and their kin */
+    NODE_BETWEEN, /* args[0] text (args[1] .. args[2]) */
+    NODE_INDEX,   /* args[0][args[1]] */
+    NODE_MEMBER,  /* args[0].text */
+    NODE_NAMED,   /* text = args[0] */
+    NODE_ORDER,   /* args[0] asc or desc */
+    NODE_TABLE,   /* a pipeline as a value */
+};
+
+struct node {
+    enum node_kind kind;
+    size_t offset, length;
+    struct str text;
+    size_t text_offset; /* of the operator or name */
+    struct literal literal;
+    struct node **args;
+    size_t count;
+    struct pipeline *table;
+    bool ascending, nulls_given, nulls_first; /* NODE_ORDER */
+};
+
+struct nodes {
+    struct node **items;
+    size_t count, size;
+};
+
+enum stage_kind {
+#define OPERATOR(name, kind) STAGE_##kind,
+#define ALIAS(name, kind)
+#include "kql/operators.def"
+#undef OPERATOR
+#undef ALIAS
+    STAGE_COUNT_OF
+};
+
+struct stage {
+    enum stage_kind kind;
+    struct str name; /* as written */
+    size_t offset, length;
+    struct nodes items, by;
+    bool has_by;
+};
+
+enum source_kind { SOURCE_NAME, SOURCE_DATATABLE, SOURCE_PRINT, SOURCE_RANGE, SOURCE_PAREN };
+
+struct pipeline {
+    enum source_kind source;
+    size_t offset, length; /* of the source */
+    struct str name;       /* SOURCE_NAME, SOURCE_RANGE's column */
+    struct nodes items;    /* print's columns; datatable's values; range's from, to, step */
+    struct nodes columns;  /* datatable's: NODE_NAMED name = NODE_NAME type */
+    struct pipeline *inner;
+    struct stage *stages;
+    size_t stage_count;
+};
+
+struct let {
+    struct str name;
+    size_t offset, length;
+    struct node *value;      /* a scalar, or a name that may be a table */
+    struct pipeline *table;  /* a tabular one */
+};
+
+struct query {
+    struct let *lets;
+    size_t let_count;
+    struct pipeline *main;
+};

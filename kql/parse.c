@@ -1,0 +1,397 @@
+/* Statements, pipelines and their operators. */
+#include "kql/parse.h"
+
+/* query: (let name = (pipeline | expression) ;)* pipeline ;? */
+
+static bool operator_find(struct str name, enum stage_kind *kind) {
+    static const struct {
+        const char *name;
+        enum stage_kind kind;
+    } operators[] = {
+#define OPERATOR(text, stage) {text, STAGE_##stage},
+#define ALIAS(text, stage) {text, STAGE_##stage},
+#include "kql/operators.def"
+#undef OPERATOR
+#undef ALIAS
+    };
+    for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
+        if (str_eq(name, str_from(operators[i].name))) {
+            *kind = operators[i].kind;
+            return true;
+        }
+    return false;
+}
+
+/* An operator's name; project-away and its kind are several tokens that touch. */
+static struct str operator_name(struct parser *parser) {
+    const struct token *first = parse_peek(parser);
+    size_t end = first->offset + first->length;
+    parser->at++;
+    while (parse_is_punct(parser, 0, "-") && parse_peek(parser)->offset == end &&
+           parser->tokens[parser->at + 1].kind == TOKEN_NAME && parser->tokens[parser->at + 1].offset == end + 1) {
+        end = parser->tokens[parser->at + 1].offset + parser->tokens[parser->at + 1].length;
+        parser->at += 2;
+    }
+    return (struct str){parser->text.ptr + first->offset, end - first->offset};
+}
+
+static bool at_end_of_stage(const struct parser *parser) {
+    return parse_peek(parser)->kind == TOKEN_END || parse_is_punct(parser, 0, "|") || parse_is_punct(parser, 0, ";") ||
+           parse_is_punct(parser, 0, ")");
+}
+
+/* A comma behind the last item of an operator's list, before | ; ) or the end. */
+static bool more_items(struct parser *parser, bool *failed) {
+    const struct token *comma = parse_peek(parser);
+    if (!parse_punct(parser, ","))
+        return false;
+    if (!at_end_of_stage(parser) && !parse_is_word(parser, 0, "by"))
+        return true;
+    if (parser->strict) {
+        parse_fail(parser, comma, "a comma with nothing behind it");
+        *failed = true;
+    } else {
+        *failed = !parse_warn(parser, comma->offset, STR("the trailing comma was dropped"));
+    }
+    return false;
+}
+
+static bool parse_items(struct parser *parser, struct nodes *nodes, struct node *(*item)(struct parser *)) {
+    bool failed = false;
+    do {
+        if (!nodes_add(parser, nodes, item(parser)))
+            return false;
+    } while (more_items(parser, &failed));
+    return !failed;
+}
+
+static struct node *parse_order(struct parser *parser) {
+    size_t offset = parse_peek(parser)->offset;
+    struct nodes args = {0};
+    if (!nodes_add(parser, &args, parse_named(parser)))
+        return NULL;
+    struct node *node = parse_node(parser, NODE_ORDER, offset);
+    if (!node)
+        return NULL;
+    node->args = args.items;
+    node->count = 1;
+    node->ascending = parse_word(parser, "asc");
+    if (!node->ascending)
+        parse_word(parser, "desc");
+    if (parse_word(parser, "nulls")) {
+        node->nulls_given = true;
+        node->nulls_first = parse_word(parser, "first");
+        if (!node->nulls_first && !parse_word(parser, "last"))
+            return parse_fail(parser, parse_peek(parser), "nulls must be followed by first or last");
+    }
+    return node;
+}
+
+/* A name, or a pattern of names such as Init*: the text of touching tokens. */
+static struct node *parse_pattern(struct parser *parser) {
+    const struct token *first = parse_peek(parser);
+    if (first->kind == TOKEN_NAME && parse_is_punct(parser, 1, "="))
+        return parse_named(parser);
+    size_t end = first->offset;
+    bool star = false;
+    while ((parse_peek(parser)->kind == TOKEN_NAME || parse_is_punct(parser, 0, "*")) &&
+           (end == first->offset || parse_peek(parser)->offset == end)) {
+        end = parse_peek(parser)->offset + parse_peek(parser)->length;
+        star = star || parse_is_punct(parser, 0, "*");
+        parser->at++;
+    }
+    if (end == first->offset)
+        return parse_fail(parser, first, "a column name is expected here");
+    struct node *node = parse_node(parser, star ? NODE_STAR : NODE_NAME, first->offset);
+    if (node)
+        node->text = star ? (struct str){parser->text.ptr + first->offset, end - first->offset} : first->text;
+    if (node && !parse_word(parser, "asc"))
+        parse_word(parser, "desc");
+    return node;
+}
+
+static bool parse_summarize(struct parser *parser, struct stage *stage) {
+    while (parse_peek(parser)->kind == TOKEN_NAME && str_starts(parse_peek(parser)->text, STR("hint")) &&
+           parse_is_punct(parser, 1, ".")) {
+        parser->at += 5;
+    }
+    if (!parse_is_word(parser, 0, "by") && !parse_items(parser, &stage->items, parse_named))
+        return false;
+    stage->has_by = parse_word(parser, "by");
+    return !stage->has_by || parse_items(parser, &stage->by, parse_named);
+}
+
+static bool parse_top(struct parser *parser, struct stage *stage) {
+    if (!nodes_add(parser, &stage->items, parse_expression(parser)))
+        return false;
+    if (!parse_word(parser, "by")) {
+        parse_fail(parser, parse_peek(parser), "top needs `by` and a column");
+        return false;
+    }
+    return parse_items(parser, &stage->by, parse_order);
+}
+
+static bool parse_sort(struct parser *parser, struct stage *stage) {
+    if (!parse_word(parser, "by")) {
+        parse_fail(parser, parse_peek(parser), "%.*s needs `by` and a column", STR_ARG(stage->name));
+        return false;
+    }
+    return parse_items(parser, &stage->by, parse_order);
+}
+
+static bool parse_stage_body(struct parser *parser, struct stage *stage) {
+    switch (stage->kind) {
+    case STAGE_SUMMARIZE:
+        return parse_summarize(parser, stage);
+    case STAGE_SORT:
+        return parse_sort(parser, stage);
+    case STAGE_TOP:
+        return parse_top(parser, stage);
+    case STAGE_WHERE:
+    case STAGE_TAKE:
+        return nodes_add(parser, &stage->items, parse_expression(parser));
+    case STAGE_AS:
+        return nodes_add(parser, &stage->items, parse_name(parser));
+    case STAGE_COUNT:
+    case STAGE_GETSCHEMA:
+        return true;
+    case STAGE_RENDER:
+        while (!at_end_of_stage(parser) || parse_is_punct(parser, 0, ")"))
+            parser->at++;
+        return true;
+    case STAGE_PROJECT_AWAY:
+    case STAGE_PROJECT_KEEP:
+    case STAGE_PROJECT_REORDER:
+        return parse_items(parser, &stage->items, parse_pattern);
+    case STAGE_PROJECT:
+        return at_end_of_stage(parser) || parse_items(parser, &stage->items, parse_named);
+    case STAGE_DISTINCT:
+    case STAGE_EXTEND:
+    case STAGE_PROJECT_RENAME:
+        return parse_items(parser, &stage->items, parse_named);
+    case STAGE_COUNT_OF:
+        break;
+    }
+    return false;
+}
+
+static void suggest_operator(struct parser *parser, const struct token *token, struct str name) {
+    static const char *const known[] = {
+#define OPERATOR(text, stage) text,
+#define ALIAS(text, stage) text,
+#include "kql/operators.def"
+#undef OPERATOR
+#undef ALIAS
+    };
+    struct token span = *token;
+    span.length = name.len;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (str_distance(name, str_from(known[i])) <= 1 + name.len / 5) {
+            parse_fail(parser, &span, "%.*s isn't an operator that is supported here; did you mean %s?", STR_ARG(name), known[i]);
+            return;
+        }
+    const struct token *next = parse_peek(parser);
+    if (next->kind == TOKEN_NAME || (next->kind == TOKEN_PUNCT && memchr("=!<>", next->text.ptr[0], 4)))
+        parse_fail(parser, &span, "%.*s isn't an operator that is supported here; if it is a condition, `where` is missing before it",
+                   STR_ARG(name));
+    else
+        parse_fail(parser, &span, "%.*s isn't an operator that is supported here", STR_ARG(name));
+}
+
+static bool parse_stage(struct parser *parser, struct stage *stage) {
+    const struct token *token = parse_peek(parser);
+    if (token->kind != TOKEN_NAME) {
+        parse_fail(parser, token, "an operator such as where is expected behind '|'");
+        return false;
+    }
+    stage->offset = token->offset;
+    stage->name = operator_name(parser);
+    if (!operator_find(stage->name, &stage->kind)) {
+        suggest_operator(parser, token, stage->name);
+        return false;
+    }
+    if (!parse_stage_body(parser, stage))
+        return false;
+    const struct token *last = &parser->tokens[parser->at - 1];
+    stage->length = last->offset + last->length - stage->offset;
+    return true;
+}
+
+static bool parse_stages(struct parser *parser, struct pipeline *table) {
+    size_t size = 0;
+    while (parse_punct(parser, "|")) {
+        if (table->stage_count == size) {
+            size = size ? size * 2 : 8;
+            struct stage *grown = arena_array(parser->arena, size, sizeof *grown);
+            if (!grown)
+                return err_memory(parser->err);
+            if (table->stage_count)
+                memcpy(grown, table->stages, table->stage_count * sizeof *grown);
+            table->stages = grown;
+        }
+        if (!parse_stage(parser, &table->stages[table->stage_count]))
+            return false;
+        table->stage_count++;
+    }
+    return true;
+}
+
+static bool parse_datatable(struct parser *parser, struct pipeline *table) {
+    bool failed = false;
+    if (!parse_expect(parser, "("))
+        return false;
+    do {
+        struct node *name = parse_name(parser), *type;
+        if (!name || !parse_expect(parser, ":") || !(type = parse_name(parser)))
+            return false;
+        struct nodes args = {0};
+        if (!nodes_add(parser, &args, type))
+            return false;
+        name->args = args.items;
+        name->count = 1;
+        if (!nodes_add(parser, &table->columns, name))
+            return false;
+    } while (parse_comma(parser, ")", &failed));
+    if (failed || !parse_expect(parser, ")") || !parse_expect(parser, "["))
+        return false;
+    while (!parse_is_punct(parser, 0, "]")) {
+        if (!nodes_add(parser, &table->items, parse_expression(parser)))
+            return false;
+        if (!parse_punct(parser, ",")) /* Kusto itself takes a trailing comma here */
+            break;
+    }
+    return parse_expect(parser, "]");
+}
+
+static bool parse_range(struct parser *parser, struct pipeline *table) {
+    static const char *const words[] = {"from", "to", "step"};
+    struct node *name = parse_name(parser);
+    if (!name)
+        return false;
+    table->name = name->text;
+    for (size_t i = 0; i < 3; i++) {
+        if (!parse_word(parser, words[i])) {
+            parse_fail(parser, parse_peek(parser), "range needs `%s` here", words[i]);
+            return false;
+        }
+        if (!nodes_add(parser, &table->items, parse_expression(parser)))
+            return false;
+    }
+    return true;
+}
+
+static bool parse_source(struct parser *parser, struct pipeline *table) {
+    const struct token *token = parse_peek(parser);
+    if (parse_punct(parser, "(")) {
+        table->source = SOURCE_PAREN;
+        table->inner = parse_pipeline(parser);
+        return table->inner && parse_expect(parser, ")");
+    }
+    if (parse_word(parser, "datatable")) {
+        table->source = SOURCE_DATATABLE;
+        return parse_datatable(parser, table);
+    }
+    if (parse_word(parser, "print")) {
+        table->source = SOURCE_PRINT;
+        return parse_items(parser, &table->items, parse_named);
+    }
+    if (parse_word(parser, "range")) {
+        table->source = SOURCE_RANGE;
+        return parse_range(parser, table);
+    }
+    struct node *name = parse_name(parser);
+    if (!name)
+        return false;
+    table->name = name->text;
+    if (parse_is_punct(parser, 0, "(")) {
+        parse_fail(parser, token, "%.*s(…) isn't a source of rows that is supported here", STR_ARG(name->text));
+        return false;
+    }
+    return true;
+}
+
+struct pipeline *parse_pipeline(struct parser *parser) {
+    struct pipeline *table = arena_take(parser->arena, sizeof *table);
+    if (!table) {
+        err_memory(parser->err);
+        return NULL;
+    }
+    if (++parser->depth > PARSE_MAX_DEPTH)
+        return parse_fail(parser, parse_peek(parser), "the query is nested too deeply");
+    table->offset = parse_peek(parser)->offset;
+    if (!parse_source(parser, table))
+        return NULL;
+    const struct token *last = &parser->tokens[parser->at - 1];
+    table->length = last->offset + last->length - table->offset;
+    if (!parse_stages(parser, table))
+        return NULL;
+    parser->depth--;
+    return table;
+}
+
+static bool parse_let(struct parser *parser, struct let *let) {
+    struct node *name = parse_name(parser);
+    if (!name || !parse_expect(parser, "="))
+        return false;
+    let->name = name->text;
+    let->offset = name->offset;
+    let->length = name->length;
+    const struct token *token = parse_peek(parser);
+    size_t start = parser->at, warned = parser->warning_count;
+    bool source = parse_is_word(parser, 0, "datatable") || parse_is_word(parser, 0, "print") ||
+                  (parse_is_word(parser, 0, "range") && !parse_is_punct(parser, 1, "("));
+    if (token->kind == TOKEN_PUNCT && parse_is_punct(parser, 0, "(") &&
+        (parse_is_punct(parser, 1, ")") || parse_is_punct(parser, 2, ":"))) {
+        parse_fail(parser, token, "user-defined functions aren't supported");
+        return false;
+    }
+    if (!source) {
+        let->value = parse_expression(parser);
+        if (!let->value)
+            return false;
+        if (let->value->kind == NODE_TABLE)
+            let->table = let->value->table;
+    }
+    if (source || parse_is_punct(parser, 0, "|")) {
+        parser->at = start;
+        parser->warning_count = warned;
+        let->value = NULL;
+        let->table = parse_pipeline(parser);
+        if (!let->table)
+            return false;
+    }
+    return parse_expect(parser, ";");
+}
+
+bool parse_query(struct parser *parser, struct query *out) {
+    size_t size = 0;
+    while (parse_punct(parser, ";"))
+        continue;
+    while (parse_word(parser, "let")) {
+        if (out->let_count == size) {
+            size = size ? size * 2 : 8;
+            struct let *grown = arena_array(parser->arena, size, sizeof *grown);
+            if (!grown)
+                return err_memory(parser->err);
+            if (out->let_count)
+                memcpy(grown, out->lets, out->let_count * sizeof *grown);
+            out->lets = grown;
+        }
+        if (!parse_let(parser, &out->lets[out->let_count]))
+            return false;
+        out->let_count++;
+        while (parse_punct(parser, ";"))
+            continue;
+    }
+    out->main = parse_pipeline(parser);
+    if (!out->main)
+        return false;
+    while (parse_punct(parser, ";"))
+        continue;
+    const struct token *token = parse_peek(parser);
+    if (token->kind == TOKEN_END)
+        return true;
+    parse_fail(parser, token, "'%.*s' isn't expected here", (int)(token->length > 40 ? 40 : token->length),
+               parser->text.ptr + token->offset);
+    return false;
+}

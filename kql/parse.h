@@ -1,0 +1,41 @@
+/* Tokens to tree. Depth is limited, so that no query can exhaust the stack. */
+#pragma once
+#include "kql/ast.h"
+#include "kql/kql.h"
+
+enum { PARSE_MAX_DEPTH = 200 };
+
+struct parser {
+    struct arena *arena;
+    struct str text;
+    struct token *tokens;
+    size_t at;
+    int depth;
+    bool strict;
+    struct kql_warning *warnings;
+    size_t warning_count, warning_size;
+    struct err *err;
+};
+
+/* False with a placed error. */
+bool parse_query(struct parser *parser, struct query *out);
+
+/* Shared by the two halves of the parser. */
+struct node *parse_expression(struct parser *parser);
+struct pipeline *parse_pipeline(struct parser *parser);
+struct token *parse_peek(const struct parser *parser);
+bool parse_punct(struct parser *parser, const char *text);
+bool parse_is_punct(const struct parser *parser, size_t ahead, const char *text);
+bool parse_is_word(const struct parser *parser, size_t ahead, const char *text);
+bool parse_word(struct parser *parser, const char *text);
+bool parse_expect(struct parser *parser, const char *text);
+void *parse_fail(struct parser *parser, const struct token *token, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+struct node *parse_node(struct parser *parser, enum node_kind kind, size_t offset);
+bool nodes_add(struct parser *parser, struct nodes *nodes, struct node *node);
+struct node *parse_name(struct parser *parser);
+/* After an item of a list: true when another follows; mends a trailing comma before the token `close`. */
+bool parse_comma(struct parser *parser, const char *close, bool *failed);
+bool parse_warn(struct parser *parser, size_t offset, struct str text);
+/* [name =] expression. */
+struct node *parse_named(struct parser *parser);

@@ -1,0 +1,10 @@
+/* PostgreSQL array literals ({"a",NULL,7}) for parameters of type x[]. */
+#pragma once
+#include "base/buf.h"
+
+void array_add(struct buf *array, struct str element); /* quoted and escaped */
+void array_add_int(struct buf *array, int64_t element);
+void array_add_null(struct buf *array);
+void array_add_bytea(struct buf *array, struct str bytes);
+/* Closes the literal; "{}" when nothing was added. */
+void array_end(struct buf *array);

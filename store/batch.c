@@ -1,0 +1,207 @@
+#include "store/batch.h"
+
+#include <stdlib.h>
+
+/* A place in a row that waits for a miss's id. */
+struct waiting {
+    uint8_t table, slot;
+    uint32_t row;
+    struct tuple_digest digest;
+};
+
+struct miss_list {
+    struct intern_miss *items;
+    size_t count, room;
+    struct waiting *waiting;
+    size_t waiting_count, waiting_room;
+    uint32_t *seen; /* open addressing over items: place + 1, 0 free */
+    size_t seen_mask;
+};
+
+struct batch_misses {
+    struct miss_list lists[DICT_COUNT];
+};
+
+bool batch_init(struct batch *batch, struct err *err) {
+    *batch = (struct batch){.scratch = BUF(4u << 20)};
+    for (size_t t = 0; t < SCHEMA_TABLES; t++)
+        batch->tables[t].plain = BUF(512u << 20);
+    batch->misses = calloc(1, sizeof *batch->misses);
+    return batch->misses || err_memory(err);
+}
+
+static void misses_free(struct batch *batch) {
+    for (size_t d = 0; batch->misses && d < DICT_COUNT; d++) {
+        free(batch->misses->lists[d].items);
+        free(batch->misses->lists[d].waiting);
+        free(batch->misses->lists[d].seen);
+    }
+    free(batch->misses);
+    batch->misses = NULL;
+}
+
+void batch_free(struct batch *batch) {
+    for (size_t t = 0; t < SCHEMA_TABLES; t++) {
+        free(batch->tables[t].rows);
+        buf_free(&batch->tables[t].plain);
+    }
+    misses_free(batch);
+    buf_free(&batch->scratch);
+}
+
+/* Makes room for one more item; NULL when memory is out. */
+static void *grow(void *items, size_t count, size_t *room, size_t size) {
+    if (count < *room)
+        return items;
+    size_t wanted = *room ? *room * 2 : 64;
+    void *grown = reallocarray(items, wanted, size);
+    if (grown)
+        *room = wanted;
+    return grown;
+}
+
+static uint32_t *seen_at(struct miss_list *list, const struct tuple_digest *digest) {
+    uint64_t hash;
+    memcpy(&hash, digest->bytes + 8, sizeof hash);
+    size_t at = (size_t)hash & list->seen_mask;
+    while (list->seen[at] && memcmp(&list->items[list->seen[at] - 1].digest, digest, sizeof *digest) != 0)
+        at = (at + 1) & list->seen_mask;
+    return &list->seen[at];
+}
+
+static bool seen_grow(struct miss_list *list) {
+    size_t size = list->seen ? (list->seen_mask + 1) * 2 : 256;
+    uint32_t *seen = calloc(size, sizeof *seen);
+    if (!seen)
+        return false;
+    free(list->seen);
+    list->seen = seen;
+    list->seen_mask = size - 1;
+    for (size_t i = 0; i < list->count; i++)
+        *seen_at(list, &list->items[i].digest) = (uint32_t)i + 1;
+    return true;
+}
+
+static bool miss_add(struct miss_list *list, const struct schema_dictionary *dictionary, const struct value *members,
+                     const struct waiting *waiting) {
+    if ((!list->seen || list->count * 2 > list->seen_mask) && !seen_grow(list))
+        return false;
+    void *grown = grow(list->waiting, list->waiting_count, &list->waiting_room, sizeof *list->waiting);
+    if (!grown)
+        return false;
+    list->waiting = grown;
+    uint32_t *seen = seen_at(list, &waiting->digest);
+    if (!*seen) {
+        grown = grow(list->items, list->count, &list->room, sizeof *list->items);
+        if (!grown)
+            return false;
+        list->items = grown;
+        struct intern_miss *miss = &list->items[list->count++];
+        miss->digest = waiting->digest;
+        miss->id = 0;
+        memcpy(miss->members, members, dictionary->field_count * sizeof *members);
+        *seen = (uint32_t)list->count;
+    }
+    list->waiting[list->waiting_count++] = *waiting;
+    return true;
+}
+
+static void plain_add(struct buf *plain, const struct schema_column *column, const struct value *value) {
+    if (value->kind == VALUE_NULL) {
+        buf_add_be32(plain, UINT32_MAX);
+    } else if (value->kind == VALUE_TEXT) {
+        buf_add_be32(plain, (uint32_t)value->text.len);
+        buf_add_str(plain, value->text);
+    } else if (column->type == KQL_BOOL) {
+        buf_add_be32(plain, 1);
+        buf_add_char(plain, value->number != 0);
+    } else if (column->type == KQL_INT) {
+        buf_add_be32(plain, 4);
+        buf_add_be32(plain, (uint32_t)value->number);
+    } else {
+        buf_add_be32(plain, 8);
+        buf_add_be64(plain, (uint64_t)value->number);
+    }
+}
+
+static bool row_tuples(struct batch *batch, struct intern *intern, const unsigned char *key,
+                       const struct event *event, struct batch_row *row, uint32_t row_place) {
+    struct value members[SCHEMA_MAX_SLOTS][SCHEMA_MAX_FIELDS] = {0};
+    const struct schema_table *table = event->table;
+    for (size_t c = 0; c < table->column_count; c++)
+        if (table->columns[c].storage == STORED_TUPLE)
+            members[table->columns[c].slot_index][table->columns[c].field_index] = event->values[c];
+    for (uint8_t s = 0; s < table->slot_count; s++) {
+        enum schema_dictionary_id id = table->slots[s].dictionary;
+        const struct schema_dictionary *dictionary = schema_dictionary(id);
+        struct waiting waiting = {(uint8_t)schema_table_index(table), s, row_place,
+                                  identity_tuple(dictionary, members[s], key, &batch->scratch)};
+        if (!intern_find(intern, id, &waiting.digest, &row->ids[s]) &&
+            !miss_add(&batch->misses->lists[id], dictionary, members[s], &waiting))
+            return false;
+    }
+    return true;
+}
+
+bool batch_add(struct batch *batch, struct intern *intern, const unsigned char *key, const struct event *event,
+               struct err *err) {
+    struct batch_table *into = &batch->tables[schema_table_index(event->table)];
+    void *grown = grow(into->rows, into->count, &into->room, sizeof *into->rows);
+    if (!grown || into->plain.len > UINT32_MAX / 2)
+        return err_memory(err);
+    into->rows = grown;
+    struct batch_row *row = &into->rows[into->count];
+    *row = (struct batch_row){.plain_offset = (uint32_t)into->plain.len};
+    for (size_t c = 0; c < event->table->column_count; c++) {
+        const struct schema_column *column = &event->table->columns[c];
+        const struct value *value = &event->values[c];
+        if (column->storage == STORED_TS) {
+            row->ts = value->number;
+        } else if (column->storage == STORED_REPORT) {
+            row->has_report = value->kind != VALUE_NULL;
+            row->report_id = row->has_report ? value->number : 0;
+        } else if (column->storage == STORED_PLAIN) {
+            plain_add(&into->plain, column, value);
+        }
+    }
+    plain_add(&into->plain, &event->table->columns[0],
+              &(struct value){event->extra.len ? VALUE_TEXT : VALUE_NULL, event->extra, 0});
+    row->plain_length = (uint32_t)(into->plain.len - row->plain_offset);
+    row->digest = identity_event(event, key, &batch->scratch);
+    if (!row_tuples(batch, intern, key, event, row, (uint32_t)into->count) || into->plain.failed ||
+        batch->scratch.failed)
+        return err_memory(err);
+    batch->bytes += sizeof *row + row->plain_length;
+    into->count++;
+    return true;
+}
+
+static int compare_misses(const void *a, const void *b) {
+    return memcmp(&((const struct intern_miss *)a)->digest, &((const struct intern_miss *)b)->digest,
+                  sizeof(struct tuple_digest));
+}
+
+static int compare_waiting(const void *digest, const void *miss) {
+    return memcmp(digest, &((const struct intern_miss *)miss)->digest, sizeof(struct tuple_digest));
+}
+
+bool batch_resolve(struct batch *batch, struct intern *intern, struct db_conn *conn, int64_t deadline_ms,
+                   struct err *err) {
+    for (enum schema_dictionary_id d = 0; d < DICT_COUNT; d++) {
+        struct miss_list *list = &batch->misses->lists[d];
+        if (!list->count)
+            continue;
+        qsort(list->items, list->count, sizeof *list->items, compare_misses);
+        if (!intern_resolve(intern, conn, d, list->items, list->count, deadline_ms, err))
+            return false;
+        for (size_t i = 0; i < list->waiting_count; i++) {
+            const struct waiting *waiting = &list->waiting[i];
+            const struct intern_miss *miss =
+                bsearch(&waiting->digest, list->items, list->count, sizeof *list->items, compare_waiting);
+            if (miss)
+                batch->tables[waiting->table].rows[waiting->row].ids[waiting->slot] = miss->id;
+        }
+    }
+    misses_free(batch);
+    return true;
+}

@@ -1,0 +1,33 @@
+/* The events of one body, ready to be written: keys, dictionary ids and the rest of each row already in COPY's binary
+ * form. Filled by one thread, written by a committer. */
+#pragma once
+#include "store/intern.h"
+
+struct batch_row {
+    int64_t ts, report_id, digest;
+    bool has_report;
+    int32_t ids[SCHEMA_MAX_SLOTS]; /* by place in table->slots; slot 0 is the device */
+    uint32_t plain_offset, plain_length;
+};
+
+struct batch_table {
+    struct batch_row *rows;
+    size_t count, room;
+    struct buf plain; /* plain columns and `extra` of all rows, binary COPY fields */
+};
+
+struct batch {
+    struct batch_table tables[SCHEMA_TABLES];
+    struct batch_misses *misses;
+    struct buf scratch;
+    size_t bytes; /* about what it holds in memory */
+};
+
+void batch_free(struct batch *batch);
+bool batch_init(struct batch *batch, struct err *err);
+/* Adds one event; tuples that the cache lacks are noted and resolved later. The event's text must live until then. */
+bool batch_add(struct batch *batch, struct intern *intern, const unsigned char *key, const struct event *event,
+               struct err *err);
+/* Gives ids to what was noted. */
+bool batch_resolve(struct batch *batch, struct intern *intern, struct db_conn *conn, int64_t deadline_ms,
+                   struct err *err);

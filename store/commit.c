@@ -1,0 +1,287 @@
+#include "store/commit.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "store/array.h"
+#include "store/partition.h"
+
+/* A row of the group: where it came from, for counting. */
+struct member {
+    const struct batch_row *row;
+    const char *plain;
+    uint32_t part;
+};
+
+struct group {
+    struct commit_part *const *parts;
+    size_t part_count;
+    const struct schema_table *table;
+    size_t table_index;
+    struct member *members;
+    size_t count;
+    int64_t batch; /* arrival number's upper part */
+};
+
+enum { COPY_CHUNK = 1 << 20, ARRIVAL_SHIFT = 20 };
+
+static int compare_members(const void *a, const void *b) {
+    const struct batch_row *x = ((const struct member *)a)->row, *y = ((const struct member *)b)->row;
+    if (x->ts != y->ts)
+        return x->ts < y->ts ? -1 : 1;
+    if (x->ids[0] != y->ids[0])
+        return x->ids[0] < y->ids[0] ? -1 : 1;
+    if (x->has_report != y->has_report)
+        return x->has_report ? 1 : -1;
+    if (x->report_id != y->report_id)
+        return x->report_id < y->report_id ? -1 : 1;
+    return (x->digest > y->digest) - (x->digest < y->digest);
+}
+
+/* Sorts by key (so that concurrent writers lock in one order) and drops repeats within the group. */
+static void members_sort(struct group *group) {
+    size_t kept = 0;
+    qsort(group->members, group->count, sizeof *group->members, compare_members);
+    for (size_t i = 0; i < group->count; i++) {
+        if (kept && compare_members(&group->members[kept - 1], &group->members[i]) == 0)
+            group->parts[group->members[i].part]->duplicate[group->table_index]++;
+        else
+            group->members[kept++] = group->members[i];
+    }
+    group->count = kept;
+}
+
+static bool members_gather(struct group *group, struct err *err) {
+    size_t total = 0;
+    for (size_t p = 0; p < group->part_count; p++)
+        total += group->parts[p]->batch.tables[group->table_index].count;
+    group->count = 0;
+    group->members = calloc(total ? total : 1, sizeof *group->members);
+    if (!group->members)
+        return err_memory(err);
+    for (size_t p = 0; p < group->part_count; p++) {
+        const struct batch_table *from = &group->parts[p]->batch.tables[group->table_index];
+        for (size_t i = 0; i < from->count; i++)
+            group->members[group->count++] =
+                (struct member){&from->rows[i], from->plain.ptr + from->rows[i].plain_offset, (uint32_t)p};
+    }
+    members_sort(group);
+    return true;
+}
+
+static void field_int32(struct buf *out, int32_t value) {
+    buf_add_be32(out, 4);
+    buf_add_be32(out, (uint32_t)value);
+}
+
+static void field_int64(struct buf *out, int64_t value) {
+    buf_add_be32(out, 8);
+    buf_add_be64(out, (uint64_t)value);
+}
+
+static void copy_row(struct buf *out, const struct group *group, size_t place, uint16_t fields) {
+    const struct member *member = &group->members[place];
+    const struct batch_row *row = member->row;
+    buf_add_be16(out, fields);
+    field_int32(out, (int32_t)place);
+    field_int64(out, row->ts);
+    if (row->has_report)
+        field_int64(out, row->report_id);
+    else
+        buf_add_be32(out, UINT32_MAX);
+    field_int64(out, row->digest);
+    field_int64(out, (group->batch << ARRIVAL_SHIFT) | (int64_t)place);
+    for (size_t s = 0; s < group->table->slot_count; s++)
+        field_int32(out, row->ids[s]);
+    buf_add(out, member->plain, row->plain_length);
+}
+
+/* ", name" for each column behind the fixed ones, in COPY's order; returns how many. */
+static uint16_t add_columns(struct buf *out, const struct schema_table *table) {
+    uint16_t count = 0;
+    for (size_t s = 0; s < table->slot_count; s++, count++)
+        buf_printf(out, ", %s", table->slots[s].sql);
+    for (size_t c = 0; c < table->column_count; c++)
+        if (table->columns[c].storage == STORED_PLAIN) {
+            buf_printf(out, ", %s", table->columns[c].sql);
+            count++;
+        }
+    buf_printf(out, ", extra");
+    return (uint16_t)(count + 1);
+}
+
+static bool stage(struct db_conn *conn, const struct group *group, int64_t deadline_ms, struct err *err) {
+    BUF_AUTO sql = BUF(64 * 1024), data = BUF(16u << 20);
+    buf_printf(&sql,
+               "CREATE TEMP TABLE IF NOT EXISTS stage_%s (n integer, LIKE data.%s INCLUDING DEFAULTS) ON COMMIT DELETE "
+               "ROWS",
+               group->table->sql, group->table->sql);
+    if (!db_exec(conn, buf_cstr(&sql), NULL, 0, deadline_ms, NULL, err))
+        return false;
+    sql.len = 0;
+    buf_printf(&sql, "COPY pg_temp.stage_%s (n, ts, report_id, digest, arrived", group->table->sql);
+    uint16_t fields = (uint16_t)(add_columns(&sql, group->table) + 5);
+    buf_printf(&sql, ") FROM STDIN (FORMAT binary)");
+    if (!buf_cstr(&sql) || !db_copy_start(conn, sql.ptr, deadline_ms, err))
+        return false;
+    buf_add(&data, "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
+    for (size_t i = 0; i < group->count; i++) {
+        copy_row(&data, group, i, fields);
+        if (data.len < COPY_CHUNK)
+            continue;
+        if (data.failed || !db_copy_data(conn, buf_str(&data), deadline_ms, err))
+            return data.failed ? err_memory(err) : false;
+        data.len = 0;
+    }
+    buf_add_be16(&data, UINT16_MAX);
+    if (data.failed)
+        return err_memory(err);
+    return db_copy_data(conn, buf_str(&data), deadline_ms, err) && db_copy_end(conn, deadline_ms, err);
+}
+
+/* Moves the staged rows over and counts those that were there already, a part each. */
+static bool insert_staged(struct db_conn *conn, struct group *group, int64_t deadline_ms, struct err *err) {
+    BUF_AUTO sql = BUF(64 * 1024);
+    const char *name = group->table->sql;
+    buf_printf(&sql, "WITH new AS (INSERT INTO data.%s (ts, report_id, digest, arrived", name);
+    add_columns(&sql, group->table);
+    buf_printf(&sql, ") SELECT ts, report_id, digest, arrived");
+    add_columns(&sql, group->table);
+    buf_printf(&sql,
+               " FROM pg_temp.stage_%s ORDER BY n ON CONFLICT DO NOTHING RETURNING arrived) SELECT s.n FROM "
+               "pg_temp.stage_%s s WHERE NOT EXISTS (SELECT FROM new WHERE new.arrived = s.arrived)",
+               name, name);
+    if (!buf_cstr(&sql))
+        return err_memory(err);
+    DB_ROWS_AUTO *rows = db_query(conn, sql.ptr, NULL, 0, deadline_ms, err);
+    if (!rows)
+        return false;
+    for (size_t i = 0; i < group->count; i++)
+        group->parts[group->members[i].part]->stored[group->table_index]++;
+    for (size_t i = 0; i < db_count(rows); i++) {
+        struct commit_part *part = group->parts[group->members[db_int(rows, i, 0)].part];
+        part->stored[group->table_index]--;
+        part->duplicate[group->table_index]++;
+    }
+    return true;
+}
+
+static bool dead_letters(struct db_conn *conn, struct commit_part *part, int64_t deadline_ms, struct err *err) {
+    struct buf arrays[4] = {BUF(64u << 20), BUF(64u << 20), BUF(64u << 20), BUF(512u << 20)};
+    struct str params[4];
+    bool ok = true;
+    if (!part->rejected_count)
+        return true;
+    for (size_t i = 0; i < part->rejected_count; i++) {
+        const struct rejected *rejected = &part->rejected[i];
+        array_add(&arrays[0], str_from(err_name(rejected->code)));
+        array_add(&arrays[1], str_from(rejected->message));
+        array_add(&arrays[2], str_from(rejected->table ? rejected->table->name : ""));
+        array_add_bytea(&arrays[3], rejected->raw);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        array_end(&arrays[i]);
+        ok = ok && !arrays[i].failed;
+        params[i] = buf_str(&arrays[i]);
+    }
+    DB_ROWS_AUTO *rows = ok ? db_query(conn, db_statement("dead_letters_insert"), params, 4, deadline_ms, err) : NULL;
+    for (size_t i = 0; rows && i < db_count(rows) && i < part->rejected_count; i++)
+        part->rejected[i].dead_letter = db_int(rows, i, 0);
+    for (size_t i = 0; i < 4; i++)
+        buf_free(&arrays[i]);
+    return ok ? rows != NULL : err_memory(err);
+}
+
+static bool partitions_ensure(struct db_conn *conn, struct commit_part *const *parts, size_t count,
+                              int64_t deadline_ms, struct err *err) {
+    for (size_t p = 0; p < count; p++)
+        for (size_t t = 0; t < SCHEMA_TABLES; t++) {
+            const struct batch_table *table = &parts[p]->batch.tables[t];
+            int64_t last = -1;
+            for (size_t i = 0; i < table->count; i++) {
+                int64_t day = table->rows[i].ts / TICKS_DAY;
+                if (day != last && !partition_ensure(conn, &schema_tables()[t], day, deadline_ms, err))
+                    return false;
+                last = day;
+            }
+        }
+    return true;
+}
+
+static bool write_table(struct db_conn *conn, struct group *group, int64_t deadline_ms, struct err *err) {
+    if (!members_gather(group, err))
+        return false;
+    bool ok = !group->count ||
+              (stage(conn, group, deadline_ms, err) && insert_staged(conn, group, deadline_ms, err) &&
+               presence(conn, group, deadline_ms, err));
+    free(group->members);
+    return ok;
+}
+
+/* Which devices reported on which day to this table: what freshness counts. */
+static bool presence(struct db_conn *conn, const struct group *group, int64_t deadline_ms, struct err *err) {
+    BUF_AUTO devices = BUF(64u << 20), days = BUF(64u << 20), table = BUF(16);
+    uint64_t recent[1024] = {0}; /* a filter: most rows repeat a pair that was just seen */
+    for (size_t i = 0; i < group->count; i++) {
+        const struct batch_row *row = group->members[i].row;
+        uint64_t pair = (uint64_t)(row->ts / TICKS_DAY) << 32 | (uint32_t)row->ids[0];
+        uint64_t *seen = &recent[(pair * UINT64_C(0x9E3779B97F4A7C15)) >> 54];
+        if (*seen == pair)
+            continue;
+        *seen = pair;
+        array_add_int(&devices, row->ids[0]);
+        array_add_int(&days, row->ts / TICKS_DAY);
+    }
+    array_end(&devices);
+    array_end(&days);
+    buf_printf(&table, "%zu", group->table_index);
+    if (devices.failed || days.failed)
+        return err_memory(err);
+    struct str params[] = {buf_str(&table), buf_str(&days), buf_str(&devices)};
+    return db_exec(conn, db_statement("presence_insert"), params, 3, deadline_ms, NULL, err);
+}
+
+static unsigned tables_mask(struct commit_part *const *parts, size_t count) {
+    unsigned mask = 0;
+    for (size_t p = 0; p < count; p++)
+        for (size_t t = 0; t < SCHEMA_TABLES; t++)
+            mask |= (unsigned)(parts[p]->batch.tables[t].count > 0) << t;
+    return mask;
+}
+
+static bool write_all(struct db_conn *conn, struct commit_part *const *parts, size_t count, int64_t deadline_ms,
+                      struct err *err) {
+    struct group group = {.parts = parts, .part_count = count};
+    BUF_AUTO tables = BUF(16);
+    buf_printf(&tables, "%u", tables_mask(parts, count));
+    struct str param = buf_str(&tables);
+    DB_ROWS_AUTO *batch = db_query(conn, db_statement("batch_open"), &param, 1, deadline_ms, err);
+    if (!batch)
+        return false;
+    group.batch = db_int(batch, 0, 0);
+    for (size_t p = 0; p < count; p++) {
+        memset(parts[p]->stored, 0, sizeof parts[p]->stored);
+        memset(parts[p]->duplicate, 0, sizeof parts[p]->duplicate);
+        if (!dead_letters(conn, parts[p], deadline_ms, err))
+            return false;
+    }
+    for (size_t t = 0; t < SCHEMA_TABLES; t++) {
+        group.table = &schema_tables()[t];
+        group.table_index = t;
+        if (!write_table(conn, &group, deadline_ms, err))
+            return false;
+    }
+    return true;
+}
+
+bool commit_parts(struct db_conn *conn, struct commit_part *const *parts, size_t count, int64_t deadline_ms,
+                  bool *unknown, struct err *err) {
+    *unknown = false;
+    if (!partitions_ensure(conn, parts, count, deadline_ms, err) || !db_begin(conn, "", deadline_ms, err))
+        return false;
+    if (!write_all(conn, parts, count, deadline_ms, err)) {
+        db_rollback(conn);
+        return false;
+    }
+    return db_commit(conn, deadline_ms, unknown, err);
+}

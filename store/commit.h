@@ -1,0 +1,26 @@
+/* One transaction for the batches of several requests: partitions first, then dead letters, staging, and the insert that
+ * skips what is already there. */
+#pragma once
+#include "store/batch.h"
+#include "store/ingest.h"
+
+struct rejected {
+    int64_t index;
+    enum err_code code;
+    char message[512];
+    const struct schema_table *table; /* NULL: unknown */
+    struct str raw;
+    int64_t dead_letter;
+};
+
+/* One request's part of a commit. */
+struct commit_part {
+    struct batch batch;
+    struct rejected *rejected;
+    size_t rejected_count, rejected_room;
+    int64_t stored[SCHEMA_TABLES], duplicate[SCHEMA_TABLES]; /* filled by commit_parts */
+};
+
+/* False: nothing is stored, unless *unknown. May be run again with the same parts. */
+bool commit_parts(struct db_conn *conn, struct commit_part *const *parts, size_t count, int64_t deadline_ms,
+                  bool *unknown, struct err *err);

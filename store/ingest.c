@@ -1,0 +1,302 @@
+#include "store/ingest.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/commit.h"
+
+enum {
+    COMMITTERS = 2,
+    GROUP_ROWS = 60000,             /* rows after which a commit takes no further request */
+    GROUP_PARTS = 256,
+    CACHE_ENTRIES = 200000,         /* a dictionary */
+    COMMIT_TRIES = 4,
+    BYTES_IN_FLIGHT = 128 << 20,
+};
+
+/* A request that waits for its commit. */
+struct job {
+    struct job *next;
+    struct commit_part part;
+    size_t rows;
+    int64_t deadline_ms;
+    bool done, ok, unknown;
+    struct err err;
+    pthread_cond_t finished;
+};
+
+struct ingest {
+    struct db *db;
+    struct intern *intern;
+    unsigned char key[IDENTITY_KEY_BYTES];
+    pthread_mutex_t lock;
+    pthread_cond_t arrived;
+    struct job *first, **last;
+    bool stopping;
+    pthread_t threads[COMMITTERS];
+    size_t thread_count;
+    atomic_size_t in_flight;
+};
+
+/* Takes the jobs of the next commit off the queue; waits for one. False when stopping and nothing is left. */
+static size_t jobs_take(struct ingest *ingest, struct job **jobs) {
+    size_t count = 0, rows = 0;
+    pthread_mutex_lock(&ingest->lock);
+    while (!ingest->first && !ingest->stopping)
+        pthread_cond_wait(&ingest->arrived, &ingest->lock);
+    while (ingest->first && count < GROUP_PARTS && (!count || rows + ingest->first->rows <= GROUP_ROWS)) {
+        jobs[count] = ingest->first;
+        rows += jobs[count++]->rows;
+        ingest->first = ingest->first->next;
+    }
+    if (!ingest->first)
+        ingest->last = &ingest->first;
+    pthread_mutex_unlock(&ingest->lock);
+    return count;
+}
+
+static void jobs_finish(struct ingest *ingest, struct job **jobs, size_t count, bool ok, bool unknown,
+                        const struct err *err) {
+    pthread_mutex_lock(&ingest->lock);
+    for (size_t i = 0; i < count; i++) {
+        jobs[i]->ok = ok;
+        jobs[i]->unknown = unknown;
+        jobs[i]->err = *err;
+        jobs[i]->done = true;
+        pthread_cond_signal(&jobs[i]->finished);
+    }
+    pthread_mutex_unlock(&ingest->lock);
+}
+
+static void jobs_commit(struct ingest *ingest, struct job **jobs, size_t count) {
+    struct commit_part *parts[GROUP_PARTS];
+    int64_t deadline_ms = jobs[0]->deadline_ms;
+    struct err err = {0};
+    bool ok = false, unknown = false;
+    for (size_t i = 0; i < count; i++) {
+        parts[i] = &jobs[i]->part;
+        if (jobs[i]->deadline_ms > deadline_ms)
+            deadline_ms = jobs[i]->deadline_ms;
+    }
+    for (unsigned attempt = 0; !ok && attempt < COMMIT_TRIES; attempt++) {
+        struct db_conn *conn = db_take(ingest->db, deadline_ms, &err);
+        ok = conn && commit_parts(conn, parts, count, deadline_ms, &unknown, &err);
+        db_give(conn);
+        if (!ok && (unknown || err.code != ERR_DATABASE_RETRY))
+            break;
+    }
+    jobs_finish(ingest, jobs, count, ok, unknown, &err);
+}
+
+static void *committer(void *argument) {
+    struct ingest *ingest = argument;
+    struct job *jobs[GROUP_PARTS];
+    size_t count;
+    while ((count = jobs_take(ingest, jobs)) > 0)
+        jobs_commit(ingest, jobs, count);
+    return NULL;
+}
+
+static bool read_key(struct ingest *ingest, struct err *err) {
+    int64_t deadline_ms = mono_ms() + 10000;
+    struct db_conn *conn = db_take(ingest->db, deadline_ms, err);
+    DB_ROWS_AUTO *rows = conn ? db_query(conn, db_statement("instance_key"), NULL, 0, deadline_ms, err) : NULL;
+    bool ok = rows != NULL;
+    if (ok) {
+        struct str hex = db_text(rows, 0, 0);
+        ok = sodium_hex2bin(ingest->key, sizeof ingest->key, hex.ptr, 2 * sizeof ingest->key, NULL, NULL, NULL) == 0;
+        if (!ok)
+            err_set(err, ERR_DATABASE, "rmm.instance holds no key: the database is not whole");
+    }
+    db_give(conn);
+    return ok;
+}
+
+static bool threads_start(struct ingest *ingest, struct err *err) {
+    for (; ingest->thread_count < COMMITTERS; ingest->thread_count++)
+        if (pthread_create(&ingest->threads[ingest->thread_count], NULL, committer, ingest) != 0)
+            return err_set(err, ERR_OUT_OF_MEMORY, "no thread for committing");
+    return true;
+}
+
+static void ingest_stop(struct ingest *ingest) {
+    pthread_mutex_lock(&ingest->lock);
+    ingest->stopping = true;
+    pthread_cond_broadcast(&ingest->arrived);
+    pthread_mutex_unlock(&ingest->lock);
+    for (size_t i = 0; i < ingest->thread_count; i++)
+        pthread_join(ingest->threads[i], NULL);
+    intern_free(ingest->intern);
+}
+
+struct ingest *ingest_open(struct db *db, struct err *err) {
+    struct ingest *ingest = calloc(1, sizeof *ingest);
+    if (!ingest || sodium_init() < 0) {
+        free(ingest);
+        err_memory(err);
+        return NULL;
+    }
+    ingest->db = db;
+    ingest->last = &ingest->first;
+    pthread_mutex_init(&ingest->lock, NULL);
+    pthread_cond_init(&ingest->arrived, NULL);
+    ingest->intern = intern_new(CACHE_ENTRIES, err);
+    if (!ingest->intern || !read_key(ingest, err) || !threads_start(ingest, err)) {
+        ingest_stop(ingest);
+        free(ingest);
+        return NULL;
+    }
+    return ingest;
+}
+
+void ingest_close(struct ingest *ingest) {
+    if (!ingest)
+        return;
+    ingest_stop(ingest);
+    free(ingest);
+}
+
+static bool reject(struct commit_part *part, size_t index, const struct err *why, const struct schema_table *table,
+                   struct str raw, struct err *err) {
+    if (part->rejected_count == part->rejected_room) {
+        size_t room = part->rejected_room ? part->rejected_room * 2 : 16;
+        struct rejected *grown = reallocarray(part->rejected, room, sizeof *grown);
+        if (!grown)
+            return err_memory(err);
+        part->rejected = grown;
+        part->rejected_room = room;
+    }
+    struct rejected *rejected = &part->rejected[part->rejected_count++];
+    *rejected = (struct rejected){.index = (int64_t)index, .code = why->code, .table = table, .raw = raw};
+    snprintf(rejected->message, sizeof rejected->message, "%s", why->text);
+    while (!str_utf8_valid(str_from(rejected->message)))
+        rejected->message[strlen(rejected->message) - 1] = '\0';
+    return true;
+}
+
+/* Reads the body into the job. readable counts records that could be read as records, whatever came of them. */
+static bool read_records(struct ingest *ingest, struct reader *reader, struct job *job, struct ingest_result *result,
+                         int64_t *readable, struct err *err) {
+    struct event event;
+    struct str raw = {0};
+    struct err why = {0};
+    size_t index;
+    for (;;) {
+        event.table = NULL;
+        enum verdict verdict = reader_next(reader, &event, &raw, &index, &why);
+        if (verdict == VERDICT_END)
+            return true;
+        result->received++;
+        if (verdict == VERDICT_IGNORED) {
+            result->ignored++;
+            ++*readable;
+        } else if (verdict == VERDICT_REJECTED) {
+            result->rejected++;
+            *readable += why.code != ERR_BAD_JSON && why.code != ERR_BAD_RECORD && why.code != ERR_BAD_UTF8;
+            if (event.table)
+                result->tables[schema_table_index(event.table)].rejected++;
+            if (!reject(&job->part, index, &why, event.table, raw, err))
+                return false;
+        } else {
+            ++*readable;
+            job->rows++;
+            if (!batch_add(&job->part.batch, ingest->intern, ingest->key, &event, err))
+                return false;
+        }
+    }
+}
+
+static bool job_run(struct ingest *ingest, struct job *job, bool *unknown, struct err *err) {
+    pthread_mutex_lock(&ingest->lock);
+    *ingest->last = job;
+    ingest->last = &job->next;
+    pthread_cond_signal(&ingest->arrived);
+    while (!job->done)
+        pthread_cond_wait(&job->finished, &ingest->lock);
+    pthread_mutex_unlock(&ingest->lock);
+    *unknown = job->unknown;
+    if (!job->ok)
+        *err = job->err;
+    return job->ok;
+}
+
+static bool resolve(struct ingest *ingest, struct job *job, struct err *err) {
+    struct db_conn *conn = db_take(ingest->db, job->deadline_ms, err);
+    bool ok = conn && batch_resolve(&job->part.batch, ingest->intern, conn, job->deadline_ms, err);
+    db_give(conn);
+    return ok;
+}
+
+static void result_fill(const struct job *job, struct ingest_result *result) {
+    const struct commit_part *part = &job->part;
+    for (size_t t = 0; t < SCHEMA_TABLES; t++) {
+        result->tables[t].stored = part->stored[t];
+        result->tables[t].duplicate = part->duplicate[t];
+        result->stored += part->stored[t];
+        result->duplicate += part->duplicate[t];
+    }
+    for (size_t i = 0; i < part->rejected_count && i < INGEST_MAX_ERRORS; i++) {
+        const struct rejected *rejected = &part->rejected[i];
+        struct ingest_error *error = &result->errors[result->error_count++];
+        *error = (struct ingest_error){(size_t)rejected->index, rejected->code, "", rejected->dead_letter};
+        snprintf(error->message, sizeof error->message, "%s", rejected->message);
+    }
+}
+
+static bool ingest_job(struct ingest *ingest, struct reader *reader, struct job *job, bool atomic,
+                       struct ingest_result *result, bool *unknown, struct err *err) {
+    int64_t readable = 0;
+    if (!read_records(ingest, reader, job, result, &readable, err))
+        return false;
+    if (!readable)
+        return err_set(err, ERR_UNPROCESSABLE, "nothing in the body can be read as event records%s%s",
+                       job->part.rejected_count ? ": " : "; send JSON objects, NDJSON or CSV",
+                       job->part.rejected_count ? job->part.rejected[0].message : "");
+    if (atomic && job->part.rejected_count)
+        return err_set(err, ERR_UNPROCESSABLE, "record %lld: %s; nothing was stored, as ?atomic=true asks",
+                       (long long)job->part.rejected[0].index, job->part.rejected[0].message);
+    if (!job->rows && !job->part.rejected_count)
+        return true;
+    if (!resolve(ingest, job, err) || !job_run(ingest, job, unknown, err))
+        return false;
+    result_fill(job, result);
+    return true;
+}
+
+static bool body_take(struct ingest *ingest, size_t bytes, struct err *err) {
+    size_t before = atomic_fetch_add(&ingest->in_flight, bytes);
+    if (before && before + bytes > BYTES_IN_FLIGHT) {
+        atomic_fetch_sub(&ingest->in_flight, bytes);
+        return err_set(err, ERR_TOO_MANY, "too many bytes are being stored already; send the same bytes again");
+    }
+    return true;
+}
+
+bool ingest_body(struct ingest *ingest, struct str body, const struct reader_options *options, bool atomic,
+                 int64_t deadline_ms, struct ingest_result *result, bool *unknown, struct err *err) {
+    struct job *job = calloc(1, sizeof *job);
+    *result = (struct ingest_result){0};
+    *unknown = false;
+    if (!job)
+        return err_memory(err);
+    if (!body_take(ingest, body.len, err)) {
+        free(job);
+        return false;
+    }
+    job->deadline_ms = deadline_ms;
+    pthread_cond_init(&job->finished, NULL);
+    struct reader *reader = batch_init(&job->part.batch, err) ? reader_open(body, options, err) : NULL;
+    bool ok = reader && ingest_job(ingest, reader, job, atomic, result, unknown, err);
+    reader_free(reader);
+    batch_free(&job->part.batch);
+    free(job->part.rejected);
+    pthread_cond_destroy(&job->finished);
+    free(job);
+    atomic_fetch_sub(&ingest->in_flight, body.len);
+    return ok;
+}

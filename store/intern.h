@@ -1,0 +1,24 @@
+/* Dictionary values to ids: a bounded cache shared by all threads, and one round of statements a dictionary for all that
+ * a batch doesn't find in it. Ids come from committed transactions only, so a cached id is always valid. */
+#pragma once
+#include "store/db.h"
+#include "store/identity.h"
+
+struct intern;
+void intern_free(struct intern *intern);
+/* capacity: entries a dictionary; a full cache starts anew. */
+__attribute__((malloc, malloc(intern_free, 1))) struct intern *intern_new(size_t capacity, struct err *err);
+/* False when the cache doesn't know the digest. The all-empty tuple is id 0. */
+bool intern_find(struct intern *intern, enum schema_dictionary_id dictionary, const struct tuple_digest *digest,
+                 int32_t *id);
+
+/* A tuple that a batch needs and the cache lacks. Text is borrowed. */
+struct intern_miss {
+    struct tuple_digest digest;
+    struct value members[SCHEMA_MAX_FIELDS];
+    int32_t id; /* filled by intern_resolve */
+};
+
+/* Resolves all misses (sorted by digest, distinct) of one dictionary: finds or inserts them, and caches the ids. */
+bool intern_resolve(struct intern *intern, struct db_conn *conn, enum schema_dictionary_id dictionary,
+                    struct intern_miss *misses, size_t count, int64_t deadline_ms, struct err *err);

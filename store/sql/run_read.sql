@@ -1,0 +1,11 @@
+-- $1 bigint: run. Its state as JSON, and the bare state.
+SELECT json_build_object('run_id', r.id::text, 'state', r.state, 'selection', r.selection,
+           'as_of', kql.ticks_text(r.as_of),
+           'window', json_build_object('from', kql.ticks_text(r.window_from), 'to', kql.ticks_text(r.window_to)),
+           'created_at', r.created_at, 'started_at', r.started_at, 'finished_at', r.finished_at,
+           'hunts', json_build_object('total', r.hunts_total, 'done', r.hunts_done),
+           'failed', coalesce((SELECT json_agg(json_build_object('hunt', h.slug, 'error', e.error) ORDER BY h.slug)
+                               FROM rmm.results e JOIN rmm.hunts h ON h.id = e.hunt_id
+                               WHERE e.run_id = r.id AND e.state = 'failed'), '[]'::json),
+           'error', r.error, 'results', '/v1/runs/' || r.id || '/results')::text, r.state
+FROM rmm.runs r WHERE r.id = $1::bigint
