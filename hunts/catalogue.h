@@ -24,3 +24,5 @@ struct catalogue {
 bool catalogue_load(struct arena *arena, struct catalogue *catalogue, struct err *err);
 /* One tool file, for tests and checks. */
 bool catalogue_parse(struct arena *arena, struct str bytes, struct str file_name, struct tool *tool, struct err *err);
+/* By GUID (any case) or slug; NULL when there is none. */
+const struct hunt *catalogue_hunt_find(const struct catalogue *catalogue, struct str id_or_slug);

@@ -3,7 +3,7 @@
 #include "kql/ast.h"
 #include "kql/kql.h"
 
-enum { PARSE_MAX_DEPTH = 200 };
+enum { PARSE_MAX_DEPTH = 200, PARSE_MAX_NODES = 300000 };
 
 struct parser {
     struct arena *arena;
@@ -11,6 +11,7 @@ struct parser {
     struct token *tokens;
     size_t at;
     int depth;
+    uint32_t nodes; /* made so far: bounds the work of texts that must be read twice */
     bool strict;
     struct kql_warning *warnings;
     size_t warning_count, warning_size;

@@ -78,6 +78,8 @@ bool parse_warn(struct parser *parser, size_t offset, struct str text) {
 }
 
 struct node *parse_node(struct parser *parser, enum node_kind kind, size_t offset) {
+    if (++parser->nodes > PARSE_MAX_NODES)
+        return parse_fail(parser, parse_peek(parser), "the query is too large");
     struct node *node = arena_take(parser->arena, sizeof *node);
     if (!node) {
         err_memory(parser->err);

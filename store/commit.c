@@ -208,16 +208,6 @@ static bool partitions_ensure(struct db_conn *conn, struct commit_part *const *p
     return true;
 }
 
-static bool write_table(struct db_conn *conn, struct group *group, int64_t deadline_ms, struct err *err) {
-    if (!members_gather(group, err))
-        return false;
-    bool ok = !group->count ||
-              (stage(conn, group, deadline_ms, err) && insert_staged(conn, group, deadline_ms, err) &&
-               presence(conn, group, deadline_ms, err));
-    free(group->members);
-    return ok;
-}
-
 /* Which devices reported on which day to this table: what freshness counts. */
 static bool presence(struct db_conn *conn, const struct group *group, int64_t deadline_ms, struct err *err) {
     BUF_AUTO devices = BUF(64u << 20), days = BUF(64u << 20), table = BUF(16);
@@ -247,6 +237,16 @@ static unsigned tables_mask(struct commit_part *const *parts, size_t count) {
         for (size_t t = 0; t < SCHEMA_TABLES; t++)
             mask |= (unsigned)(parts[p]->batch.tables[t].count > 0) << t;
     return mask;
+}
+
+static bool write_table(struct db_conn *conn, struct group *group, int64_t deadline_ms, struct err *err) {
+    if (!members_gather(group, err))
+        return false;
+    bool ok = !group->count ||
+              (stage(conn, group, deadline_ms, err) && insert_staged(conn, group, deadline_ms, err) &&
+               presence(conn, group, deadline_ms, err));
+    free(group->members);
+    return ok;
 }
 
 static bool write_all(struct db_conn *conn, struct commit_part *const *parts, size_t count, int64_t deadline_ms,

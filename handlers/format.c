@@ -1,0 +1,278 @@
+#include "handlers/format.h"
+
+#include "base/json.h"
+
+static const char *const format_names[] = {"json", "ndjson", "csv", "table"};
+
+bool format_parse(struct str name, enum format *format) {
+    for (int i = FORMAT_JSON; i <= FORMAT_TABLE; i++)
+        if (str_eq(name, str_from(format_names[i]))) {
+            *format = (enum format)i;
+            return true;
+        }
+    return false;
+}
+
+const char *format_content_type(enum format format) {
+    static const char *const types[] = {"application/json", "application/x-ndjson", "text/csv; charset=utf-8",
+                                        "text/plain; charset=utf-8"};
+    return types[format];
+}
+
+/* The first of the sender's types that we know decides; weights are rarely sent by those who want one of these. */
+static enum format format_of_accept(struct str accept) {
+    static const struct {
+        const char *type;
+        enum format format;
+    } known[] = {{"application/json", FORMAT_JSON}, {"application/x-ndjson", FORMAT_NDJSON},
+                 {"application/jsonl", FORMAT_NDJSON}, {"text/csv", FORMAT_CSV}, {"text/plain", FORMAT_TABLE}};
+    while (accept.len) {
+        const char *comma = memchr(accept.ptr, ',', accept.len);
+        size_t length = comma ? (size_t)(comma - accept.ptr) : accept.len;
+        const char *semicolon = memchr(accept.ptr, ';', length);
+        struct str type = str_trim((struct str){accept.ptr, semicolon ? (size_t)(semicolon - accept.ptr) : length});
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+            if (str_eq_nocase(type, str_from(known[i].type)))
+                return known[i].format;
+        length += comma != NULL;
+        accept = (struct str){accept.ptr + length, accept.len - length};
+    }
+    return FORMAT_JSON;
+}
+
+bool format_choose(struct request *request, enum format *format, struct err *err) {
+    struct str name = request_query(request, "format");
+    if (!name.ptr) {
+        *format = format_of_accept(request_header(request, "Accept"));
+        return true;
+    }
+    if (format_parse(name, format))
+        return true;
+    request->problem_field = "format";
+    return err_set(err, ERR_BAD_PARAMETER, "format: '%.*s' is none of json, ndjson, csv, table", STR_ARG(name));
+}
+
+static const struct cell *cell_at(const struct format_table *table, size_t row, size_t column) {
+    return &table->cells[row * table->column_count + column];
+}
+
+static void add_json_cell(struct buf *out, const struct cell *cell) {
+    switch (cell->kind) {
+    case CELL_NULL: buf_add(out, "null", 4); break;
+    case CELL_TEXT: json_add_string(out, cell->text); break;
+    case CELL_NUMBER:
+    case CELL_JSON: buf_add_str(out, cell->text); break;
+    }
+}
+
+static void add_object(struct buf *out, const struct format_table *table, size_t row) {
+    buf_add_char(out, '{');
+    for (size_t c = 0; c < table->column_count; c++) {
+        if (c)
+            buf_add_char(out, ',');
+        json_add_string(out, table->columns[c]);
+        buf_add_char(out, ':');
+        add_json_cell(out, cell_at(table, row, c));
+    }
+    buf_add_char(out, '}');
+}
+
+static void write_json(const struct format_table *table, struct buf *out, bool lines) {
+    if (!lines)
+        buf_add_char(out, '[');
+    for (size_t row = 0; row < table->row_count; row++) {
+        if (!lines && row)
+            buf_add_char(out, ',');
+        add_object(out, table, row);
+        if (lines)
+            buf_add_char(out, '\n');
+    }
+    if (!lines)
+        buf_add(out, "]\n", 2);
+}
+
+/* What spreadsheets take as the start of a formula (OWASP, CSV injection). */
+static bool would_run(struct str text) {
+    return text.len && memchr("=+-@\t\r", text.ptr[0], 6);
+}
+
+static void add_csv_text(struct buf *out, struct str text, bool number) {
+    bool escape = !number && would_run(text), quote = escape;
+    for (size_t i = 0; i < text.len && !quote; i++)
+        quote = text.ptr[i] == '"' || text.ptr[i] == ',' || text.ptr[i] == '\n' || text.ptr[i] == '\r';
+    if (!quote) {
+        buf_add_str(out, text);
+        return;
+    }
+    buf_add_char(out, '"');
+    if (escape)
+        buf_add_char(out, '\'');
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '"')
+            buf_add_char(out, '"');
+        buf_add_char(out, text.ptr[i]);
+    }
+    buf_add_char(out, '"');
+}
+
+static void write_csv(const struct format_table *table, struct buf *out) {
+    for (size_t c = 0; c < table->column_count; c++) {
+        if (c)
+            buf_add_char(out, ',');
+        add_csv_text(out, table->columns[c], false);
+    }
+    buf_add(out, "\r\n", 2);
+    for (size_t row = 0; row < table->row_count; row++) {
+        for (size_t c = 0; c < table->column_count; c++) {
+            const struct cell *cell = cell_at(table, row, c);
+            if (c)
+                buf_add_char(out, ',');
+            if (cell->kind != CELL_NULL)
+                add_csv_text(out, cell->text, cell->kind == CELL_NUMBER);
+        }
+        buf_add(out, "\r\n", 2);
+    }
+}
+
+static size_t characters(struct str text) {
+    size_t count = 0;
+    for (size_t i = 0; i < text.len; i++)
+        count += (text.ptr[i] & 0xC0) != 0x80;
+    return count;
+}
+
+enum { MAX_TABLE_COLUMNS = 64, COLUMN_GAP = 2, NARROWEST = 8 };
+
+/* The widest column gives way, one character at a time, until the line fits or nothing can. */
+static void fit_widths(size_t *widths, size_t count) {
+    for (;;) {
+        size_t total = count ? (count - 1) * COLUMN_GAP : 0, widest = 0;
+        for (size_t c = 0; c < count; c++) {
+            total += widths[c];
+            widest = widths[c] > widths[widest] ? c : widest;
+        }
+        if (total <= FORMAT_WIDTH || !count || widths[widest] <= NARROWEST)
+            return;
+        widths[widest]--;
+    }
+}
+
+static void measure(const struct format_table *table, size_t *widths, size_t count) {
+    for (size_t c = 0; c < count; c++) {
+        widths[c] = characters(table->columns[c]);
+        for (size_t row = 0; row < table->row_count; row++) {
+            size_t width = characters(cell_at(table, row, c)->text);
+            widths[c] = width > widths[c] ? width : widths[c];
+        }
+        widths[c] = widths[c] > FORMAT_WIDTH ? FORMAT_WIDTH : widths[c];
+    }
+    fit_widths(widths, count);
+}
+
+static void add_padding(struct buf *out, size_t count) {
+    while (count--)
+        buf_add_char(out, ' ');
+}
+
+/* Cut text ends in an ellipsis; control characters, which could drive the terminal, become a middle dot. */
+static void add_table_cell(struct buf *out, struct str text, size_t width, bool right, bool last) {
+    size_t length = characters(text), shown = length > width ? width - 1 : length, count = 0;
+    if (right && length < width)
+        add_padding(out, width - length);
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        count += (c & 0xC0) != 0x80;
+        if (count > shown)
+            break;
+        bool c1 = c == 0xC2 && i + 1 < text.len && (unsigned char)text.ptr[i + 1] < 0xA0;
+        if (c < 0x20 || c == 0x7F || c1) {
+            buf_add(out, "\xC2\xB7", 2);
+            i += c1;
+        } else {
+            buf_add_char(out, (char)c);
+        }
+    }
+    if (length > width)
+        buf_add(out, "\xE2\x80\xA6", 3);
+    else if (!right && !last)
+        add_padding(out, width - length);
+    if (!last)
+        add_padding(out, COLUMN_GAP);
+}
+
+static void write_table(const struct format_table *table, struct buf *out) {
+    size_t widths[MAX_TABLE_COLUMNS] = {0};
+    size_t count = table->column_count < MAX_TABLE_COLUMNS ? table->column_count : MAX_TABLE_COLUMNS;
+    measure(table, widths, count);
+    for (size_t c = 0; c < count; c++)
+        add_table_cell(out, table->columns[c], widths[c], false, c + 1 == count);
+    buf_add_char(out, '\n');
+    for (size_t c = 0; c < count; c++) {
+        for (size_t i = 0; i < widths[c]; i++)
+            buf_add_char(out, '-');
+        add_padding(out, c + 1 == count ? 0 : COLUMN_GAP);
+    }
+    buf_add_char(out, '\n');
+    for (size_t row = 0; row < table->row_count; row++) {
+        for (size_t c = 0; c < count; c++) {
+            const struct cell *cell = cell_at(table, row, c);
+            add_table_cell(out, cell->text, widths[c], cell->kind == CELL_NUMBER, c + 1 == count);
+        }
+        buf_add_char(out, '\n');
+    }
+}
+
+void format_write(enum format format, const struct format_table *table, struct buf *out) {
+    switch (format) {
+    case FORMAT_JSON: write_json(table, out, false); break;
+    case FORMAT_NDJSON: write_json(table, out, true); break;
+    case FORMAT_CSV: write_csv(table, out); break;
+    case FORMAT_TABLE: write_table(table, out); break;
+    }
+}
+
+static void new_line(struct buf *out, size_t depth) {
+    buf_add_char(out, '\n');
+    add_padding(out, depth * 2);
+}
+
+static bool closes_next(struct str json, size_t i) {
+    for (i++; i < json.len && memchr(" \t\r\n", json.ptr[i], 4);)
+        i++;
+    return i < json.len && (json.ptr[i] == '}' || json.ptr[i] == ']');
+}
+
+void format_pretty(struct str json, struct buf *out) {
+    size_t depth = 0;
+    bool quoted = false, empty = false;
+    for (size_t i = 0; i < json.len; i++) {
+        char c = json.ptr[i];
+        if (quoted) {
+            buf_add_char(out, c);
+            if (c == '\\' && i + 1 < json.len)
+                buf_add_char(out, json.ptr[++i]);
+            quoted = c != '"';
+        } else if (c == '{' || c == '[') {
+            buf_add_char(out, c);
+            empty = closes_next(json, i);
+            depth++;
+            if (!empty)
+                new_line(out, depth);
+        } else if (c == '}' || c == ']') {
+            depth -= depth > 0;
+            if (!empty)
+                new_line(out, depth);
+            empty = false;
+            buf_add_char(out, c);
+        } else if (c == ',') {
+            buf_add_char(out, c);
+            new_line(out, depth);
+        } else if (c == ':') {
+            buf_add(out, ": ", 2);
+        } else if (!memchr(" \t\r\n", c, 4)) {
+            buf_add_char(out, c);
+            quoted = c == '"';
+        }
+    }
+    buf_add_char(out, '\n');
+}

@@ -1,0 +1,31 @@
+/* Lists and results as JSON, NDJSON, CSV or a table for terminals. Knows rows of cells, nothing of what they mean. */
+#pragma once
+#include "handlers/request.h"
+
+enum format { FORMAT_JSON, FORMAT_NDJSON, FORMAT_CSV, FORMAT_TABLE };
+
+enum cell_kind { CELL_NULL, CELL_TEXT, CELL_NUMBER, CELL_JSON };
+
+struct cell {
+    enum cell_kind kind;
+    struct str text; /* CELL_NUMBER and CELL_JSON: as JSON writes it */
+};
+
+struct format_table {
+    const struct str *columns;
+    size_t column_count;
+    const struct cell *cells; /* row by row */
+    size_t row_count;
+};
+
+enum { FORMAT_WIDTH = 120 }; /* characters of a table's line */
+
+/* By ?format=, else by Accept (application/x-ndjson, text/csv, text/plain), else JSON. */
+bool format_choose(struct request *request, enum format *format, struct err *err);
+/* The same from a name ("json", "ndjson", "csv", "table"); false when it isn't one. For command lines. */
+bool format_parse(struct str name, enum format *format);
+const char *format_content_type(enum format format);
+/* JSON: an array of objects. CSV (RFC 4180): cells that a spreadsheet would run get a ' in front. */
+void format_write(enum format format, const struct format_table *table, struct buf *out);
+/* Valid JSON with two spaces of indent. */
+void format_pretty(struct str json, struct buf *out);

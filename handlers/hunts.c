@@ -1,0 +1,170 @@
+/* /v1/hunts and /v1/tools. */
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "handlers/handlers.h"
+#include "handlers/list.h"
+#include "handlers/service.h"
+#include "hunts/loader.h"
+#include "hunts/registry.h"
+
+enum { READ_MS = 10000, REPLY_CAP = 64 << 20 };
+
+static struct db_rows *statement_run(struct request *request, const char *name, const struct str *params, size_t count,
+                                     struct err *err) {
+    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
+    struct db_rows *rows = conn ? db_query(conn, db_statement(name), params, count, mono_ms() + READ_MS, err) : NULL;
+    db_give(conn);
+    return rows;
+}
+
+bool handle_hunts_list(struct request *request, struct reply *reply, struct err *err) {
+    static const char *const columns[] = {"slug", "tool", "signal", "state", "version", "noise_level", "id", NULL};
+    long long limit;
+    struct str limit_text, cursor;
+    if (!list_parameters(request, &limit, &limit_text, &cursor, err))
+        return false;
+    struct str params[] = {request_query(request, "tool"),  request_query(request, "signal"),
+                           request_query(request, "state"), request_query(request, "q"), cursor, limit_text};
+    DB_ROWS_AUTO *rows = statement_run(request, "hunts_list", params, 6, err);
+    return rows && list_reply(request, reply, "hunts", rows, limit, columns, err);
+}
+
+bool handle_tools(struct request *request, struct reply *reply, struct err *err) {
+    static const char *const columns[] = {"tool", "noise_level", "hunts", NULL};
+    long long limit;
+    struct str limit_text, cursor;
+    if (!list_parameters(request, &limit, &limit_text, &cursor, err))
+        return false;
+    struct str params[] = {request_query(request, "q"), cursor, limit_text};
+    DB_ROWS_AUTO *rows = statement_run(request, "tools_list", params, 3, err);
+    return rows && list_reply(request, reply, "tools", rows, limit, columns, err);
+}
+
+static struct db_rows *hunt_read(struct request *request, struct err *err) {
+    struct str id = request_path_parameter(request, "id");
+    struct db_rows *rows = statement_run(request, "hunt_read", &id, 1, err);
+    if (rows && !db_count(rows)) {
+        db_rows_free(rows);
+        err_set(err, ERR_NOT_FOUND, "no hunt '%.*s'; GET /v1/hunts lists them", STR_ARG(id));
+        return NULL;
+    }
+    return rows;
+}
+
+bool handle_hunt_get(struct request *request, struct reply *reply, struct err *err) {
+    DB_ROWS_AUTO *rows = hunt_read(request, err);
+    return rows && json_reply(request, reply, db_text(rows, 0, 0), err);
+}
+
+bool handle_hunt_delete(struct request *request, struct reply *reply, struct err *err) {
+    struct str id = request_path_parameter(request, "id");
+    DB_ROWS_AUTO *known = hunt_read(request, err);
+    DB_ROWS_AUTO *rows = known ? statement_run(request, "hunt_retire", &id, 1, err) : NULL;
+    reply->status = 204;
+    return rows != NULL;
+}
+
+bool handle_hunt_explain(struct request *request, struct reply *reply, struct err *err) {
+    struct kql_options options = {.now = ticks_now(), .from = -1, .to = -1};
+    DB_ROWS_AUTO *rows = hunt_read(request, err);
+    BUF_AUTO out = BUF(REPLY_CAP);
+    if (!rows)
+        return false;
+    request->source = arena_copy(request->arena, db_text(rows, 0, 1));
+    struct kql_program *program = kql_compile(request->arena, request->source, &options, err);
+    if (!program)
+        return false;
+    buf_add_str(&out, STR("{\"sql\":"));
+    json_add_string(&out, program->sql);
+    buf_add_str(&out, STR(",\"parameters\":["));
+    for (size_t i = 0; i < program->param_count; i++) {
+        json_add_comma(&out);
+        if (program->params[i].ptr)
+            json_add_string(&out, program->params[i]);
+        else
+            buf_add_str(&out, STR("null"));
+    }
+    buf_add_str(&out, STR("],\"columns\":["));
+    for (size_t i = 0; i < program->column_count; i++) {
+        json_add_comma(&out);
+        buf_add_str(&out, STR("{\"name\":"));
+        json_add_string(&out, program->columns[i].name);
+        buf_printf(&out, ",\"type\":\"%s\"}", kql_type_name(program->columns[i].type));
+    }
+    buf_add_str(&out, STR("],\"warnings\":"));
+    registry_add_warnings(&out, program);
+    buf_add_char(&out, '}');
+    return !out.failed ? json_reply(request, reply, buf_str(&out), err) : err_memory(err);
+}
+
+/* What loading says: identity, shape, state, and the error or the warnings. */
+static void add_verdict(struct buf *out, const struct hunt *hunt, const struct hunt_check *check, int version) {
+    const struct {
+        const char *key;
+        struct str value;
+    } members[] = {{"id", hunt->id},
+                   {"slug", hunt->slug},
+                   {"name", hunt->name},
+                   {"tool", hunt->tool},
+                   {"signal", hunt->signal},
+                   {"shape", str_from(hunt_shape_name(hunt->shape))},
+                   {"state", str_from(hunt_state_name(check->state))}};
+    buf_add_char(out, '{');
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        json_add_key(out, members[i].key);
+        json_add_string(out, members[i].value);
+    }
+    if (version)
+        buf_printf(out, ",\"version\":%d", version);
+    json_add_key(out, "warnings");
+    if (check->state == HUNT_READY)
+        registry_add_warnings(out, check->program);
+    else
+        buf_add_str(out, STR("[]"));
+    json_add_key(out, "errors");
+    buf_add_char(out, '[');
+    if (check->state == HUNT_BROKEN)
+        registry_add_error(out, &check->error, hunt->query);
+    buf_add_str(out, STR("]}"));
+}
+
+static bool hunt_save(struct request *request, const struct hunt *hunt, const struct hunt_check *check, int *version,
+                      struct err *err) {
+    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
+    bool ok = conn && registry_save(conn, hunt, "user", check, mono_ms() + READ_MS, version, err);
+    db_give(conn);
+    return ok;
+}
+
+/* id: what the path says, or ptr NULL. */
+static bool hunt_take(struct request *request, struct reply *reply, struct str id, bool save, struct err *err) {
+    struct hunt hunt;
+    struct hunt_check check;
+    int version = 0;
+    BUF_AUTO out = BUF(REPLY_CAP);
+    request->source = request->body;
+    if (!hunt_load(request->arena, request->body, STR("request"), &hunt, err))
+        return false;
+    if (id.ptr && !str_eq_nocase(id, hunt.id) && !str_eq(id, hunt.slug))
+        return err_set(err, ERR_CONFLICT, "the file's id is '%.*s', the path says '%.*s'", STR_ARG(hunt.id),
+                       STR_ARG(id));
+    hunt_check(request->arena, &hunt, &check);
+    if (save && !hunt_save(request, &hunt, &check, &version, err))
+        return false;
+    reply->status = save ? 201 : 200;
+    add_verdict(&out, &hunt, &check, version);
+    return !out.failed ? json_reply(request, reply, buf_str(&out), err) : err_memory(err);
+}
+
+bool handle_hunt_put(struct request *request, struct reply *reply, struct err *err) {
+    return hunt_take(request, reply, request_path_parameter(request, "id"), true, err);
+}
+
+bool handle_hunts_import(struct request *request, struct reply *reply, struct err *err) {
+    return hunt_take(request, reply, (struct str){0}, true, err);
+}
+
+bool handle_hunts_check(struct request *request, struct reply *reply, struct err *err) {
+    return hunt_take(request, reply, (struct str){0}, false, err);
+}

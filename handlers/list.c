@@ -1,0 +1,185 @@
+#include "handlers/list.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "handlers/format.h"
+
+enum { REPLY_CAP = 512 << 20, MAX_LIMIT = 1000, DEFAULT_LIMIT = 100 };
+
+bool list_parameters(struct request *request, long long *limit, struct str *limit_text, struct str *cursor,
+                     struct err *err) {
+    if (!request_number(request, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT, limit, err))
+        return false;
+    *limit_text = arena_printf(request->arena, "%lld", *limit + 1);
+    *cursor = request_query(request, "cursor");
+    return limit_text->ptr || err_memory(err);
+}
+
+bool json_reply(struct request *request, struct reply *reply, struct str json, struct err *err) {
+    bool pretty;
+    if (!request_flag(request, "pretty", &pretty, err))
+        return false;
+    reply->body.cap = REPLY_CAP;
+    reply->body.len = 0;
+    if (pretty) {
+        format_pretty(json, &reply->body);
+    } else {
+        buf_add_str(&reply->body, json);
+        buf_add_char(&reply->body, '\n');
+    }
+    return !reply->body.failed || err_memory(err);
+}
+
+/* A JSON value as a cell; text lives in the arena. */
+static struct cell cell_of(struct arena *arena, const json_t *value) {
+    if (!value || json_is_null(value))
+        return (struct cell){CELL_NULL, STR("")};
+    if (json_is_string(value))
+        return (struct cell){CELL_TEXT, {json_string_value(value), json_string_length(value)}};
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    struct str copy = arena_copy(arena, str_from(text));
+    free(text);
+    return (struct cell){json_is_number(value) ? CELL_NUMBER : CELL_JSON, copy};
+}
+
+static bool table_reply(struct reply *reply, enum format format, const struct format_table *table, struct err *err) {
+    reply->body.cap = REPLY_CAP;
+    reply->content_type = format_content_type(format);
+    format_write(format, table, &reply->body);
+    return !reply->body.failed || err_memory(err);
+}
+
+static bool list_convert(struct request *request, struct reply *reply, const struct db_rows *rows, size_t count,
+                         enum format format, const char *const *columns, struct err *err) {
+    struct format_table table = {.row_count = count};
+    struct str names[16];
+    json_t **objects = arena_array(request->arena, count + 1, sizeof *objects);
+    for (; columns[table.column_count]; table.column_count++)
+        names[table.column_count] = str_from(columns[table.column_count]);
+    struct cell *cells = arena_array(request->arena, count * table.column_count + 1, sizeof *cells);
+    if (!objects || !cells)
+        return err_memory(err);
+    for (size_t r = 0; r < count; r++) {
+        struct str text = db_text(rows, r, 1);
+        objects[r] = json_loadb(text.ptr, text.len, JSON_ALLOW_NUL, NULL);
+        for (size_t c = 0; c < table.column_count; c++)
+            cells[r * table.column_count + c] = cell_of(request->arena, json_object_get(objects[r], columns[c]));
+    }
+    table.columns = names;
+    table.cells = cells;
+    bool ok = table_reply(reply, format, &table, err);
+    for (size_t r = 0; r < count; r++)
+        json_decref(objects[r]);
+    return ok;
+}
+
+static void add_next_link(struct request *request, struct reply *reply, struct str cursor, long long limit) {
+    struct str link = arena_printf(request->arena, "<%.*s?limit=%lld&cursor=%.*s>; rel=\"next\"",
+                                   STR_ARG(request->path), limit, STR_ARG(cursor));
+    if (link.ptr)
+        reply_header(reply, "Link", link);
+}
+
+bool list_reply(struct request *request, struct reply *reply, const char *member, const struct db_rows *rows,
+                long long limit, const char *const *columns, struct err *err) {
+    enum format format;
+    size_t count = db_count(rows);
+    bool more = count > (size_t)limit;
+    if (!format_choose(request, &format, err))
+        return false;
+    count = more ? (size_t)limit : count;
+    if (more)
+        add_next_link(request, reply, db_text(rows, count - 1, 0), limit);
+    if (format != FORMAT_JSON)
+        return list_convert(request, reply, rows, count, format, columns, err);
+    BUF_AUTO out = BUF(REPLY_CAP);
+    buf_add_char(&out, '{');
+    json_add_key(&out, member);
+    buf_add_char(&out, '[');
+    for (size_t r = 0; r < count; r++) {
+        if (r)
+            buf_add_char(&out, ',');
+        buf_add_str(&out, db_text(rows, r, 1));
+    }
+    buf_add_str(&out, STR("],\"next\":"));
+    if (more)
+        json_add_string(&out, db_text(rows, count - 1, 0));
+    else
+        buf_add_str(&out, STR("null"));
+    buf_add_char(&out, '}');
+    return !out.failed ? json_reply(request, reply, buf_str(&out), err) : err_memory(err);
+}
+
+/* The rows as Kusto gives them. */
+static bool rows_convert(struct request *request, struct reply *reply, const json_t *root, enum format format,
+                         struct err *err) {
+    const json_t *columns = json_object_get(root, "columns"), *rows = json_object_get(root, "rows");
+    size_t width = json_array_size(columns), height = json_array_size(rows);
+    struct str *names = arena_array(request->arena, width + 1, sizeof *names);
+    struct cell *cells = arena_array(request->arena, width * height + 1, sizeof *cells);
+    if (!names || !cells)
+        return err_memory(err);
+    for (size_t c = 0; c < width; c++)
+        names[c] = str_from(json_string_value(json_object_get(json_array_get(columns, c), "name")));
+    for (size_t r = 0; r < height; r++)
+        for (size_t c = 0; c < width; c++)
+            cells[r * width + c] = cell_of(request->arena, json_array_get(json_array_get(rows, r), c));
+    struct format_table table = {names, width, cells, height};
+    return table_reply(reply, format, &table, err);
+}
+
+static const char *const summary_members[] = {"device_name", "device_id", "machine_group", "first_seen",
+                                              "last_seen",   "count",     "report_ids"};
+enum { SUMMARY_MEMBERS = 7, SUMMARY_COLUMNS = SUMMARY_MEMBERS + 1 };
+
+static size_t device_total(const json_t *results) {
+    size_t index, total = 0;
+    const json_t *result;
+    json_array_foreach(results, index, result) total += json_array_size(json_object_get(result, "devices"));
+    return total;
+}
+
+/* One line a hunt and device. */
+static bool devices_convert(struct request *request, struct reply *reply, const json_t *results, enum format format,
+                            struct err *err) {
+    struct str names[SUMMARY_COLUMNS] = {STR("hunt")};
+    size_t index, place, row = 0;
+    const json_t *result, *device;
+    struct cell *cells = arena_array(request->arena, device_total(results) * SUMMARY_COLUMNS + 1, sizeof *cells);
+    if (!cells)
+        return err_memory(err);
+    for (size_t c = 0; c < SUMMARY_MEMBERS; c++)
+        names[c + 1] = str_from(summary_members[c]);
+    json_array_foreach(results, index, result) {
+        json_array_foreach(json_object_get(result, "devices"), place, device) {
+            struct cell *line = &cells[row++ * SUMMARY_COLUMNS];
+            line[0] = cell_of(request->arena, json_object_get(json_object_get(result, "hunt"), "slug"));
+            for (size_t c = 0; c < SUMMARY_MEMBERS; c++)
+                line[c + 1] = cell_of(request->arena, json_object_get(device, summary_members[c]));
+        }
+    }
+    struct format_table table = {names, SUMMARY_COLUMNS, cells, row};
+    return table_reply(reply, format, &table, err);
+}
+
+bool result_reply(struct request *request, struct reply *reply, struct str body, struct err *err) {
+    enum format format;
+    if (!format_choose(request, &format, err))
+        return false;
+    if (format == FORMAT_JSON)
+        return json_reply(request, reply, body, err);
+    json_auto_t *root = json_loadb(body.ptr, body.len, JSON_ALLOW_NUL, NULL);
+    if (!root)
+        return err_set(err, ERR_INTERNAL, "a stored result is not JSON");
+    json_t *hunts = json_object_get(root, "hunts");
+    if (hunts)
+        return devices_convert(request, reply, hunts, format, err);
+    if (format != FORMAT_TABLE || !json_object_get(root, "devices"))
+        return rows_convert(request, reply, root, format, err);
+    json_auto_t *one = json_array();
+    json_array_append(one, root);
+    return devices_convert(request, reply, one, format, err);
+}

@@ -1,0 +1,25 @@
+/* Counters for Prometheus. Every series is there at 0 from the start. Any thread. */
+#pragma once
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+
+struct ingest_result;
+struct service;
+
+enum { METRICS_MAX_ROUTES = 128, METRICS_STATUSES = 20 };
+
+struct metrics {
+    atomic_llong requests[METRICS_MAX_ROUTES][METRICS_STATUSES]; /* the row behind the last route: no route */
+    atomic_llong received, stored, duplicate, ignored, rejected;
+    atomic_llong refused_bodies; /* 429 over the byte budget */
+    atomic_llong cut_connections; /* past a time limit */
+    atomic_llong guarded;        /* refused by the guard */
+    atomic_llong seconds_ms;     /* time spent in handlers */
+};
+
+/* route: its place in the table, routes_count() for none. */
+void metrics_request(struct metrics *metrics, size_t route, int status);
+void metrics_ingest(struct metrics *metrics, const struct ingest_result *result);
+void metrics_write(const struct service *service, struct buf *out);

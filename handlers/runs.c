@@ -1,0 +1,245 @@
+/* /v1/runs and a hunt's latest result. */
+#include <inttypes.h>
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "handlers/handlers.h"
+#include "handlers/list.h"
+#include "handlers/service.h"
+#include "hunts/runner.h"
+
+enum { READ_MS = 10000, DEFAULT_WAIT = 10, MAX_WAIT = 60, BODY_CAP = 512 << 20 };
+
+static bool parse_time(struct request *request, const json_t *root, const char *name, int64_t *ticks, struct err *err) {
+    const json_t *value = json_object_get(root, name);
+    *ticks = -1;
+    if (!value || json_is_null(value))
+        return true;
+    request->problem_field = name;
+    if (!json_is_string(value) || !ticks_parse_loose(str_from(json_string_value(value)), ticks))
+        return err_set(err, ERR_BAD_REQUEST, "%s must be a time such as \"2026-07-20T00:00:00Z\"", name);
+    return true;
+}
+
+static bool parse_hunts(struct request *request, const json_t *hunts, struct run_request *run, struct err *err) {
+    size_t index;
+    const json_t *item;
+    request->problem_field = "hunts";
+    if (!json_is_array(hunts) || !json_array_size(hunts) || json_array_size(hunts) > 1000)
+        return err_set(err, ERR_BAD_REQUEST, "hunts must be a list of 1 to 1000 ids or slugs");
+    struct str *names = arena_array(request->arena, json_array_size(hunts), sizeof *names);
+    if (!names)
+        return err_memory(err);
+    json_array_foreach(hunts, index, item) {
+        if (!json_is_string(item))
+            return err_set(err, ERR_BAD_REQUEST, "hunts must hold ids or slugs as strings");
+        names[index] = arena_copy(request->arena, str_from(json_string_value(item)));
+    }
+    run->hunts = names;
+    run->hunt_count = json_array_size(hunts);
+    return true;
+}
+
+static bool known_members(const json_t *root, struct err *err) {
+    static const char *const known[] = {"hunts", "tool", "all", "from", "to", "as_of"};
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)root, key, value) {
+        bool found = false;
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+            found = found || strcmp(key, known[i]) == 0;
+        if (!found)
+            return err_set(err, ERR_BAD_REQUEST, "'%.64s' is not a member of a run; known: hunts, tool, all, from, to, as_of",
+                           key);
+    }
+    return true;
+}
+
+static bool run_parse(struct request *request, const json_t *root, struct run_request *run, struct err *err) {
+    const json_t *hunts = json_object_get(root, "hunts"), *tool = json_object_get(root, "tool");
+    if (!known_members(root, err) || !parse_time(request, root, "from", &run->from, err) ||
+        !parse_time(request, root, "to", &run->to, err) || !parse_time(request, root, "as_of", &run->as_of, err))
+        return false;
+    run->all = json_is_true(json_object_get(root, "all"));
+    if (tool)
+        run->tool = arena_copy(request->arena, str_from(json_is_string(tool) ? json_string_value(tool) : ""));
+    if ((hunts != NULL) + (run->tool.len > 0) + run->all != 1)
+        return err_set(err, ERR_BAD_REQUEST, "name one of \"hunts\":[…], \"tool\":\"…\" or \"all\":true");
+    if (run->from >= 0 && run->to >= 0 && run->from > run->to)
+        return err_set(err, ERR_BAD_REQUEST, "from is later than to");
+    return !hunts || parse_hunts(request, hunts, run, err);
+}
+
+/* Prefer: wait=N, seconds (RFC 7240). */
+static long long wait_seconds(const struct request *request) {
+    struct str prefer = request_header(request, "Prefer");
+    for (size_t at = 0; at + 5 < prefer.len; at++) {
+        long long seconds;
+        struct str rest = {prefer.ptr + at + 5, prefer.len - at - 5};
+        if (!str_starts((struct str){prefer.ptr + at, prefer.len - at}, STR("wait=")))
+            continue;
+        size_t digits = 0;
+        while (digits < rest.len && rest.ptr[digits] >= '0' && rest.ptr[digits] <= '9')
+            digits++;
+        if (str_to_int64((struct str){rest.ptr, digits}, &seconds))
+            return seconds > MAX_WAIT ? MAX_WAIT : seconds;
+    }
+    return DEFAULT_WAIT;
+}
+
+/* A run's state as its row says, and whether it is over. */
+static bool run_state(struct request *request, struct str id, struct str *json, struct str *state, struct err *err) {
+    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
+    DB_ROWS_AUTO *rows = conn ? db_query(conn, db_statement("run_read"), &id, 1, mono_ms() + READ_MS, err) : NULL;
+    db_give(conn);
+    if (!rows)
+        return false;
+    if (!db_count(rows))
+        return err_set(err, ERR_NOT_FOUND, "no run %.*s; GET /v1/runs lists them", STR_ARG(id));
+    *json = arena_copy(request->arena, db_text(rows, 0, 0));
+    *state = arena_copy(request->arena, db_text(rows, 0, 1));
+    return (json->ptr && state->ptr) || err_memory(err);
+}
+
+static bool is_over(struct str state) {
+    return !str_eq(state, STR("queued")) && !str_eq(state, STR("running"));
+}
+
+/* The state's members, then the hunts' results: the one result alone when the run named one hunt. */
+static bool results_body(struct request *request, struct str id, struct str json, struct str state, struct buf *out,
+                         struct err *err) {
+    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
+    DB_ROWS_AUTO *rows = conn ? db_query(conn, db_statement("run_results"), &id, 1, mono_ms() + READ_MS, err) : NULL;
+    db_give(conn);
+    if (!rows)
+        return false;
+    if (db_count(rows) == 1) {
+        buf_add_str(out, db_text(rows, 0, 1));
+        return !out->failed || err_memory(err);
+    }
+    json_auto_t *root = json_loadb(json.ptr, json.len, 0, NULL);
+    const json_t *window = json_object_get(root, "window"), *as_of = json_object_get(root, "as_of");
+    char *window_text = json_dumps(window, JSON_COMPACT);
+    buf_printf(out, "{\"run_id\":\"%.*s\",\"state\":\"%.*s\",\"as_of\":\"%s\",\"window\":%s,\"hunts\":[", STR_ARG(id),
+               STR_ARG(state), json_string_value(as_of), window_text ? window_text : "null");
+    free(window_text);
+    for (size_t r = 0; r < db_count(rows); r++) {
+        if (r)
+            buf_add_char(out, ',');
+        buf_add_str(out, db_text(rows, r, 1));
+    }
+    buf_add_str(out, STR("]}"));
+    return !out->failed || err_memory(err);
+}
+
+static bool run_answer(struct request *request, struct reply *reply, int64_t run_id, struct err *err) {
+    struct str id = arena_printf(request->arena, "%" PRId64, run_id), json, state;
+    struct str location = arena_printf(request->arena, "/v1/runs/%" PRId64, run_id);
+    BUF_AUTO out = BUF(BODY_CAP);
+    if (!id.ptr || !location.ptr)
+        return err_memory(err);
+    if (!run_state(request, id, &json, &state, err))
+        return false;
+    reply_header(reply, "Location", location);
+    if (!is_over(state)) {
+        reply->status = 202;
+        reply_header(reply, "Retry-After", STR("2"));
+        return json_reply(request, reply, json, err);
+    }
+    reply->status = 201;
+    return results_body(request, id, json, state, &out, err) && json_reply(request, reply, buf_str(&out), err);
+}
+
+bool handle_run_post(struct request *request, struct reply *reply, struct err *err) {
+    struct run_request run = {.from = -1, .to = -1, .as_of = -1};
+    struct str key = request_header(request, "Idempotency-Key");
+    json_error_t why;
+    int64_t run_id = 0;
+    json_auto_t *root = json_loadb(request->body.ptr, request->body.len, JSON_REJECT_DUPLICATES, &why);
+    if (!root || !json_is_object(root))
+        return err_set(err, ERR_BAD_REQUEST, "send {\"hunts\":[\"remotepc-file-signature\"]}: %s",
+                       root ? "not an object" : why.text);
+    if (!run_parse(request, root, &run, err))
+        return false;
+    if (key.len > 255)
+        return err_set(err, ERR_BAD_REQUEST, "Idempotency-Key is longer than 255 characters");
+    run.idempotency_key = key.len ? key : (struct str){0};
+    if (!runner_submit(request->service->runner, &run, &run_id, err))
+        return false;
+    runner_wait(request->service->runner, run_id, mono_ms() + wait_seconds(request) * 1000);
+    return run_answer(request, reply, run_id, err);
+}
+
+static bool run_id_parameter(struct request *request, struct str *id, struct err *err) {
+    long long number;
+    *id = request_path_parameter(request, "id");
+    return (str_to_int64(*id, &number) && number > 0) || err_set(err, ERR_NOT_FOUND, "no run '%.*s'", STR_ARG(*id));
+}
+
+bool handle_run_get(struct request *request, struct reply *reply, struct err *err) {
+    struct str id, json, state;
+    return run_id_parameter(request, &id, err) && run_state(request, id, &json, &state, err) &&
+           json_reply(request, reply, json, err);
+}
+
+bool handle_run_delete(struct request *request, struct reply *reply, struct err *err) {
+    struct str id, json, state;
+    long long number = 0;
+    if (!run_id_parameter(request, &id, err) || !str_to_int64(id, &number) ||
+        !runner_cancel(request->service->runner, number, err) || !run_state(request, id, &json, &state, err))
+        return false;
+    reply->status = is_over(state) ? 200 : 202;
+    return json_reply(request, reply, json, err);
+}
+
+bool handle_run_results(struct request *request, struct reply *reply, struct err *err) {
+    struct str id, json, state;
+    BUF_AUTO out = BUF(BODY_CAP);
+    if (!run_id_parameter(request, &id, err) || !run_state(request, id, &json, &state, err))
+        return false;
+    if (!is_over(state)) {
+        reply->status = 202;
+        reply_header(reply, "Retry-After", STR("2"));
+        return json_reply(request, reply, json, err);
+    }
+    return results_body(request, id, json, state, &out, err) && result_reply(request, reply, buf_str(&out), err);
+}
+
+bool handle_runs_list(struct request *request, struct reply *reply, struct err *err) {
+    static const char *const columns[] = {"run_id", "state", "as_of", "created_at", "finished_at", "hunts", NULL};
+    long long limit, number;
+    struct str limit_text, cursor;
+    if (!list_parameters(request, &limit, &limit_text, &cursor, err))
+        return false;
+    if (cursor.ptr && !str_to_int64(cursor, &number))
+        return err_set(err, ERR_BAD_PARAMETER, "cursor is not one that this list gave");
+    struct str params[] = {cursor.ptr ? cursor : STR("9223372036854775807"), limit_text};
+    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
+    DB_ROWS_AUTO *rows = conn ? db_query(conn, db_statement("runs_list"), params, 2, mono_ms() + READ_MS, err) : NULL;
+    db_give(conn);
+    return rows && list_reply(request, reply, "runs", rows, limit, columns, err);
+}
+
+bool handle_hunt_results(struct request *request, struct reply *reply, struct err *err) {
+    struct str id = request_path_parameter(request, "id"), known = request_header(request, "If-None-Match");
+    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
+    DB_ROWS_AUTO *rows = conn ? db_query(conn, db_statement("hunt_result"), &id, 1, mono_ms() + READ_MS, err) : NULL;
+    db_give(conn);
+    if (!rows)
+        return false;
+    if (!db_count(rows))
+        return err_set(err, ERR_NOT_FOUND,
+                       "no finished result of a hunt '%.*s'; POST /v1/runs {\"hunts\":[\"%.*s\"]} makes one", STR_ARG(id),
+                       STR_ARG(id));
+    struct str etag = arena_copy(request->arena, db_text(rows, 0, 0));
+    if (!etag.ptr)
+        return err_memory(err);
+    reply_header(reply, "ETag", etag);
+    reply_header(reply, "Cache-Control", STR("no-cache"));
+    if (known.len && (str_eq(known, STR("*")) || memmem(known.ptr, known.len, etag.ptr, etag.len))) {
+        reply->status = 304;
+        return true;
+    }
+    return result_reply(request, reply, db_text(rows, 0, 1), err);
+}

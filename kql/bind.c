@@ -1,0 +1,257 @@
+/* Scopes and pipelines: how operators chain into SELECTs. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "kql/internal.h"
+
+void *take(struct kql *kql, size_t count, size_t size) {
+    void *memory = arena_array(kql->arena, count ? count : 1, size);
+    if (!memory) {
+        kql->failed = true;
+        err_memory(kql->err);
+    }
+    return memory;
+}
+
+bool kql_fail(struct kql *kql, size_t offset, size_t length, const char *format, ...) {
+    char text[400];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    err_set(kql->err, ERR_BAD_QUERY, "%s", text);
+    err_place(kql->err, kql->text, offset, length);
+    return false;
+}
+
+void deps_add(struct deps *deps, const struct deps *more) {
+    for (size_t i = 0; i < sizeof deps->bits / sizeof *deps->bits; i++)
+        deps->bits[i] |= more->bits[i];
+}
+
+uint8_t scope_slot(const struct scope *scope, const struct deps *deps) {
+    uint8_t slot = NO_SLOT;
+    if (!scope || !scope->table)
+        return NO_SLOT;
+    for (size_t i = 0; i < scope->column_count; i++) {
+        if (!(deps->bits[i / 64] >> (i % 64) & 1))
+            continue;
+        const struct schema_column *column = scope->columns[i].schema;
+        if (!column || column->storage != STORED_TUPLE || (slot != NO_SLOT && slot != column->slot_index))
+            return NO_SLOT;
+        slot = column->slot_index;
+    }
+    return slot;
+}
+
+struct column *scope_find(struct scope *scope, struct str name) {
+    for (size_t i = 0; scope && name.len && i < scope->column_count; i++)
+        if (str_eq(scope->columns[i].name, name))
+            return &scope->columns[i];
+    return NULL;
+}
+
+bool condition_add(struct kql *kql, struct scope *scope, const struct expr *expr) {
+    if (scope->condition_count == CONDITIONS_MAX)
+        return kql_fail(kql, expr->offset, expr->length, "more than %d conditions", CONDITIONS_MAX);
+    if (scope->condition_count == scope->condition_size) {
+        size_t size = scope->condition_size ? scope->condition_size * 2 : 8;
+        struct condition *grown = take(kql, size, sizeof *grown);
+        if (!grown)
+            return false;
+        if (scope->condition_size)
+            memcpy(grown, scope->conditions, scope->condition_size * sizeof *grown);
+        scope->conditions = grown;
+        scope->condition_size = size;
+    }
+    uint8_t slot = expr->constant ? NO_SLOT : scope_slot(scope, &expr->deps);
+    struct str sql = slot == NO_SLOT && expr->condition.ptr ? expr->condition : sql_of(kql, expr);
+    scope->conditions[scope->condition_count++] = (struct condition){sql, expr->deps, slot};
+    return true;
+}
+
+void column_from(struct column *column, struct str name, struct expr *expr, struct kql *kql) {
+    *column = (struct column){.name = name, .type = expr->type, .sql = sql_of(kql, expr), .deps = expr->deps};
+    column->nullable = expr->constant ? expr->literal.null : expr->nullable;
+    column->role = expr->role;
+    column->timestamp = expr->timestamp;
+}
+
+/* The same columns, read from the select that just was closed. */
+static bool scope_reopen(struct kql *kql, struct scope *scope, struct select *select) {
+    struct column *columns = take(kql, select->column_count, sizeof *columns);
+    if (!columns)
+        return false;
+    for (size_t i = 0; i < select->column_count; i++) {
+        columns[i] = select->columns[i];
+        columns[i].sql = sql_print(kql, "r.c%zu", i);
+        columns[i].deps = (struct deps){0};
+        columns[i].deps.bits[i / 64] = UINT64_C(1) << (i % 64);
+    }
+    bool main = scope->main;
+    int order = scope->order;
+    *scope = (struct scope){.input = select, .columns = columns, .column_count = select->column_count, .order = order, .main = main};
+    return true;
+}
+
+bool scope_close(struct kql *kql, struct scope *scope, struct column *outputs, size_t count, struct str suffix,
+                 const struct deps *suffix_deps, bool distinct) {
+    if (count > COLUMNS_MAX - 2)
+        return err_set(kql->err, ERR_BAD_QUERY, "a step of the query has more than %d columns", COLUMNS_MAX - 2);
+    if (kql->select_count == SELECTS_MAX)
+        return err_set(kql->err, ERR_BAD_QUERY, "the query has more than %d steps", SELECTS_MAX);
+    struct select *select = take(kql, 1, sizeof *select);
+    if (!select)
+        return false;
+    *select = (struct select){.id = (unsigned)kql->select_count, .input = scope->input, .table = scope->table,
+                              .raw = scope->raw, .conditions = scope->conditions,
+                              .condition_count = scope->condition_count, .columns = outputs, .column_count = count,
+                              .distinct = distinct, .suffix = suffix};
+    if (suffix_deps)
+        select->suffix_deps = *suffix_deps;
+    kql->selects[kql->select_count++] = select;
+    return scope_reopen(kql, scope, select);
+}
+
+const struct let *let_find(const struct kql *kql, struct str name) {
+    for (size_t i = kql->let_limit; i-- > 0;)
+        if (str_eq(kql->query.lets[i].name, name))
+            return &kql->query.lets[i];
+    return NULL;
+}
+
+/* Evidence: the events themselves, where the query would first fold them together. */
+static bool bind_evidence(struct kql *kql, struct scope *scope) {
+    struct column *device = scope_find(scope, STR("DeviceId")), *outputs = take(kql, scope->column_count + 1, sizeof *outputs);
+    size_t count = 0;
+    if (!outputs)
+        return false;
+    if (!device || !device->schema)
+        return err_set(kql->err, ERR_BAD_QUERY, "the query has no DeviceId where its events are folded together: there is no evidence to show");
+    struct str id = sql_text(kql, kql->options->device);
+    struct expr condition = {.type = KQL_BOOL, .sql = sql_print(kql, "%.*s = %.*s", STR_ARG(device->sql), STR_ARG(id)),
+                             .deps = device->deps};
+    if (!condition_add(kql, scope, &condition))
+        return false;
+    scope->order = -1;
+    for (size_t i = 0; i < scope->column_count; i++) {
+        struct column *column = &scope->columns[i];
+        bool extra = str_eq(column->name, STR("AdditionalColumns"));
+        if ((!column->schema && !extra) || (column->hidden && !extra))
+            continue;
+        if (column->timestamp && scope->order < 0)
+            scope->order = (int)count;
+        outputs[count] = *column;
+        outputs[count++].hidden = false;
+    }
+    kql->evidence_done = true;
+    return scope_close(kql, scope, outputs, count, STR(""), NULL, false);
+}
+
+static bool folds_events(enum stage_kind kind) {
+    return kind == STAGE_SUMMARIZE || kind == STAGE_DISTINCT || kind == STAGE_PROJECT || kind == STAGE_COUNT ||
+           kind == STAGE_PROJECT_AWAY || kind == STAGE_PROJECT_KEEP || kind == STAGE_PROJECT_RENAME ||
+           kind == STAGE_PROJECT_REORDER || kind == STAGE_GETSCHEMA;
+}
+
+bool bind_pipeline(struct kql *kql, const struct pipeline *table, struct scope *out) {
+    if (++kql->depth > PARSE_MAX_DEPTH)
+        return kql_fail(kql, table->offset, table->length, "the query is nested too deeply");
+    if (!bind_source(kql, table, out))
+        return false;
+    for (size_t i = 0; i < table->stage_count && !kql->evidence_done; i++) {
+        bool evidence = kql->in_main && kql->options->device.ptr && folds_events(table->stages[i].kind);
+        if (evidence ? !bind_evidence(kql, out) : !bind_stage(kql, &table->stages[i], out))
+            return false;
+    }
+    kql->depth--;
+    return true;
+}
+
+bool bind_subquery(struct kql *kql, const struct pipeline *table, struct str *sql, enum kql_type *type) {
+    struct scope scope = {.order = -1};
+    bool in_main = kql->in_main;
+    kql->in_main = false;
+    if (!bind_pipeline(kql, table, &scope))
+        return false;
+    kql->in_main = in_main;
+    size_t first = 0;
+    while (first < scope.column_count && scope.columns[first].hidden)
+        first++;
+    if (first == scope.column_count)
+        return kql_fail(kql, table->offset, table->length, "this table has no columns");
+    struct column *output = take(kql, 1, sizeof *output);
+    if (!output)
+        return false;
+    *output = scope.columns[first];
+    *type = output->type;
+    if (!scope_close(kql, &scope, output, 1, STR(""), NULL, false))
+        return false;
+    output->used = true;
+    *sql = sql_print(kql, "(SELECT s.c0 FROM q%u s)", scope.input->id);
+    return true;
+}
+
+/* What a condition says of the main table's time. */
+static void window_narrow(struct kql *kql, const struct expr *expr) {
+    if (!expr->bounds)
+        return;
+    if (expr->low >= 0 && expr->low > kql->window_from)
+        kql->window_from = expr->low;
+    if (expr->high >= 0 && (kql->window_to < 0 || expr->high < kql->window_to))
+        kql->window_to = expr->high;
+}
+
+static bool bind_where(struct kql *kql, const struct node *node, struct scope *scope) {
+    if (node->kind == NODE_BINARY && str_eq(node->text, STR("and"))) {
+        for (size_t i = 0; i < node->count; i++)
+            if (!bind_where(kql, node->args[i], scope))
+                return false;
+        return true;
+    }
+    struct expr expr;
+    if (!bind_expression(kql, scope, node, &expr))
+        return false;
+    if (!expr_convert(kql, &expr, KQL_BOOL))
+        return kql_fail(kql, node->offset, node->length, "where needs a condition; this is a %s", kql_type_name(expr.type));
+    if (scope->main && scope->table)
+        window_narrow(kql, &expr);
+    return condition_add(kql, scope, &expr);
+}
+
+/* Set or add columns by name, at their place. */
+static bool bind_extend(struct kql *kql, const struct stage *stage, struct scope *scope) {
+    struct column *outputs = take(kql, scope->column_count + stage->items.count, sizeof *outputs);
+    size_t count = scope->column_count;
+    if (!outputs)
+        return false;
+    memcpy(outputs, scope->columns, count * sizeof *outputs);
+    for (size_t i = 0; i < stage->items.count; i++) {
+        const struct node *node = stage->items.items[i];
+        struct expr expr;
+        if (!bind_expression(kql, scope, node->kind == NODE_NAMED ? node->args[0] : node, &expr))
+            return false;
+        struct str name = node->kind == NODE_NAMED ? node->text : expr.name;
+        size_t at = 0;
+        if (!name.len)
+            for (unsigned n = i ? (unsigned)i + 1 : 1; !name.len || scope_find(scope, name); n++)
+                name = sql_print(kql, "Column%u", n);
+        while (at < count && !str_eq(outputs[at].name, name))
+            at++;
+        count += at == count;
+        column_from(&outputs[at], name, &expr, kql);
+    }
+    return scope_close(kql, scope, outputs, count, STR(""), NULL, false);
+}
+
+bool bind_stage(struct kql *kql, const struct stage *stage, struct scope *scope) {
+    if (stage->kind == STAGE_WHERE)
+        return bind_where(kql, stage->items.items[0], scope);
+    if (stage->kind == STAGE_EXTEND)
+        return bind_extend(kql, stage, scope);
+    if (stage->kind == STAGE_SUMMARIZE)
+        return bind_summarize(kql, stage, scope);
+    if (stage->kind == STAGE_RENDER || stage->kind == STAGE_AS)
+        return true;
+    return bind_shape(kql, stage, scope);
+}

@@ -1,0 +1,251 @@
+/* Function calls: those of the table, and the few whose types or arguments need code. */
+#include "kql/internal.h"
+
+static const struct function {
+    const char *name, *types, *result, *template;
+} functions[] = {
+#define FUNCTION(name, types, result, template) {name, types, result, template},
+#include "kql/functions.def"
+#undef FUNCTION
+};
+
+enum { ARGUMENTS_MAX = 64 };
+
+static bool type_letter(char letter, enum kql_type *type) {
+    static const char letters[] = "slibdtrRgj";
+    static const enum kql_type types[] = {KQL_STRING, KQL_LONG, KQL_INT, KQL_BOOL, KQL_DATETIME,
+                                          KQL_TIMESPAN, KQL_REAL, KQL_STRING, KQL_GUID, KQL_DYNAMIC};
+    const char *at = memchr(letters, letter, sizeof letters - 1);
+    if (!at)
+        return false;
+    *type = types[at - letters];
+    return true;
+}
+
+static bool letter_fits(char letter, const struct expr *arg, bool convert) {
+    enum kql_type type;
+    bool whole = arg->type == KQL_INT || arg->type == KQL_LONG;
+    if (letter == 'S' || letter == 'x' || letter == 'J')
+        return true;
+    if (!type_letter(letter, &type))
+        return false;
+    if (arg->type == type || (whole && type == KQL_LONG))
+        return true;
+    return convert && ((type == KQL_REAL && type_is_number(arg->type)) || (arg->type == KQL_DYNAMIC && type != KQL_DYNAMIC));
+}
+
+static bool function_fits(const struct function *function, const struct expr *args, size_t count, bool convert) {
+    const char *types = function->types;
+    size_t length = strlen(types);
+    bool many = length && types[length - 1] == '+';
+    if (many ? count < 1 : count != length)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!letter_fits(many ? types[length - 2] : types[i], &args[i], convert))
+            return false;
+    return true;
+}
+
+static void argument_convert(struct kql *kql, char letter, struct expr *arg) {
+    enum kql_type type;
+    if (letter == 'S')
+        expr_to_string(kql, arg);
+    else if (letter == 'J')
+        expr_to_dynamic(kql, arg);
+    else if (type_letter(letter, &type))
+        expr_convert(kql, arg, type);
+}
+
+static bool function_apply(struct kql *kql, const struct function *function, struct expr *args, size_t count, struct expr *out) {
+    size_t length = strlen(function->types);
+    bool many = length && function->types[length - 1] == '+';
+    enum kql_type type = KQL_STRING;
+    type_letter(function->result[0], &type);
+    for (size_t i = 0; i < count; i++) {
+        argument_convert(kql, many ? function->types[length - 2] : function->types[i], &args[i]);
+        expr_merge(out, &args[i]);
+    }
+    out->type = type;
+    out->nullable = type != KQL_STRING && function->result[1] != '!';
+    if (many) {
+        struct str list = {0};
+        for (size_t i = 0; i < count; i++)
+            list = sql_join(kql, list, ", ", sql_of(kql, &args[i]));
+        struct expr whole = {.sql = list};
+        out->sql = sql_template(kql, function->template, &whole, 1);
+    } else {
+        out->sql = sql_template(kql, function->template, args, count);
+    }
+    return true;
+}
+
+static bool function_unknown(struct kql *kql, const struct node *node, bool known) {
+    static const char *const special[] = {"now", "ago", "iff", "iif", "case", "coalesce"};
+    const char *best = NULL;
+    unsigned least = (unsigned)(1 + node->text.len / 4);
+    if (known)
+        return kql_fail(kql, node->offset, node->length, "%.*s can't take these arguments", STR_ARG(node->text));
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
+        if (str_distance(node->text, str_from(functions[i].name)) < least) {
+            best = functions[i].name;
+            least = str_distance(node->text, str_from(best));
+        }
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++)
+        if (str_distance(node->text, str_from(special[i])) < least) {
+            best = special[i];
+            least = str_distance(node->text, str_from(best));
+        }
+    if (best)
+        return kql_fail(kql, node->offset, node->text.len, "%.*s() isn't a function that is supported here; did you mean %s()?",
+                        STR_ARG(node->text), best);
+    return kql_fail(kql, node->offset, node->text.len, "%.*s() isn't a function that is supported here", STR_ARG(node->text));
+}
+
+/* now([offset]), ago(timespan): fixed when the query is compiled. */
+static bool bind_now(struct kql *kql, const struct node *node, struct expr *args, size_t count, struct expr *out) {
+    bool ago = str_eq(node->text, STR("ago"));
+    struct literal now = {.type = KQL_DATETIME, .number = kql->options->now};
+    if (count > 1 || (ago && count == 0) || (count && args[0].type != KQL_TIMESPAN))
+        return kql_fail(kql, node->offset, node->length, "%.*s takes %s timespan", STR_ARG(node->text), ago ? "one" : "at most one");
+    *out = expr_constant(node, now);
+    if (!count)
+        return true;
+    if (args[0].constant) {
+        int64_t by = ago ? -args[0].literal.number : args[0].literal.number;
+        return !__builtin_add_overflow(now.number, by, &out->literal.number) ||
+               kql_fail(kql, node->offset, node->length, "this time is out of range");
+    }
+    struct expr pair[2] = {*out, args[0]};
+    *out = (struct expr){.type = KQL_DATETIME, .sql = sql_template(kql, ago ? "(%1 - %2)" : "(%1 + %2)", pair, 2)};
+    expr_merge(out, &args[0]);
+    return true;
+}
+
+/* iff(condition, a, b) and case(condition, a, …, else). */
+static bool bind_case(struct kql *kql, const struct node *node, struct expr *args, size_t count, struct expr *out) {
+    struct expr values[ARGUMENTS_MAX];
+    size_t n = 0;
+    if (count < 3 || count % 2 == 0)
+        return kql_fail(kql, node->offset, node->length, "%.*s needs conditions, their values and a last value", STR_ARG(node->text));
+    for (size_t i = 1; i < count; i += 2)
+        values[n++] = args[i];
+    values[n++] = args[count - 1];
+    if (!expr_unify(kql, values, n, &out->type))
+        return kql_fail(kql, node->offset, node->length, "the values of %.*s are of different types", STR_ARG(node->text));
+    struct str sql = STR("(CASE");
+    for (size_t i = 0; i + 1 < n; i++) {
+        if (!expr_convert(kql, &args[2 * i], KQL_BOOL))
+            return kql_fail(kql, args[2 * i].offset, args[2 * i].length, "a condition is needed here");
+        sql = sql_print(kql, "%.*s WHEN %.*s THEN %.*s", STR_ARG(sql), STR_ARG(sql_of(kql, &args[2 * i])),
+                        STR_ARG(sql_of(kql, &values[i])));
+        expr_merge(out, &args[2 * i]);
+        expr_merge(out, &values[i]);
+    }
+    out->sql = sql_print(kql, "%.*s ELSE %.*s END)", STR_ARG(sql), STR_ARG(sql_of(kql, &values[n - 1])));
+    expr_merge(out, &values[n - 1]);
+    out->nullable = out->type != KQL_STRING;
+    return true;
+}
+
+static bool bind_coalesce(struct kql *kql, const struct node *node, struct expr *args, size_t count, struct expr *out) {
+    struct str list = {0};
+    if (count < 2 || !expr_unify(kql, args, count, &out->type))
+        return kql_fail(kql, node->offset, node->length, "coalesce needs two or more values of one type");
+    for (size_t i = 0; i < count; i++) {
+        list = sql_join(kql, list, out->type == KQL_STRING ? ", ''), nullif(" : ", ", sql_of(kql, &args[i]));
+        expr_merge(out, &args[i]);
+    }
+    out->nullable = out->type != KQL_STRING;
+    out->sql = sql_print(kql, out->type == KQL_STRING ? "coalesce(nullif(%.*s, ''), '')" : "coalesce(%.*s)", STR_ARG(list));
+    return true;
+}
+
+static bool bind_extreme(struct kql *kql, const struct node *node, struct expr *args, size_t count, struct expr *out) {
+    struct str list = {0};
+    if (count < 2 || !expr_unify(kql, args, count, &out->type))
+        return kql_fail(kql, node->offset, node->length, "%.*s needs two or more values of one type", STR_ARG(node->text));
+    for (size_t i = 0; i < count; i++) {
+        list = sql_join(kql, list, ", ", sql_of(kql, &args[i]));
+        expr_merge(out, &args[i]);
+    }
+    out->sql = sql_print(kql, "%s(%.*s)", str_eq(node->text, STR("min_of")) ? "least" : "greatest", STR_ARG(list));
+    return true;
+}
+
+static bool bind_special(struct kql *kql, const struct node *node, struct expr *args, size_t count, struct expr *out, bool *found) {
+    struct str name = node->text;
+    *found = true;
+    if (str_eq(name, STR("now")) || str_eq(name, STR("ago")))
+        return bind_now(kql, node, args, count, out);
+    if (str_eq(name, STR("iff")) || str_eq(name, STR("iif")) || str_eq(name, STR("case")))
+        return bind_case(kql, node, args, count, out);
+    if (str_eq(name, STR("coalesce")))
+        return bind_coalesce(kql, node, args, count, out);
+    if (str_eq(name, STR("min_of")) || str_eq(name, STR("max_of")))
+        return bind_extreme(kql, node, args, count, out);
+    if (str_eq(name, STR("gettype")) && count == 1 && args[0].type != KQL_DYNAMIC) {
+        *out = expr_constant(node, (struct literal){.type = KQL_STRING, .text = str_from(kql_type_name(args[0].type))});
+        return true;
+    }
+    if (str_eq(name, STR("tostring")) && count == 1) {
+        *out = args[0];
+        expr_to_string(kql, out);
+        return true;
+    }
+    *found = false;
+    return true;
+}
+
+static bool bind_arguments(struct kql *kql, struct scope *scope, const struct node *node, struct expr *args) {
+    if (node->count > ARGUMENTS_MAX)
+        return kql_fail(kql, node->offset, node->length, "more than %d arguments", ARGUMENTS_MAX);
+    for (size_t i = 0; i < node->count; i++)
+        if (!bind_expression(kql, scope, node->args[i], &args[i]))
+            return false;
+    return true;
+}
+
+/* The name that Kusto gives a column made by this call. */
+static struct str call_name(const struct node *node, const struct expr *args) {
+    static const char *const keep[] = {"bin", "floor", "tostring", "tolong", "toint", "todouble", "todatetime", "startofday",
+                                       "startofweek", "startofmonth", "startofyear", "tobool", "toreal", "totimespan"};
+    for (size_t i = 0; node->count && i < sizeof keep / sizeof *keep; i++)
+        if (str_eq(node->text, str_from(keep[i])))
+            return args[0].name;
+    return (struct str){0};
+}
+
+/* Patterns given to trim and its kin are taken as they are only when constant and free of what differs. */
+static bool call_refused(struct kql *kql, const struct node *node, const struct function *function, const struct expr *args) {
+    if (function->types[0] != 'R' || !args[0].constant)
+        return false;
+    struct str pattern = args[0].literal.text;
+    if (!memmem(pattern.ptr, pattern.len, "(?", 2) && !memmem(pattern.ptr, pattern.len, "\\b", 2))
+        return false;
+    kql_fail(kql, args[0].offset, args[0].length, "this regular expression of %.*s uses syntax that isn't supported here",
+             STR_ARG(node->text));
+    return true;
+}
+
+bool bind_call(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
+    struct expr args[ARGUMENTS_MAX];
+    bool found, known = false;
+    size_t rows = sizeof functions / sizeof *functions;
+    for (size_t i = 0; i < rows && !known; i++)
+        known = str_eq(node->text, str_from(functions[i].name));
+    if (!known && !memmem(" now ago iff iif case coalesce min_of max_of ", 45, node->text.ptr, node->text.len))
+        return function_unknown(kql, node, false);
+    if (!bind_arguments(kql, scope, node, args) || !bind_special(kql, node, args, node->count, out, &found))
+        return false;
+    for (int convert = 0; convert < 2 && !found; convert++)
+        for (size_t i = 0; i < rows && !found; i++)
+            if (str_eq(node->text, str_from(functions[i].name)) && function_fits(&functions[i], args, node->count, convert)) {
+                found = true;
+                if (call_refused(kql, node, &functions[i], args) || !function_apply(kql, &functions[i], args, node->count, out))
+                    return false;
+            }
+    if (!found)
+        return function_unknown(kql, node, known);
+    out->name = call_name(node, args);
+    return true;
+}

@@ -1,0 +1,363 @@
+/* Expressions: names, literals, conversions, and, or, minus, index, member. */
+#include <stdio.h>
+
+#include "kql/internal.h"
+
+bool type_is_number(enum kql_type type) {
+    return type == KQL_LONG || type == KQL_INT || type == KQL_REAL || type == KQL_DECIMAL;
+}
+
+void expr_merge(struct expr *out, const struct expr *part) {
+    deps_add(&out->deps, &part->deps);
+    out->nullable = out->nullable || (part->constant ? part->literal.null : part->nullable);
+}
+
+struct expr expr_constant(const struct node *node, struct literal literal) {
+    struct expr expr = {.type = literal.type, .constant = true, .literal = literal, .low = -1, .high = -1};
+    expr.offset = node ? node->offset : 0;
+    expr.length = node ? node->length : 0;
+    return expr;
+}
+
+static void computed(struct expr *expr, enum kql_type type, struct str sql) {
+    expr->type = type;
+    expr->sql = sql;
+    expr->constant = false;
+    expr->nullable = type != KQL_STRING;
+    expr->role = ROLE_NONE;
+    expr->timestamp = false;
+}
+
+void expr_to_string(struct kql *kql, struct expr *expr) {
+    static const char *const templates[] = {"%1",
+                                            "coalesce((%1)::text, '')",
+                                            "coalesce((%1)::text, '')",
+                                            "kql.bool_text(%1)",
+                                            "kql.datetime_text(%1)",
+                                            "kql.timespan_text(%1)",
+                                            "coalesce((%1)::text, '')",
+                                            "coalesce((%1)::text, '')",
+                                            "coalesce(%1, '')",
+                                            "kql.dynamic_text(%1)"};
+    if (expr->type != KQL_STRING)
+        computed(expr, KQL_STRING, sql_template(kql, templates[expr->type], expr, 1));
+}
+
+void expr_to_dynamic(struct kql *kql, struct expr *expr) {
+    if (expr->type == KQL_DYNAMIC)
+        return;
+    if (expr->type == KQL_DATETIME || expr->type == KQL_TIMESPAN) {
+        const char *template = expr->type == KQL_DATETIME ? "to_jsonb(nullif(kql.datetime_text(%1), ''))"
+                                                          : "to_jsonb(nullif(kql.timespan_text(%1), ''))";
+        computed(expr, KQL_DYNAMIC, sql_template(kql, template, expr, 1));
+        return;
+    }
+    computed(expr, KQL_DYNAMIC, sql_template(kql, "to_jsonb(%1)", expr, 1));
+}
+
+static bool convert_dynamic(struct kql *kql, struct expr *expr, enum kql_type type) {
+    static const char *const templates[] = {
+        "kql.dynamic_text(%1)", "kql.to_long(kql.dynamic_text(%1))", "kql.to_long(kql.dynamic_text(%1))",
+        "kql.to_bool(kql.dynamic_text(%1))", "kql.to_datetime(kql.dynamic_text(%1))",
+        "kql.to_timespan(kql.dynamic_text(%1))", "kql.to_real(kql.dynamic_text(%1))",
+        "kql.to_real(kql.dynamic_text(%1))::numeric", "nullif(kql.dynamic_text(%1), '')", "%1"};
+    computed(expr, type, sql_template(kql, templates[type], expr, 1));
+    return true;
+}
+
+bool expr_convert(struct kql *kql, struct expr *expr, enum kql_type type) {
+    bool whole = expr->type == KQL_LONG || expr->type == KQL_INT;
+    if (expr->type == type)
+        return true;
+    if (expr->constant && expr->literal.null && expr->type == KQL_DYNAMIC && type != KQL_STRING) {
+        expr->type = expr->literal.type = type;
+        return true;
+    }
+    if (whole && (type == KQL_LONG || type == KQL_INT)) {
+        expr->type = type;
+        expr->literal.type = type;
+        return true;
+    }
+    if (whole && type == KQL_REAL && expr->constant) {
+        expr->literal.real = (double)expr->literal.number;
+        expr->type = expr->literal.type = KQL_REAL;
+        return true;
+    }
+    if ((whole || expr->type == KQL_DECIMAL) && type == KQL_REAL) {
+        computed(expr, KQL_REAL, sql_template(kql, "(%1)::float8", expr, 1));
+        return true;
+    }
+    if (type_is_number(expr->type) && type == KQL_DECIMAL) {
+        computed(expr, KQL_DECIMAL, sql_template(kql, "(%1)::numeric", expr, 1));
+        return true;
+    }
+    if (expr->type == KQL_DYNAMIC)
+        return convert_dynamic(kql, expr, type);
+    if (expr->type == KQL_GUID && type == KQL_STRING) {
+        expr_to_string(kql, expr);
+        return true;
+    }
+    return false;
+}
+
+bool expr_unify(struct kql *kql, struct expr *exprs, size_t count, enum kql_type *type) {
+    bool found = false;
+    for (size_t i = 0; i < count; i++) {
+        bool null = exprs[i].constant && exprs[i].literal.null && exprs[i].type == KQL_DYNAMIC;
+        if (null)
+            continue;
+        if (!found)
+            *type = exprs[i].type;
+        else if (type_is_number(*type) && type_is_number(exprs[i].type))
+            *type = *type == KQL_REAL || exprs[i].type == KQL_REAL ? KQL_REAL
+                    : *type == KQL_DECIMAL || exprs[i].type == KQL_DECIMAL ? KQL_DECIMAL
+                    : *type == exprs[i].type ? *type : KQL_LONG;
+        else if (*type == KQL_DYNAMIC)
+            *type = exprs[i].type;
+        found = true;
+    }
+    if (!found)
+        *type = KQL_DYNAMIC;
+    for (size_t i = 0; i < count; i++)
+        if (!expr_convert(kql, &exprs[i], *type))
+            return false;
+    return true;
+}
+
+bool bind_warn(struct kql *kql, size_t offset, struct str text) {
+    struct parser *parser = kql->parser;
+    struct err place;
+    err_set(&place, ERR_BAD_QUERY, "%s", "");
+    err_place(&place, kql->text, offset, 0);
+    for (size_t i = 0; i < parser->warning_count; i++)
+        if (parser->warnings[i].line == place.line && parser->warnings[i].column == place.column &&
+            str_eq(parser->warnings[i].text, text))
+            return true;
+    return parse_warn(parser, offset, text);
+}
+
+/* The column that a defective but published name means, in lenient mode. */
+static struct column *column_mend(struct kql *kql, struct scope *scope, const struct node *node) {
+    struct column *column = NULL;
+    struct str name = node->text;
+    if (kql->options->strict)
+        return NULL;
+    for (size_t i = 0; i < scope->column_count; i++)
+        if (name.len && !scope->columns[i].hidden && str_eq_nocase(scope->columns[i].name, name)) {
+            column = &scope->columns[i];
+            break;
+        }
+    if (!column && str_eq_nocase(name, STR("AccountUpn"))) {
+        column = scope_find(scope, STR("InitiatingProcessAccountUpn"));
+        if (column && !column->schema)
+            column = NULL;
+    }
+    if (!column)
+        return NULL;
+    struct str text = sql_print(kql, "%.*s is not a column here; %.*s was taken instead", STR_ARG(name), STR_ARG(column->name));
+    return bind_warn(kql, node->offset, text) ? column : NULL;
+}
+
+static bool column_unknown(struct kql *kql, struct scope *scope, const struct node *node) {
+    char where[80] = "known here";
+    const struct column *best = NULL;
+    unsigned least = (unsigned)(2 + node->text.len / 4);
+    if (scope && scope->table)
+        snprintf(where, sizeof where, "a column of %s", scope->table->name);
+    else if (scope)
+        snprintf(where, sizeof where, "a column here");
+    for (size_t i = 0; scope && i < scope->column_count; i++) {
+        const struct column *column = &scope->columns[i];
+        unsigned distance = str_distance(column->name, node->text);
+        if (column->hidden)
+            continue;
+        if (str_eq_nocase(column->name, node->text))
+            distance = 0;
+        else if (node->text.len > 5 && str_ends(column->name, node->text))
+            distance = 1;
+        if (distance < least) {
+            least = distance;
+            best = column;
+        }
+    }
+    if (best)
+        return kql_fail(kql, node->offset, node->length, "%.*s is not %s; did you mean %.*s?", STR_ARG(node->text), where,
+                        STR_ARG(best->name));
+    return kql_fail(kql, node->offset, node->length, "%.*s is not %s", STR_ARG(node->text), where);
+}
+
+static void column_read(const struct column *column, const struct node *node, struct expr *out) {
+    *out = (struct expr){.type = column->type, .sql = column->sql, .deps = column->deps, .nullable = column->nullable,
+                         .role = column->role, .timestamp = column->timestamp, .name = node->text,
+                         .offset = node->offset, .length = node->length, .low = -1, .high = -1};
+}
+
+static bool let_read(struct kql *kql, const struct let *let, const struct node *node, struct expr *out) {
+    size_t limit = kql->let_limit;
+    if (let->table || !let->value)
+        return kql_fail(kql, node->offset, node->length, "%.*s is a table, not a value", STR_ARG(node->text));
+    kql->let_limit = (size_t)(let - kql->query.lets);
+    bool good = bind_expression(kql, NULL, let->value, out);
+    kql->let_limit = limit;
+    out->offset = node->offset;
+    out->length = node->length;
+    return good;
+}
+
+bool bind_name(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
+    struct column *column = scope_find(scope, node->text);
+    const struct let *let = column ? NULL : let_find(kql, node->text);
+    bool yes = str_eq(node->text, STR("true"));
+    if (column) {
+        column_read(column, node, out);
+        return true;
+    }
+    if (let)
+        return let_read(kql, let, node, out);
+    if (yes || str_eq(node->text, STR("false"))) {
+        *out = expr_constant(node, (struct literal){.type = KQL_BOOL, .number = yes});
+        return true;
+    }
+    column = scope ? column_mend(kql, scope, node) : NULL;
+    if (!column)
+        return kql->failed ? false : column_unknown(kql, scope, node);
+    column_read(column, node, out);
+    return true;
+}
+
+/* `and` and `or` over the whole chain. Beside the plain SQL, the base form in which each part is left to its slot. */
+static bool bind_chain(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
+    const char *word = str_eq(node->text, STR("and")) ? " AND " : " OR ";
+    BUF_AUTO plain = BUF(QUERY_MAX_BYTES * 4);
+    BUF_AUTO base = BUF(QUERY_MAX_BYTES * 4);
+    *out = (struct expr){.type = KQL_BOOL, .low = -1, .high = -1};
+    for (size_t i = 0; i < node->count; i++) {
+        struct expr part;
+        if (!bind_expression(kql, scope, node->args[i], &part))
+            return false;
+        if (!expr_convert(kql, &part, KQL_BOOL))
+            return kql_fail(kql, node->args[i]->offset, node->args[i]->length, "a condition is needed here; this is a %s",
+                            kql_type_name(part.type));
+        struct str sql = sql_of(kql, &part);
+        uint8_t slot = part.constant ? NO_SLOT : scope_slot(scope, &part.deps);
+        buf_add_str(&plain, i ? str_from(word) : STR("("));
+        buf_add_str(&base, i ? str_from(word) : STR("("));
+        buf_add_str(&plain, sql);
+        if (slot != NO_SLOT) {
+            const struct schema_slot *where = &scope->table->slots[slot];
+            buf_printf(&base, "t.%s = ANY(ARRAY(SELECT %s.id FROM dict.%s %s WHERE ", where->sql, where->sql,
+                       schema_dictionary(where->dictionary)->name, where->sql);
+            buf_add_str(&base, sql);
+            buf_add_str(&base, STR("))"));
+        } else {
+            buf_add_str(&base, part.condition.ptr ? part.condition : sql);
+        }
+        expr_merge(out, &part);
+    }
+    buf_add_char(&plain, ')');
+    buf_add_char(&base, ')');
+    out->sql = arena_copy(kql->arena, buf_str(&plain));
+    out->condition = scope && scope->table ? arena_copy(kql->arena, buf_str(&base)) : (struct str){0};
+    return (out->sql.ptr && !plain.failed && !base.failed) || err_memory(kql->err);
+}
+
+static bool bind_minus(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
+    if (!bind_expression(kql, scope, node->args[0], out))
+        return false;
+    if (!type_is_number(out->type) && out->type != KQL_TIMESPAN)
+        return kql_fail(kql, node->offset, node->length, "a %s has no negative", kql_type_name(out->type));
+    if (out->constant && out->type != KQL_DECIMAL) {
+        out->literal.number = (int64_t)(0 - (uint64_t)out->literal.number);
+        out->literal.real = -out->literal.real;
+        return true;
+    }
+    bool nullable = out->nullable;
+    computed(out, out->type, sql_template(kql, "(-%1)", out, 1));
+    out->nullable = nullable;
+    out->name = (struct str){0};
+    return true;
+}
+
+static bool bind_item(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
+    struct expr args[2];
+    if (!bind_expression(kql, scope, node->args[0], &args[0]))
+        return false;
+    if (node->kind == NODE_MEMBER)
+        args[1] = expr_constant(node, (struct literal){.type = KQL_STRING, .text = node->text});
+    else if (!bind_expression(kql, scope, node->args[1], &args[1]))
+        return false;
+    struct str name = args[0].name;
+    if (args[0].type == KQL_STRING && str_eq(name, STR("AdditionalFields")))
+        computed(&args[0], KQL_DYNAMIC, sql_template(kql, "kql.parse_json(%1)", args, 1));
+    if (args[0].type != KQL_DYNAMIC)
+        return kql_fail(kql, node->offset, node->length, "only a dynamic value has members; this is a %s", kql_type_name(args[0].type));
+    bool whole = args[1].type == KQL_LONG || args[1].type == KQL_INT;
+    if (!whole)
+        expr_to_string(kql, &args[1]);
+    *out = args[0];
+    expr_merge(out, &args[1]);
+    computed(out, KQL_DYNAMIC, sql_template(kql, whole ? "kql.item(%1, %2)" : "kql.member(%1, %2)", args, 2));
+    out->name = (struct str){0};
+    if (name.len && node->kind == NODE_MEMBER)
+        out->name = sql_print(kql, "%.*s_%.*s", STR_ARG(name), STR_ARG(node->text));
+    else if (name.len && args[1].constant && args[1].type == KQL_STRING)
+        out->name = sql_print(kql, "%.*s_%.*s", STR_ARG(name), STR_ARG(args[1].literal.text));
+    else if (name.len && args[1].constant)
+        out->name = sql_print(kql, "%.*s_%lld", STR_ARG(name), (long long)args[1].literal.number);
+    return true;
+}
+
+static bool bind_operands(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
+    struct expr left, right;
+    if (!bind_expression(kql, scope, node->args[0], &left) || !bind_expression(kql, scope, node->args[1], &right))
+        return false;
+    return bind_binary(kql, node, &left, &right, out);
+}
+
+bool bind_expression(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
+    bool good = false;
+    if (++kql->work > PARSE_MAX_NODES)
+        return kql_fail(kql, node->offset, node->length, "the query is too large");
+    if (++kql->depth > BIND_MAX_DEPTH)
+        return kql_fail(kql, node->offset, node->length, "the query is nested too deeply");
+    *out = (struct expr){.low = -1, .high = -1};
+    switch (node->kind) {
+    case NODE_LITERAL:
+        *out = expr_constant(node, node->literal);
+        good = true;
+        break;
+    case NODE_NAME:
+        good = bind_name(kql, scope, node, out);
+        break;
+    case NODE_CALL:
+        good = bind_call(kql, scope, node, out);
+        break;
+    case NODE_BINARY:
+        good = str_eq(node->text, STR("and")) || str_eq(node->text, STR("or")) ? bind_chain(kql, scope, node, out)
+                                                                              : bind_operands(kql, scope, node, out);
+        break;
+    case NODE_MINUS:
+        good = bind_minus(kql, scope, node, out);
+        break;
+    case NODE_LIST:
+        good = bind_list(kql, scope, node, out);
+        break;
+    case NODE_BETWEEN:
+        good = bind_between(kql, scope, node, out);
+        break;
+    case NODE_INDEX:
+    case NODE_MEMBER:
+        good = bind_item(kql, scope, node, out);
+        break;
+    case NODE_STAR:
+    case NODE_NAMED:
+    case NODE_ORDER:
+    case NODE_TABLE:
+        kql_fail(kql, node->offset, node->length, "a value is expected here");
+        break;
+    }
+    kql->depth--;
+    out->offset = node->offset;
+    out->length = node->length;
+    return good;
+}

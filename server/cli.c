@@ -1,0 +1,82 @@
+#include "server/cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+
+bool cli_open(struct database *database, struct err *err) {
+    const char *data = getenv("RMMHUNT_DATA");
+    return database_open(getenv("DATABASE_URL"), data && data[0] ? data : "./.rmmhunt", !data || !data[0], false,
+                         database, err);
+}
+
+int cli_fail(const char *command, const struct err *err, struct str text) {
+    char excerpt[1024];
+    cli_progress_end();
+    if (err->line)
+        fprintf(stderr, "rmmhunt %s: line %u, column %u: %s\n", command, err->line, err->column, err->text);
+    else
+        fprintf(stderr, "rmmhunt %s: %s\n", command, err->text);
+    err_excerpt(err, text, excerpt, sizeof excerpt);
+    if (excerpt[0])
+        fprintf(stderr, "%s\n", excerpt);
+    return 1;
+}
+
+int cli_usage(const char *usage) {
+    fprintf(stderr, "usage: rmmhunt %s\n", usage);
+    return 2;
+}
+
+bool cli_read(const char *path, struct buf *out, struct err *err) {
+    bool standard = strcmp(path, "-") == 0;
+    FILE *file = standard ? stdin : fopen(path, "rb");
+    if (!file)
+        return err_set(err, ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
+    for (;;) {
+        char *at = buf_reserve(out, 1 << 16);
+        size_t got = at ? fread(at, 1, 1 << 16, file) : 0;
+        out->len += got;
+        if (!got)
+            break;
+    }
+    bool failed = ferror(file) != 0;
+    int reason = errno;
+    if (!standard)
+        fclose(file);
+    if (failed)
+        return err_set(err, ERR_NOT_FOUND, "%s: %s", path, strerror(reason));
+    return !out->failed || err_set(err, ERR_TOO_LARGE, "%s is over %zu MiB; split it", path, out->cap >> 20);
+}
+
+const char *cli_option(int argc, char **argv, int *at, const char *name) {
+    size_t length = strlen(name);
+    if (strncmp(argv[*at], name, length) != 0)
+        return NULL;
+    if (argv[*at][length] == '=')
+        return argv[*at] + length + 1;
+    if (argv[*at][length] != '\0' || *at + 1 >= argc)
+        return NULL;
+    return argv[++*at];
+}
+
+static bool shown;
+
+void cli_progress(const char *format, ...) {
+    va_list args;
+    if (!isatty(STDERR_FILENO))
+        return;
+    va_start(args, format);
+    fputs("\r\033[K", stderr);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    shown = true;
+}
+
+void cli_progress_end(void) {
+    if (shown)
+        fputs("\r\033[K", stderr);
+    shown = false;
+}

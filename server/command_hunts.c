@@ -1,0 +1,158 @@
+/* rmmhunt hunts list|check|import|export. */
+#include <errno.h>
+#include <fts.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "hunts/loader.h"
+#include "hunts/registry.h"
+#include "server/cli.h"
+#include "server/commands.h"
+
+static const char usage[] = "hunts list | check FILE|DIR… | import FILE|DIR… | export DIR";
+
+enum { FILE_CAP = 1 << 20, ARENA = 64 << 20, WAIT_MS = 60000 };
+
+struct loading {
+    struct db_conn *conn; /* NULL: check only */
+    size_t ready, broken, unreadable;
+};
+
+static void report(const char *path, const struct hunt *hunt, const struct hunt_check *check) {
+    char excerpt[512];
+    printf("%s: %.*s: %s (%s)\n", path, STR_ARG(hunt->slug), hunt_state_name(check->state),
+           hunt_shape_name(hunt->shape));
+    if (check->state == HUNT_BROKEN) {
+        err_excerpt(&check->error, hunt->query, excerpt, sizeof excerpt);
+        printf("%s:%zu:%u: error: %s\n%s\n", path, hunt->query_line + check->error.line - (hunt->query_line > 0),
+               check->error.column, check->error.text, excerpt);
+        return;
+    }
+    for (size_t i = 0; i < check->program->warning_count; i++)
+        printf("%s:%zu:%u: warning: %.*s\n", path,
+               hunt->query_line + check->program->warnings[i].line - (hunt->query_line > 0),
+               check->program->warnings[i].column, STR_ARG(check->program->warnings[i].text));
+}
+
+static bool load_file(struct loading *loading, const char *path, struct err *err) {
+    BUF_AUTO bytes = BUF(FILE_CAP);
+    struct hunt hunt;
+    struct hunt_check check;
+    int version;
+    struct arena *arena = arena_new(ARENA);
+    bool ok = arena && cli_read(path, &bytes, err) && hunt_load(arena, buf_str(&bytes), str_from(path), &hunt, err);
+    if (ok) {
+        hunt_check(arena, &hunt, &check);
+        report(path, &hunt, &check);
+        loading->ready += check.state == HUNT_READY;
+        loading->broken += check.state == HUNT_BROKEN;
+        ok = !loading->conn || registry_save(loading->conn, &hunt, "user", &check, mono_ms() + WAIT_MS, &version, err);
+    }
+    if (!ok) {
+        printf("%s:%u:%u: error: %s\n", path, err->line, err->column, err->text);
+        loading->unreadable++;
+    }
+    arena_free(arena);
+    return ok;
+}
+
+static bool is_hunt_file(const char *path) {
+    struct str name = str_from(path);
+    return str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) || str_ends(name, STR(".json")) ||
+           str_ends(name, STR(".txt"));
+}
+
+static int by_name(const FTSENT **a, const FTSENT **b) {
+    return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+static void load_path(struct loading *loading, char *path) {
+    char *paths[] = {path, NULL};
+    struct err err = {0};
+    FTS *walk = fts_open(paths, FTS_LOGICAL | FTS_NOCHDIR, by_name);
+    for (FTSENT *entry; walk && (entry = fts_read(walk));) {
+        if (entry->fts_info == FTS_F && (entry->fts_level == 0 || is_hunt_file(entry->fts_path)))
+            load_file(loading, entry->fts_path, &err);
+        else if (entry->fts_info == FTS_NS || entry->fts_info == FTS_DNR) {
+            printf("%s: error: %s\n", entry->fts_path, strerror(entry->fts_errno));
+            loading->unreadable++;
+        }
+    }
+    if (walk)
+        fts_close(walk);
+}
+
+static int hunts_load(int argc, char **argv, bool save) {
+    struct loading loading = {0};
+    struct database database = {0};
+    struct err err = {0};
+    if (save && (!cli_open(&database, &err) || !(loading.conn = db_take(database.db, mono_ms() + WAIT_MS, &err))))
+        return cli_fail("hunts import", &err, STR(""));
+    for (int i = 2; i < argc; i++)
+        load_path(&loading, argv[i]);
+    db_give(loading.conn);
+    database_close(&database);
+    printf("%zu ready, %zu broken, %zu unreadable\n", loading.ready, loading.broken, loading.unreadable);
+    return loading.broken || loading.unreadable ? 1 : 0;
+}
+
+static struct db_rows *hunts_read(struct database *database, const char *statement, const struct str *params,
+                                  size_t count, struct err *err) {
+    if (!cli_open(database, err) || !registry_sync(database->db, mono_ms() + WAIT_MS, err))
+        return NULL;
+    struct db_conn *conn = db_take(database->db, mono_ms() + WAIT_MS, err);
+    struct db_rows *rows = conn ? db_query(conn, db_statement(statement), params, count, mono_ms() + WAIT_MS, err) : NULL;
+    db_give(conn);
+    return rows;
+}
+
+static int hunts_list(void) {
+    struct database database = {0};
+    struct err err = {0};
+    DB_ROWS_AUTO *rows = hunts_read(&database, "hunts_table", NULL, 0, &err);
+    for (size_t r = 0; rows && r < db_count(rows); r++)
+        printf("%-48.*s %-16.*s %-10.*s %.*s\n", STR_ARG(db_text(rows, r, 0)), STR_ARG(db_text(rows, r, 1)),
+               STR_ARG(db_text(rows, r, 2)), STR_ARG(db_text(rows, r, 3)));
+    int code = rows ? 0 : cli_fail("hunts list", &err, STR(""));
+    database_close(&database);
+    return code;
+}
+
+static bool export_file(const char *folder, struct str slug, struct str text, struct err *err) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%.*s.json", folder, STR_ARG(slug));
+    FILE *file = fopen(path, "wb");
+    bool ok = file && fwrite(text.ptr, 1, text.len, file) == text.len && fputc('\n', file) != EOF;
+    if (file && fclose(file) != 0)
+        ok = false;
+    return ok || err_set(err, ERR_BAD_REQUEST, "%s: %s", path, strerror(errno));
+}
+
+static int hunts_export(const char *folder) {
+    struct database database = {0};
+    struct err err = {0};
+    DB_ROWS_AUTO *rows = hunts_read(&database, "hunts_export", NULL, 0, &err);
+    bool ok = rows != NULL;
+    if (ok && mkdir(folder, 0777) != 0 && errno != EEXIST)
+        ok = err_set(&err, ERR_BAD_REQUEST, "%s: %s", folder, strerror(errno));
+    for (size_t r = 0; ok && r < db_count(rows); r++)
+        ok = export_file(folder, db_text(rows, r, 0), db_text(rows, r, 1), &err);
+    if (ok)
+        printf("%zu hunts written to %s\n", db_count(rows), folder);
+    int code = ok ? 0 : cli_fail("hunts export", &err, STR(""));
+    database_close(&database);
+    return code;
+}
+
+int command_hunts(int argc, char **argv) {
+    if (argc == 2 && strcmp(argv[1], "list") == 0)
+        return hunts_list();
+    if (argc > 2 && strcmp(argv[1], "check") == 0)
+        return hunts_load(argc, argv, false);
+    if (argc > 2 && strcmp(argv[1], "import") == 0)
+        return hunts_load(argc, argv, true);
+    if (argc == 3 && strcmp(argv[1], "export") == 0)
+        return hunts_export(argv[2]);
+    return cli_usage(usage);
+}

@@ -1,0 +1,80 @@
+/* rmmhunt query and explain: ad-hoc KQL, and what it becomes. */
+
+#include "base/clock.h"
+#include "hunts/runner.h"
+#include "server/cli.h"
+#include "server/commands.h"
+
+enum { ARENA = 256 << 20, ANSWER = 256 << 20, QUERY_MS = 60000, MAX_ROWS = 100000 };
+
+/* The query from the first plain argument, or from standard input. */
+static bool query_read(int argc, char **argv, struct buf *query, bool *strict, struct err *err) {
+    const char *text = "-";
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--strict") == 0)
+            *strict = true;
+        else
+            text = argv[i];
+    if (strcmp(text, "-") == 0)
+        return cli_read("-", query, err);
+    buf_add_str(query, str_from(text));
+    return !query->failed || err_memory(err);
+}
+
+static void print_warnings(const struct kql_program *program) {
+    for (size_t i = 0; i < program->warning_count; i++)
+        fprintf(stderr, "warning: line %u, column %u: %.*s\n", program->warnings[i].line, program->warnings[i].column,
+                STR_ARG(program->warnings[i].text));
+}
+
+int command_query(int argc, char **argv) {
+    BUF_AUTO query = BUF(1 << 20), out = BUF(ANSWER);
+    struct kql_options options = {.now = ticks_now(), .from = -1, .to = -1, .max_rows = MAX_ROWS};
+    struct kql_program *program = NULL;
+    struct database database = {0};
+    struct err err = {0};
+    if (!query_read(argc, argv, &query, &options.strict, &err) || !cli_open(&database, &err))
+        return cli_fail("query", &err, STR(""));
+    struct arena *arena = arena_new(ARENA);
+    buf_add_char(&out, '{');
+    bool ok = arena && query_run(database.db, arena, buf_str(&query), &options, mono_ms() + QUERY_MS, &out, &program,
+                                 &err);
+    if (ok) {
+        print_warnings(program);
+        printf("%.*s}\n", STR_ARG(buf_str(&out)));
+    }
+    int code = ok ? 0 : cli_fail("query", &err, buf_str(&query));
+    arena_free(arena);
+    database_close(&database);
+    return code;
+}
+
+static void print_program(const struct kql_program *program) {
+    print_warnings(program);
+    printf("%.*s\n\n", STR_ARG(program->sql));
+    for (size_t i = 0; i < program->param_count; i++)
+        if (program->params[i].ptr)
+            printf("$%zu = %.*s\n", i + 1, STR_ARG(program->params[i]));
+        else
+            printf("$%zu = NULL\n", i + 1);
+    printf("\n");
+    for (size_t i = 0; i < program->column_count; i++)
+        printf("%s%.*s:%s", i ? ", " : "columns: ", STR_ARG(program->columns[i].name),
+               kql_type_name(program->columns[i].type));
+    printf("\n");
+}
+
+int command_explain(int argc, char **argv) {
+    BUF_AUTO query = BUF(1 << 20);
+    struct kql_options options = {.now = ticks_now(), .from = -1, .to = -1};
+    struct err err = {0};
+    if (!query_read(argc, argv, &query, &options.strict, &err))
+        return cli_fail("explain", &err, STR(""));
+    struct arena *arena = arena_new(ARENA);
+    struct kql_program *program = arena ? kql_compile(arena, buf_str(&query), &options, &err) : NULL;
+    if (program)
+        print_program(program);
+    int code = program ? 0 : cli_fail("explain", &err, buf_str(&query));
+    arena_free(arena);
+    return code;
+}

@@ -1,0 +1,11 @@
+/* The subcommands of the binary: each gets its own arguments (argv[0] is its name) and gives the exit code. */
+#pragma once
+
+int command_serve(int argc, char **argv);
+int command_migrate(int argc, char **argv);
+int command_import(int argc, char **argv);
+int command_hunts(int argc, char **argv);
+int command_run(int argc, char **argv);
+int command_query(int argc, char **argv);
+int command_explain(int argc, char **argv);
+int command_demo(int argc, char **argv);

@@ -1,0 +1,15 @@
+/* The database that the settings name, or the private one, opened and migrated. */
+#pragma once
+#include "store/cluster.h"
+#include "store/db.h"
+
+struct database {
+    struct db *db;
+    struct cluster *cluster; /* NULL: a database elsewhere */
+};
+
+/* database_url NULL or "": a private cluster in data_dir (where the default can't be used, /var/lib/rmmhunt). own: for
+ * the server, which keeps the folder to itself. */
+bool database_open(const char *database_url, const char *data_dir, bool data_dir_is_default, bool own,
+                   struct database *out, struct err *err);
+void database_close(struct database *database);

@@ -1,0 +1,243 @@
+#include "store/internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum { OPEN_LIMIT_MS = 20 * 1000, SERVER_OLDEST = 150000 };
+
+static void notice_ignore(void *context, const char *message) {
+    (void)context;
+    (void)message;
+}
+
+void conn_break(struct db_conn *conn) {
+    PQfinish(conn->pg);
+    conn->pg = NULL;
+}
+
+void conn_free(struct db_conn *conn) {
+    if (!conn)
+        return;
+    conn_break(conn);
+    if (conn->wake >= 0)
+        close(conn->wake);
+    free(conn);
+}
+
+bool conn_wait(struct db_conn *conn, short events, int64_t deadline_ms, struct err *err) {
+    for (;;) {
+        struct pollfd fds[2] = {{.fd = PQsocket(conn->pg), .events = events}, {.fd = conn->wake, .events = POLLIN}};
+        int left = ms_left(deadline_ms);
+        int ready = poll(fds, 2, left);
+        if (atomic_load(&conn->cancelled)) {
+            conn_break(conn);
+            return err_set(err, ERR_CANCELLED, "the statement was cancelled");
+        }
+        if (ready > 0)
+            return true;
+        if (ready < 0 && errno == EINTR)
+            continue;
+        conn_break(conn);
+        if (ready < 0)
+            return err_set(err, ERR_INTERNAL, "poll failed: errno %d", errno);
+        return err_set(err, ERR_DEADLINE, "the database did not answer within the time limit");
+    }
+}
+
+static bool handshake(struct db_conn *conn, int64_t deadline_ms, struct err *err) {
+    PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+    while (state != PGRES_POLLING_OK) {
+        if (PQstatus(conn->pg) == CONNECTION_BAD || state == PGRES_POLLING_FAILED)
+            return conn_fail(conn, NULL, err);
+        if (!conn_wait(conn, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline_ms, err))
+            return false;
+        state = PQconnectPoll(conn->pg);
+    }
+    return PQsetnonblocking(conn->pg, 1) == 0 || conn_fail(conn, NULL, err);
+}
+
+/* client_connection_check_interval is what makes closing a connection cancel its statement. */
+static bool session_set(struct db_conn *conn, int64_t deadline_ms, struct err *err) {
+    static const char sql[] =
+        "SELECT set_config('search_path', '', false), set_config('TimeZone', 'UTC', false), "
+        "set_config('jit', 'off', false), set_config('standard_conforming_strings', 'on', false), "
+        "set_config('DateStyle', 'ISO', false), set_config('client_connection_check_interval', '500ms', false)";
+    return db_exec(conn, sql, NULL, 0, deadline_ms, NULL, err);
+}
+
+struct db_conn *conn_connect(struct db *db, int64_t deadline_ms, struct err *err) {
+    static const char *const names[] = {"dbname", "application_name", "client_encoding", NULL};
+    const char *const values[] = {db->conninfo, "rmmhunt", "UTF8", NULL};
+    struct db_conn *conn = calloc(1, sizeof *conn);
+    if (!conn) {
+        err_memory(err);
+        return NULL;
+    }
+    conn->db = db;
+    conn->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    conn->pg = PQconnectStartParams(names, values, 1);
+    if (conn->wake < 0 || !conn->pg) {
+        err_memory(err);
+        conn_free(conn);
+        return NULL;
+    }
+    PQsetNoticeProcessor(conn->pg, notice_ignore, NULL);
+    if (!handshake(conn, deadline_ms, err) || !session_set(conn, deadline_ms, err)) {
+        conn_free(conn);
+        return NULL;
+    }
+    return conn;
+}
+
+bool conn_alive(struct db_conn *conn) {
+    struct pollfd fd = {.fd = PQsocket(conn->pg), .events = POLLIN};
+    if (poll(&fd, 1, 0) <= 0)
+        return true;
+    return PQconsumeInput(conn->pg) && PQstatus(conn->pg) == CONNECTION_OK;
+}
+
+static bool server_check(struct db_conn *conn, int64_t deadline_ms, struct err *err) {
+    static const char sql[] = "SELECT current_setting('server_encoding'), datctype, datname FROM pg_database "
+                              "WHERE datname = current_database()";
+    int version = PQserverVersion(conn->pg);
+    DB_ROWS_AUTO *rows = db_query(conn, sql, NULL, 0, deadline_ms, err);
+    if (!rows)
+        return false;
+    if (version < SERVER_OLDEST)
+        return err_set(err, ERR_CONFIG, "PostgreSQL %d is too old: rmmhunt needs version 15 or newer", version / 10000);
+    if (!str_eq(db_text(rows, 0, 0), STR("UTF8")))
+        return err_set(err, ERR_CONFIG, "the database's encoding is %.*s: create it with ENCODING 'UTF8'",
+                       STR_ARG(db_text(rows, 0, 0)));
+    if (!str_eq_nocase(db_text(rows, 0, 1), STR("C.UTF-8")) && !str_eq_nocase(db_text(rows, 0, 1), STR("C.UTF8")))
+        return err_set(err, ERR_CONFIG,
+                       "the database's ctype is %.*s: create it with TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE "
+                       "'C.UTF-8' LC_CTYPE 'C.UTF-8'",
+                       STR_ARG(db_text(rows, 0, 1)));
+    return true;
+}
+
+/* noinline: gcc would else see calloc's pointer go to db_close and call that a mismatch. */
+__attribute__((noinline)) static struct db *pool_new(const struct db_options *options) {
+    pthread_condattr_t attributes;
+    struct db *db = calloc(1, sizeof *db);
+    if (!db)
+        return NULL;
+    db->conninfo = strdup(options->conninfo ? options->conninfo : "");
+    db->limit = options->connections ? options->connections : 1;
+    pthread_mutex_init(&db->lock, NULL);
+    pthread_mutex_init(&db->days_lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&db->given, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return db;
+}
+
+struct db *db_open(const struct db_options *options, struct err *err) {
+    int64_t deadline = mono_ms() + OPEN_LIMIT_MS;
+    struct db *db = pool_new(options);
+    if (!db || !db->conninfo) {
+        err_memory(err);
+        db_close(db);
+        return NULL;
+    }
+    struct db_conn *conn = db_take(db, deadline, err);
+    bool ok = conn && server_check(conn, deadline, err);
+    db_give(conn);
+    if (ok)
+        return db;
+    db_close(db);
+    return NULL;
+}
+
+void db_close(struct db *db) {
+    if (!db)
+        return;
+    while (db->idle) {
+        struct db_conn *conn = db->idle;
+        db->idle = conn->next;
+        conn_free(conn);
+    }
+    pthread_cond_destroy(&db->given);
+    pthread_mutex_destroy(&db->lock);
+    pthread_mutex_destroy(&db->days_lock);
+    free(db->days);
+    free(db->conninfo);
+    free(db);
+}
+
+static void place_release(struct db *db) {
+    pthread_mutex_lock(&db->lock);
+    db->open--;
+    pthread_cond_signal(&db->given);
+    pthread_mutex_unlock(&db->lock);
+}
+
+/* An idle connection, or NULL with the right to make one. False when the deadline came first. */
+static bool place_take(struct db *db, int64_t deadline_ms, struct db_conn **conn) {
+    struct timespec until = {.tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000};
+    bool got = true;
+    *conn = NULL;
+    pthread_mutex_lock(&db->lock);
+    while (got && !db->idle && db->open >= db->limit)
+        got = pthread_cond_timedwait(&db->given, &db->lock, &until) == 0;
+    got = db->idle || db->open < db->limit;
+    if (db->idle) {
+        *conn = db->idle;
+        db->idle = (*conn)->next;
+        (*conn)->next = NULL;
+    } else if (got) {
+        db->open++;
+    }
+    pthread_mutex_unlock(&db->lock);
+    return got;
+}
+
+struct db_conn *db_take(struct db *db, int64_t deadline_ms, struct err *err) {
+    struct db_conn *conn;
+    for (;;) {
+        if (!place_take(db, deadline_ms, &conn)) {
+            err_set(err, ERR_DEADLINE, "no database connection got free within the time limit");
+            return NULL;
+        }
+        if (!conn)
+            break;
+        if (conn_alive(conn))
+            return conn;
+        conn_free(conn);
+        place_release(db);
+    }
+    conn = conn_connect(db, deadline_ms, err);
+    if (!conn)
+        place_release(db);
+    return conn;
+}
+
+void db_give(struct db_conn *conn) {
+    if (!conn)
+        return;
+    struct db *db = conn->db;
+    if (!conn->pg || atomic_load(&conn->cancelled) || PQtransactionStatus(conn->pg) != PQTRANS_IDLE) {
+        conn_free(conn);
+        place_release(db);
+        return;
+    }
+    pthread_mutex_lock(&db->lock);
+    conn->next = db->idle;
+    db->idle = conn;
+    pthread_cond_signal(&db->given);
+    pthread_mutex_unlock(&db->lock);
+}
+
+void db_cancel(struct db_conn *conn) {
+    uint64_t one = 1;
+    atomic_store(&conn->cancelled, true);
+    if (write(conn->wake, &one, sizeof one) < 0)
+        return; /* the counter is full: it is readable already */
+}

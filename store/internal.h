@@ -1,0 +1,46 @@
+/* What the files of store/ that speak libpq share: a connection's inside, and waiting on it under a deadline.
+ * A connection is used by one thread at a time; only db_cancel touches it from another, through `wake` alone. */
+#pragma once
+#include <libpq-fe.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store/db.h"
+
+struct db {
+    char *conninfo;
+    unsigned limit;
+    pthread_mutex_t lock;
+    pthread_cond_t given; /* a connection came back or a place got free */
+    struct db_conn *idle; /* last used first */
+    unsigned open;        /* taken and idle ones and those being connected */
+    pthread_mutex_t days_lock;
+    uint64_t *days; /* partitions known to exist, see partition.c */
+    size_t day_count, day_room;
+};
+
+struct db_conn {
+    struct db *db;
+    PGconn *pg; /* NULL once broken: everything on it fails until it is given back */
+    struct db_conn *next;
+    int wake; /* eventfd: readable once db_cancel was called */
+    atomic_bool cancelled;
+};
+
+struct db_rows {
+    PGresult *result;
+};
+
+/* A new connection with its session set up. NULL with err. */
+struct db_conn *conn_connect(struct db *db, int64_t deadline_ms, struct err *err);
+void conn_free(struct db_conn *conn);
+/* Closes the connection but keeps the struct: the backend sees the socket go and stops what it runs. */
+void conn_break(struct db_conn *conn);
+/* False at once when idle and the server closed it meanwhile. */
+bool conn_alive(struct db_conn *conn);
+/* Waits for events (POLLIN, POLLOUT) on the connection's socket. On ERR_DEADLINE or ERR_CANCELLED it is broken. */
+bool conn_wait(struct db_conn *conn, short events, int64_t deadline_ms, struct err *err);
+/* Fails with what the server (result) or the connection (result NULL) says. Gives false. */
+bool conn_fail(struct db_conn *conn, const PGresult *result, struct err *err);
+/* Several statements without parameters through the simple protocol; for migrations. */
+bool conn_script(struct db_conn *conn, const char *sql, int64_t deadline_ms, struct err *err);

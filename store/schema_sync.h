@@ -1,0 +1,7 @@
+/* Brings the schemas dict, data and events to what kql/schema.def says: makes what is missing, adds columns, renews the
+ * views. Never drops a table or a column. One query when the database is up to date already. */
+#pragma once
+#include "store/db.h"
+
+/* Call with migrate's lock held and outside a transaction. */
+bool schema_sync(struct db_conn *conn, int64_t deadline_ms, struct err *err);
