@@ -163,37 +163,40 @@ static bool key_read(struct arena *arena, struct reading *reading, struct hunt *
 }
 
 static bool is_heading(struct str line) {
-    line = str_trim(line);
-    return str_eq_nocase(line, STR("KQL Query")) || str_starts(line, STR("Scenario:"));
+    return str_eq_nocase(str_trim(line), STR("KQL Query")) || str_starts(line, STR("Scenario:"));
 }
 
-/* A card is prose around the hunt: its YAML part begins at the id (or the name) and ends where the scenarios do begin. */
-static bool card_find(struct str bytes, struct lines *part, bool *card) {
+/* A card is prose around the hunt: its YAML part begins at the id (or the name) and ends where the scenarios begin, which
+ * is behind the query. */
+static void card_find(struct str bytes, struct lines *part, bool *card) {
     struct lines lines = {.text = bytes}, before = lines;
     struct str line, rest;
-    bool started = false;
+    bool started = false, query = false;
     *card = false;
     *part = lines;
     while (line_next(&lines, &line)) {
         const char *key = line_key(line, &rest);
-        if (is_heading(line)) {
+        query = query || (started && key && strcmp(key, "query") == 0);
+        if (is_heading(line) && query) {
             *card = true;
-            if (started) part->text.len = before.at;
-            if (started) return true;
-        } else if (!started && key && (strcmp(key, "id") == 0 || strcmp(key, "name") == 0)) {
+            part->text.len = before.at;
+            return;
+        }
+        *card = *card || (is_heading(line) && !started);
+        if (!started && key && (strcmp(key, "id") == 0 || strcmp(key, "name") == 0)) {
             *part = before;
             started = true;
         }
         before = lines;
     }
-    return started;
 }
 
 bool lines_read(struct arena *arena, struct str bytes, struct hunt *hunt, size_t *id_line, struct err *err) {
     struct reading reading = {0};
     struct str line, rest;
     bool card = false;
-    if (!card_find(bytes, &reading.lines, &card) || !card) reading.lines = (struct lines){.text = bytes};
+    card_find(bytes, &reading.lines, &card);
+    if (!card) reading.lines = (struct lines){.text = bytes};
     while (line_next(&reading.lines, &line)) {
         const char *key = line_key(line, &rest);
         if (key && !key_read(arena, &reading, hunt, key, rest, err)) return false;

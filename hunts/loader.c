@@ -161,6 +161,23 @@ static bool json_read(struct arena *arena, struct str bytes, struct hunt *hunt, 
     return true;
 }
 
+/* Escapes of YAML can make a NUL, which PostgreSQL's text can't hold. */
+static bool has_nul(const struct hunt *hunt) {
+    const struct str texts[] = {hunt->name, hunt->description, hunt->query, hunt->tactics, hunt->techniques, hunt->why};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i].len && memchr(texts[i].ptr, 0, texts[i].len)) return true;
+    return false;
+}
+
+/* A signal that isn't one of the three counts as none; a slug of the file is brought into a slug's form. */
+static void own_words_mend(struct arena *arena, struct hunt *hunt) {
+    bool known = false;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        known = known || str_eq(hunt->signal, str_from(signals[i].signal));
+    if (!known) hunt->signal = STR("");
+    if (hunt->slug.len) hunt->slug = slug_make(arena, hunt->slug);
+}
+
 /* What every shape owes: a query, an id that is a GUID, a slug. */
 static bool hunt_complete(struct arena *arena, struct hunt *hunt, size_t id_line, struct err *err) {
     if (str_trim(hunt->query).len == 0) {
@@ -176,6 +193,12 @@ static bool hunt_complete(struct arena *arena, struct hunt *hunt, size_t id_line
         err->column = 1;
         return false;
     }
+    if (has_nul(hunt)) {
+        err_set(err, ERR_UNPROCESSABLE, "a text of the hunt has a NUL character in it");
+        err->line = err->column = 1;
+        return false;
+    }
+    own_words_mend(arena, hunt);
     hunt->id = hunt->id.len ? lower(arena, str_trim(hunt->id)) : id_make(arena, hunt->query);
     if (hunt->name.len == 0) hunt->name = arena_copy(arena, file_stem(hunt->source));
     hunt_name_parse(arena, hunt);

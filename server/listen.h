@@ -10,9 +10,7 @@ struct listener;
 /* Closes connections at once; after listener_drain nothing is under way any more. */
 void listener_close(struct listener *listener);
 /* Opens both ports. service is borrowed and must outlive it. */
-__attribute__((malloc, malloc(listener_close, 1))) struct listener *listener_open(const struct config *config,
-                                                                                  struct service *service,
-                                                                                  struct err *err);
+struct listener *listener_open(const struct config *config, struct service *service, struct err *err);
 /* "http://127.0.0.1:8080" */
 const char *listener_url(const struct listener *listener);
 const char *listener_admin_url(const struct listener *listener);

@@ -10,8 +10,7 @@ struct cluster;
 void cluster_close(struct cluster *cluster);
 /* own: for a server, which holds <data>/server.lock; else attach, starting PostgreSQL only when it isn't running.
  * Takes up to a minute the first time. */
-__attribute__((malloc, malloc(cluster_close, 1))) struct cluster *cluster_open(const char *data_dir, bool own,
-                                                                               struct err *err);
+struct cluster *cluster_open(const char *data_dir, bool own, struct err *err);
 /* Of the database rmmhunt; valid until close. */
 const char *cluster_conninfo(const struct cluster *cluster);
 /* Process id of the postmaster, for tests. */

@@ -1,5 +1,6 @@
 #include "store/cluster_setup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -34,7 +35,7 @@ static bool user_find(struct process_user *user, struct err *err) {
     return true;
 }
 
-static bool folder_make(const char *path, const struct process_user *user, struct err *err) {
+static bool folder_make(const char *path, struct err *err) {
     char part[CLUSTER_PATH];
     for (size_t i = 1; path[i]; i++) {
         if (path[i] != '/')
@@ -45,9 +46,42 @@ static bool folder_make(const char *path, const struct process_user *user, struc
     }
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
         return err_set(err, ERR_CONFIG, "can't make the folder %.300s: errno %d", path, errno);
-    if (user->change && chown(path, user->uid, user->gid) < 0)
-        return err_set(err, ERR_CONFIG, "can't give the folder %.300s to user postgres: errno %d", path, errno);
     return true;
+}
+
+/* An existing folder with things in it that aren't a cluster's is not to change hands: it may be /var/lib itself. */
+static bool folder_is_free(const char *path) {
+    char lock[CLUSTER_PATH + 16];
+    snprintf(lock, sizeof lock, "%s/start.lock", path);
+    if (access(lock, F_OK) == 0)
+        return true;
+    DIR *folder = opendir(path);
+    size_t count = 0;
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            count++;
+    if (folder)
+        closedir(folder);
+    return folder && !count;
+}
+
+/* Where we are root, the folder becomes PostgreSQL's user's. Never through a symbolic link, which someone else could
+ * have laid below /tmp. */
+static bool folder_give(const char *path, const struct process_user *user, struct err *err) {
+    struct stat info;
+    if (!user->change)
+        return true;
+    if (lstat(path, &info) < 0 || !S_ISDIR(info.st_mode))
+        return err_set(err, ERR_CONFIG, "%.300s is not a folder", path);
+    if (info.st_uid == user->uid)
+        return true;
+    if (!folder_is_free(path))
+        return err_set(err, ERR_CONFIG,
+                       "the folder %.300s holds other things: choose an empty or a new one (RMMHUNT_DATA)", path);
+    if (info.st_uid != 0 && info.st_uid != geteuid())
+        return err_set(err, ERR_CONFIG, "the folder %.300s belongs to another user than postgres or root", path);
+    return lchown(path, user->uid, user->gid) == 0 ||
+           err_set(err, ERR_CONFIG, "can't give the folder %.300s to user postgres: errno %d", path, errno);
 }
 
 /* A socket's path must fit 107 bytes: from a deep data folder it moves to /tmp, under a name made of the folder's path
@@ -65,7 +99,7 @@ static bool sockets_place(struct cluster_place *place, struct err *err) {
         snprintf(place->sockets, sizeof place->sockets, "/tmp/rmmhunt-%u-%016llx", (unsigned)geteuid(),
                  (unsigned long long)hash);
     }
-    if (!folder_make(place->sockets, &place->user, err))
+    if (!folder_make(place->sockets, err) || !folder_give(place->sockets, &place->user, err))
         return false;
     uid_t owner = place->user.change ? place->user.uid : geteuid();
     if (lstat(place->sockets, &info) < 0 || !S_ISDIR(info.st_mode) || info.st_uid != owner || (info.st_mode & 077))
@@ -87,17 +121,18 @@ bool cluster_place_open(const char *data_dir, struct cluster_place *place, struc
         return false;
     if (strlen(data_dir) >= CLUSTER_PATH)
         return err_set(err, ERR_CONFIG, "the data folder's path is too long");
-    if (!folder_make(data_dir, &place->user, err))
+    if (!cluster_place_reachable(data_dir))
+        return err_set(err, ERR_CONFIG,
+                       "PostgreSQL's user can't enter %.200s: choose another data folder (RMMHUNT_DATA), such as "
+                       "/var/lib/rmmhunt, or let user postgres enter the folders above it (chmod a+x)",
+                       data_dir);
+    if (!folder_make(data_dir, err))
         return false;
     if (!realpath(data_dir, real))
         return err_set(err, ERR_CONFIG, "can't find the data folder %.300s: errno %d", data_dir, errno);
-    if (!process_reaches(&place->user, real))
-        return err_set(err, ERR_CONFIG,
-                       "PostgreSQL's user can't enter %.200s: choose another data folder (RMMHUNT_DATA), such as "
-                       "/var/lib/rmmhunt, or make the folders above it enterable for user postgres (chmod a+x)",
-                       real);
     return path_set(place->data, real, "", err) && path_set(place->pg, real, "/pg", err) &&
-           path_set(place->log, real, "/postgres.log", err) && sockets_place(place, err);
+           path_set(place->log, real, "/postgres.log", err) && folder_give(place->data, &place->user, err) &&
+           sockets_place(place, err);
 }
 
 bool cluster_place_reachable(const char *data_dir) {

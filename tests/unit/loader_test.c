@@ -124,6 +124,26 @@ static void a_card_gives_the_hunt_of_its_yaml_part(void **state) {
     arena_free(arena);
 }
 
+static void a_description_that_speaks_of_a_scenario_makes_no_card(void **state) {
+    (void)state;
+    struct arena *arena = arena_make();
+    struct hunt hunt = load(arena, "name: a\ndescription: |\nScenario: one\ntactics: X\nquery: |\nDeviceInfo\n");
+    assert_int_equal(hunt.shape, HUNT_FLATTENED);
+    assert_str(hunt.description, "Scenario: one\n");
+    assert_str(hunt.query, "DeviceInfo\n");
+    arena_free(arena);
+}
+
+static void a_slug_and_a_signal_of_the_file_are_kept_when_they_are_in_form(void **state) {
+    (void)state;
+    struct arena *arena = arena_make();
+    struct hunt hunt = load(arena, "name: a\nslug: My Hunt\nsignal: process\nquery: DeviceInfo\n");
+    assert_str(hunt.slug, "my-hunt");
+    assert_str(hunt.signal, "process");
+    assert_str(load(arena, "name: a\nsignal: smell\nquery: DeviceInfo\n").signal, "");
+    arena_free(arena);
+}
+
 static void json_is_read(void **state) {
     (void)state;
     struct arena *arena = arena_make();
@@ -170,6 +190,7 @@ static void what_is_no_hunt_is_refused_with_its_place(void **state) {
         {"{\"name\":\n tru}", 2},
         {"{\"name\":\"a\"}", 1},
         {"query: \xff\xfe\n", 1},
+        {"query: \"DeviceInfo \\0\"\n", 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct err err = refuse(cases[i].text);
@@ -251,6 +272,8 @@ int main(void) {
         cmocka_unit_test(a_misindented_file_with_crlf_is_read_and_its_query_has_lf),
         cmocka_unit_test(a_flattened_query_runs_to_the_next_known_key),
         cmocka_unit_test(a_card_gives_the_hunt_of_its_yaml_part),
+        cmocka_unit_test(a_description_that_speaks_of_a_scenario_makes_no_card),
+        cmocka_unit_test(a_slug_and_a_signal_of_the_file_are_kept_when_they_are_in_form),
         cmocka_unit_test(json_is_read),
         cmocka_unit_test(a_missing_id_is_made_from_the_query_and_a_missing_name_from_the_file),
         cmocka_unit_test(an_upper_case_id_becomes_lower_case),

@@ -1,0 +1,367 @@
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "kql/schema.h"
+#include "store/cluster.h"
+#include "store/migrate.h"
+#include "store/partition.h"
+#include "tests/support/cluster_fixture.h"
+
+enum { LIMIT_MS = 30 * 1000, DAY = 739815 };
+
+static struct err err;
+
+static int64_t later(void) {
+    return mono_ms() + LIMIT_MS;
+}
+
+static struct db_conn *take(struct db *db) {
+    struct db_conn *conn = db_take(db, later(), &err);
+    if (!conn)
+        fail_msg("no connection: %s", err.text);
+    return conn;
+}
+
+static int64_t ask(struct db_conn *conn, const char *sql) {
+    DB_ROWS_AUTO *rows = db_query(conn, sql, NULL, 0, later(), &err);
+    if (!rows)
+        fail_msg("%s: %s", sql, err.text);
+    return db_int(rows, 0, 0);
+}
+
+static void run(struct db_conn *conn, const char *sql) {
+    if (!db_exec(conn, sql, NULL, 0, later(), NULL, &err))
+        fail_msg("%s: %s", sql, err.text);
+}
+
+static void a_hung_statement_ends_at_its_deadline_and_the_pool_goes_on(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(1);
+    struct db_conn *conn = take(db);
+    int64_t start = mono_ms();
+    assert_null(db_query(conn, "SELECT pg_sleep(60)", NULL, 0, mono_ms() + 200, &err));
+    assert_int_equal(err.code, ERR_DEADLINE);
+    assert_true(mono_ms() - start < 10000);
+    assert_false(db_exec(conn, "SELECT 1", NULL, 0, later(), NULL, &err));
+    assert_int_equal(err.code, ERR_DATABASE);
+    db_give(conn);
+    conn = take(db);
+    assert_int_equal(ask(conn, "SELECT 7"), 7);
+    while (ask(conn, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"))
+        assert_true(mono_ms() - start < LIMIT_MS);
+    db_give(conn);
+    cluster_fixture_close(db);
+}
+
+static void waiting_for_a_taken_connection_ends_at_the_deadline(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(1);
+    struct db_conn *conn = take(db);
+    assert_null(db_take(db, mono_ms() + 50, &err));
+    assert_int_equal(err.code, ERR_DEADLINE);
+    db_give(conn);
+    cluster_fixture_close(db);
+}
+
+static void a_connection_that_the_server_closed_is_replaced(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(2);
+    struct db_conn *a = take(db), *b = take(db);
+    char sql[96];
+    snprintf(sql, sizeof sql, "SELECT pg_terminate_backend(%lld, 10000)::int",
+             (long long)ask(a, "SELECT pg_backend_pid()"));
+    assert_int_equal(ask(b, sql), 1);
+    db_give(b);
+    db_give(a);
+    a = take(db);
+    b = take(db);
+    assert_int_equal(ask(a, "SELECT 1") + ask(b, "SELECT 1"), 2);
+    db_give(a);
+    db_give(b);
+    cluster_fixture_close(db);
+}
+
+static void *cancel_soon(void *argument) {
+    db_cancel(argument);
+    return NULL;
+}
+
+static void another_thread_can_cancel_a_statement(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(1);
+    struct db_conn *conn = take(db);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, cancel_soon, conn), 0);
+    assert_false(db_exec(conn, "SELECT pg_sleep(60)", NULL, 0, later(), NULL, &err));
+    assert_int_equal(err.code, ERR_CANCELLED);
+    pthread_join(thread, NULL);
+    db_give(conn);
+    conn = take(db);
+    assert_int_equal(ask(conn, "SELECT 3"), 3);
+    db_give(conn);
+    cluster_fixture_close(db);
+}
+
+static void a_failed_transaction_is_not_committed(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(1);
+    struct db_conn *conn = take(db);
+    bool unknown = true;
+    assert_true(db_begin(conn, "", later(), &err));
+    assert_false(db_exec(conn, "SELECT 1/0", NULL, 0, later(), NULL, &err));
+    assert_string_equal(err.sqlstate, "22012");
+    assert_false(db_commit(conn, later(), &unknown, &err));
+    assert_false(unknown);
+    db_give(conn);
+    cluster_fixture_close(db);
+}
+
+static void copy_brings_rows_in_and_reports_bad_ones(void **state) {
+    static const char head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0", row[] = "\0\1\0\0\0\4\0\0\0\52\377\377";
+    (void)state;
+    struct db *db = cluster_fixture_database(1);
+    struct db_conn *conn = take(db);
+    run(conn, "CREATE TEMP TABLE numbers (n integer)");
+    assert_true(db_copy_start(conn, "COPY pg_temp.numbers FROM STDIN (FORMAT binary)", later(), &err));
+    assert_true(db_copy_data(conn, (struct str){head, 19}, later(), &err));
+    assert_true(db_copy_data(conn, (struct str){row, 12}, later(), &err));
+    assert_true(db_copy_end(conn, later(), &err));
+    assert_int_equal(ask(conn, "SELECT n FROM pg_temp.numbers"), 42);
+    assert_true(db_copy_start(conn, "COPY pg_temp.numbers FROM STDIN (FORMAT binary)", later(), &err));
+    assert_true(db_copy_data(conn, STR("this is no binary copy"), later(), &err));
+    assert_false(db_copy_end(conn, later(), &err));
+    assert_string_equal(err.sqlstate, "22P04");
+    assert_int_equal(ask(conn, "SELECT count(*) FROM pg_temp.numbers"), 1);
+    db_give(conn);
+    cluster_fixture_close(db);
+}
+
+static void migrating_again_changes_nothing_and_a_changed_file_is_refused(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(2);
+    struct db_conn *conn = take(db);
+    int64_t count = ask(conn, "SELECT count(*) FROM rmm.migrations");
+    assert_true(migrate(db, later(), &err));
+    assert_int_equal(ask(conn, "SELECT count(*) FROM rmm.migrations"), count);
+    run(conn, "UPDATE rmm.migrations SET digest = '\\x00' WHERE number = 1");
+    assert_false(migrate(db, later(), &err));
+    assert_int_equal(err.code, ERR_CONFIG);
+    assert_non_null(strstr(err.text, "0001_base.sql"));
+    db_give(conn);
+    cluster_fixture_close(db);
+}
+
+static void a_newer_database_is_refused(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(2);
+    struct db_conn *conn = take(db);
+    run(conn, "INSERT INTO rmm.migrations (number, name, digest) VALUES (9000, '9000_later.sql', '')");
+    assert_false(migrate(db, later(), &err));
+    assert_non_null(strstr(err.text, "9000"));
+    db_give(conn);
+    cluster_fixture_close(db);
+}
+
+static void a_column_that_is_missing_is_added_and_rows_stay(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(2);
+    struct db_conn *conn = take(db);
+    run(conn, "DROP VIEW events.\"DeviceEvents\"");
+    run(conn, "ALTER TABLE data.device_events DROP COLUMN additional_fields");
+    run(conn, "INSERT INTO dict.url (digest, url) VALUES (gen_random_uuid(), 'kept')");
+    run(conn, "COMMENT ON SCHEMA data IS 'an older schema'");
+    if (!migrate(db, later(), &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(ask(conn, "SELECT count(\"AdditionalFields\") FROM events.\"DeviceEvents\""), 0);
+    assert_int_equal(ask(conn, "SELECT id FROM dict.url WHERE url = 'kept'"), 1);
+    db_give(conn);
+    cluster_fixture_close(db);
+}
+
+static void an_event_is_seen_with_its_own_time_in_the_view(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(1);
+    struct db_conn *conn = take(db);
+    assert_true(partition_ensure(conn, schema_table_find(STR("DeviceEvents")), DAY, later(), &err));
+    run(conn, "INSERT INTO data.device_events (ts, digest, arrived, device) VALUES (739815 * 864000000000 + 10000000, "
+              "1, 1, 0)");
+    assert_int_equal(ask(conn, "SELECT extract(epoch FROM \"Timestamp\")::bigint FROM events.\"DeviceEvents\""),
+                     (DAY * TICKS_DAY + TICKS_SECOND - TICKS_UNIX) / TICKS_SECOND);
+    assert_false(db_exec(conn, "INSERT INTO data.device_events (ts, digest, arrived, device) SELECT ts, digest, 2, "
+                               "device FROM data.device_events",
+                         NULL, 0, later(), NULL, &err));
+    assert_string_equal(err.sqlstate, "23505");
+    db_give(conn);
+    cluster_fixture_close(db);
+}
+
+static void *partitions_make(void *argument) {
+    struct err mine = {0};
+    struct db_options options = {argument, 1};
+    struct db *db = db_open(&options, &mine);
+    struct db_conn *conn = db ? db_take(db, later(), &mine) : NULL;
+    bool ok = conn != NULL;
+    for (int64_t day = DAY; ok && day < DAY + 30; day++)
+        ok = partition_ensure(conn, &schema_tables()[0], day, later(), &mine);
+    db_give(conn);
+    db_close(db);
+    if (!ok)
+        fprintf(stderr, "%s %s\n", mine.sqlstate, mine.text);
+    return ok ? argument : NULL;
+}
+
+static void servers_that_make_the_same_partitions_at_once_all_succeed(void **state) {
+    enum { SERVERS = 4 };
+    (void)state;
+    pthread_t threads[SERVERS];
+    struct db *db = cluster_fixture_database(1);
+    union {
+        const char *in;
+        void *out;
+    } conninfo = {.in = cluster_fixture_conninfo()};
+    for (int i = 0; i < SERVERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, partitions_make, conninfo.out), 0);
+    for (int i = 0; i < SERVERS; i++) {
+        void *done = NULL;
+        pthread_join(threads[i], &done);
+        assert_non_null(done);
+    }
+    struct db_conn *conn = take(db);
+    assert_int_equal(ask(conn, "SELECT count(*) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
+                               "WHERE c.relkind = 'r'"),
+                     30);
+    db_give(conn);
+    cluster_fixture_close(db);
+}
+
+static struct cluster *open_cluster(const char *folder, bool own) {
+    struct cluster *cluster = cluster_open(folder, own, &err);
+    if (!cluster)
+        fail_msg("%s", err.text);
+    return cluster;
+}
+
+static void a_second_server_on_a_folder_is_refused_and_a_tool_joins(void **state) {
+    char folder[64];
+    (void)state;
+    assert_true(folder_make_temporary(folder));
+    struct cluster *server = open_cluster(folder, true);
+    assert_null(cluster_open(folder, true, &err));
+    assert_int_equal(err.code, ERR_CONFIG);
+    assert_non_null(strstr(err.text, folder));
+    struct cluster *tool = open_cluster(folder, false);
+    assert_int_equal(cluster_pid(tool), cluster_pid(server));
+    cluster_close(tool);
+    assert_int_equal(kill(cluster_pid(server), 0), 0);
+    int pid = cluster_pid(server);
+    cluster_close(server);
+    assert_int_not_equal(kill(pid, 0), 0);
+    folder_remove(folder);
+}
+
+static void a_server_killed_outright_leaves_a_postgresql_that_the_next_one_takes_over(void **state) {
+    char folder[64];
+    int pid = 0, status = 0, pipe_fds[2];
+    (void)state;
+    assert_true(folder_make_temporary(folder));
+    assert_int_equal(pipe(pipe_fds), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct err mine = {0};
+        struct cluster *lost = cluster_open(folder, true, &mine);
+        int started = lost ? cluster_pid(lost) : 0;
+        if (write(pipe_fds[1], &started, sizeof started) == sizeof started)
+            kill(getpid(), SIGKILL);
+        _exit(1);
+    }
+    assert_int_equal(read(pipe_fds[0], &pid, sizeof pid), sizeof pid);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && pid > 0);
+    struct cluster *next = open_cluster(folder, true);
+    assert_int_equal(cluster_pid(next), pid);
+    cluster_close(next);
+    folder_remove(folder);
+}
+
+static void a_pid_file_that_names_another_program_is_no_hindrance(void **state) {
+    char folder[64], path[96];
+    (void)state;
+    assert_true(folder_make_temporary(folder));
+    cluster_close(open_cluster(folder, true));
+    pid_t other = fork();
+    if (other == 0) {
+        pause();
+        _exit(0);
+    }
+    snprintf(path, sizeof path, "%s/pg/postmaster.pid", folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, "%d\n%s/pg\n1\n5432\n", (int)other, folder);
+    fclose(file);
+    struct cluster *cluster = open_cluster(folder, true);
+    assert_int_not_equal(cluster_pid(cluster), other);
+    assert_int_equal(kill(other, 0), 0);
+    cluster_close(cluster);
+    kill(other, SIGKILL);
+    waitpid(other, NULL, 0);
+    folder_remove(folder);
+}
+
+static void a_half_made_cluster_is_made_anew(void **state) {
+    char folder[64], path[96];
+    (void)state;
+    assert_true(folder_make_temporary(folder));
+    snprintf(path, sizeof path, "%s/pg.new", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/pg.new/base", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    cluster_close(open_cluster(folder, true));
+    folder_remove(folder);
+}
+
+static void a_folder_too_deep_for_a_socket_works_all_the_same(void **state) {
+    char folder[64], deep[256];
+    (void)state;
+    assert_true(folder_make_temporary(folder));
+    assert_int_equal(chmod(folder, 0755), 0);
+    snprintf(deep, sizeof deep, "%s/%0120d", folder, 7);
+    struct cluster *cluster = open_cluster(deep, true);
+    assert_non_null(strstr(cluster_conninfo(cluster), "host='/tmp/rmmhunt-"));
+    cluster_close(cluster);
+    folder_remove(folder);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hung_statement_ends_at_its_deadline_and_the_pool_goes_on),
+        cmocka_unit_test(waiting_for_a_taken_connection_ends_at_the_deadline),
+        cmocka_unit_test(a_connection_that_the_server_closed_is_replaced),
+        cmocka_unit_test(another_thread_can_cancel_a_statement),
+        cmocka_unit_test(a_failed_transaction_is_not_committed),
+        cmocka_unit_test(copy_brings_rows_in_and_reports_bad_ones),
+        cmocka_unit_test(migrating_again_changes_nothing_and_a_changed_file_is_refused),
+        cmocka_unit_test(a_newer_database_is_refused),
+        cmocka_unit_test(a_column_that_is_missing_is_added_and_rows_stay),
+        cmocka_unit_test(an_event_is_seen_with_its_own_time_in_the_view),
+        cmocka_unit_test(servers_that_make_the_same_partitions_at_once_all_succeed),
+        cmocka_unit_test(a_second_server_on_a_folder_is_refused_and_a_tool_joins),
+        cmocka_unit_test(a_server_killed_outright_leaves_a_postgresql_that_the_next_one_takes_over),
+        cmocka_unit_test(a_pid_file_that_names_another_program_is_no_hindrance),
+        cmocka_unit_test(a_half_made_cluster_is_made_anew),
+        cmocka_unit_test(a_folder_too_deep_for_a_socket_works_all_the_same),
+    };
+    return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
+}
