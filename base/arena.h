@@ -2,6 +2,7 @@
  * Past the cap, arena_take gives NULL, so that one request can't take the machine's memory.
  * Not thread-safe: one arena, one thread at a time. */
 #pragma once
+#include "base/attr.h"
 #include <stdarg.h>
 #include <stddef.h>
 
@@ -11,7 +12,7 @@ struct arena;
 
 void arena_free(struct arena *arena);
 /* cap: bytes that may be taken in all. NULL when memory is out. */
-__attribute__((malloc, malloc(arena_free, 1))) struct arena *arena_new(size_t cap);
+OWNED_BY(arena_free) struct arena *arena_new(size_t cap);
 /* Zeroed, aligned for any type; NULL past the cap. */
 void *arena_take(struct arena *arena, size_t size);
 /* count * size without overflow. */

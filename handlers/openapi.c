@@ -20,12 +20,14 @@ static void add_path_parameters(struct buf *out, const char *pattern, bool swagg
 }
 
 static void add_query_parameters(struct buf *out, const char *names, bool swagger) {
+    bool pretty = strstr(names, "pretty") != NULL;
     while (*names) {
         size_t length = strcspn(names, ",");
         add_parameter(out, (struct str){names, length}, "query", swagger);
         names += length + (names[length] == ',');
     }
-    add_parameter(out, STR("pretty"), "query", swagger);
+    if (!pretty)
+        add_parameter(out, STR("pretty"), "query", swagger);
 }
 
 static void add_body(struct buf *out, const struct route *route, bool swagger) {

@@ -96,11 +96,11 @@ static bool parameter_known(const char *names, struct str name) {
 }
 
 static bool check_query(const struct request *request, struct err *err) {
-    const char *names = request->route->parameters;
+    const char *names = request->route->parameters, *pretty = strstr(names, "pretty") ? "" : names[0] ? ",pretty" : "pretty";
     for (size_t i = 0; i < request->query_count; i++)
         if (!parameter_known(names, request->query[i].name))
-            return err_set(err, ERR_BAD_PARAMETER, "unknown query parameter '%.*s'; known here: %s%spretty",
-                           STR_ARG(request->query[i].name), names, names[0] ? "," : "");
+            return err_set(err, ERR_BAD_PARAMETER, "unknown query parameter '%.*s'; known here: %s%s",
+                           STR_ARG(request->query[i].name), names, pretty);
     return true;
 }
 

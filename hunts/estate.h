@@ -1,6 +1,7 @@
 /* A made-up estate for the demo, tests and benchmarks: devices, background software, sanctioned tools and planted
  * attacks, as Defender streaming records. Same options, same bytes. Knows no database, no HTTP. */
 #pragma once
+#include "base/attr.h"
 #include "base/buf.h"
 #include "kql/schema.h"
 
@@ -17,7 +18,7 @@ struct estate_options {
 
 struct estate;
 void estate_free(struct estate *estate);
-__attribute__((malloc, malloc(estate_free, 1))) struct estate *estate_new(const struct estate_options *options);
+OWNED_BY(estate_free) struct estate *estate_new(const struct estate_options *options);
 /* Appends up to max_records records as NDJSON lines ({"time":…,"category":"AdvancedHunting-…","properties":{…}}); the
  * number appended, 0 at the end. */
 size_t estate_next(struct estate *estate, struct buf *out, size_t max_records);

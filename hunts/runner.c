@@ -280,6 +280,13 @@ struct runner *runner_open(struct db *db, struct err *err) {
     return runner;
 }
 
+bool runner_recover(struct db *db, struct err *err) {
+    struct db_conn *conn = db_take(db, statement_deadline(), err);
+    bool ok = conn && db_exec(conn, db_statement("runs_orphaned"), NULL, 0, statement_deadline(), NULL, err);
+    db_give(conn);
+    return ok;
+}
+
 static void add_selection(struct buf *out, const struct run_request *request) {
     buf_add_char(out, '{');
     if (request->all) {

@@ -1,6 +1,7 @@
 /* Runs: hunts x window x as_of. Requests are queued and run by a few threads of this process; every hunt of a run sees one
  * snapshot. Results are stored as finished JSON. */
 #pragma once
+#include "base/attr.h"
 #include "base/buf.h"
 #include "hunts/hunt.h"
 #include "store/db.h"
@@ -16,7 +17,9 @@ struct run_request {
 
 struct runner;
 void runner_close(struct runner *runner); /* cancels what runs and waits */
-__attribute__((malloc, malloc(runner_close, 1))) struct runner *runner_open(struct db *db, struct err *err);
+OWNED_BY(runner_close) struct runner *runner_open(struct db *db, struct err *err);
+/* Fails the runs that a server which is gone left unfinished; for the start of a server that owns its database. */
+bool runner_recover(struct db *db, struct err *err);
 /* Creates the run and queues it. ERR_NOT_FOUND names hunts or tools that don't exist. The same idempotency key gives the
  * run that was created with it. */
 bool runner_submit(struct runner *runner, const struct run_request *request, int64_t *run_id, struct err *err);

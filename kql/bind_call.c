@@ -9,6 +9,9 @@ static const struct function {
 #undef FUNCTION
 };
 
+/* Those that bind_special knows beside the table. */
+static const char *const special[] = {"now", "ago", "iff", "iif", "case", "coalesce", "min_of", "max_of"};
+
 enum { ARGUMENTS_MAX = 64 };
 
 static bool type_letter(char letter, enum kql_type *type) {
@@ -80,7 +83,6 @@ static bool function_apply(struct kql *kql, const struct function *function, str
 }
 
 static bool function_unknown(struct kql *kql, const struct node *node, bool known) {
-    static const char *const special[] = {"now", "ago", "iff", "iif", "case", "coalesce"};
     const char *best = NULL;
     unsigned least = (unsigned)(1 + node->text.len / 4);
     if (known)
@@ -233,7 +235,9 @@ bool bind_call(struct kql *kql, struct scope *scope, const struct node *node, st
     size_t rows = sizeof functions / sizeof *functions;
     for (size_t i = 0; i < rows && !known; i++)
         known = str_eq(node->text, str_from(functions[i].name));
-    if (!known && !memmem(" now ago iff iif case coalesce min_of max_of ", 45, node->text.ptr, node->text.len))
+    for (size_t i = 0; i < sizeof special / sizeof *special && !known; i++)
+        known = str_eq(node->text, str_from(special[i]));
+    if (!known)
         return function_unknown(kql, node, false);
     if (!bind_arguments(kql, scope, node, args) || !bind_special(kql, node, args, node->count, out, &found))
         return false;

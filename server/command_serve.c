@@ -72,7 +72,8 @@ static bool open_database(struct server *server, struct err *err) {
     struct service *service = server->service;
     service->db = server->database.db;
     service->ingest = ingest_open(service->db, err);
-    if (!service->ingest || !registry_sync(service->db, mono_ms() + SYNC_MS, err))
+    if (!service->ingest || !registry_sync(service->db, mono_ms() + SYNC_MS, err) ||
+        !runner_recover(service->db, err))
         return false;
     service->runner = runner_open(service->db, err);
     return service->runner != NULL;

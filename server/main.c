@@ -20,6 +20,13 @@ static const struct command {
     const char *help;
 } commands[] = {
     {"serve", command_serve, "the service; brings its own PostgreSQL when DATABASE_URL is unset"},
+    {"migrate", command_migrate, "schema and catalogue up to date, then exit"},
+    {"import", command_import, "events from files, folders or standard input (-)"},
+    {"hunts", command_hunts, "list, check, import or export hunts"},
+    {"run", command_run, "run hunts now and show their results"},
+    {"query", command_query, "run KQL given as an argument or on standard input"},
+    {"explain", command_explain, "the SQL that KQL becomes, its parameters and columns"},
+    {"demo", command_demo, "fill the database with a made-up estate, attacks included"},
     {"version", command_version, "the version"},
     {"help", command_help, "this list"},
 };

@@ -1,6 +1,7 @@
 /* Ends connections at a total deadline, which libmicrohttpd's own timeout (of inactivity) doesn't: a thread that shuts
  * down the sockets whose time is over. Knows sockets and times only. */
 #pragma once
+#include "base/attr.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,7 +11,7 @@ struct watched; /* one connection */
 
 void watchdog_free(struct watchdog *watchdog);
 /* cut: counts the connections that were ended. NULL when a thread or memory is out. */
-__attribute__((malloc, malloc(watchdog_free, 1))) struct watchdog *watchdog_new(atomic_llong *cut);
+OWNED_BY(watchdog_free) struct watchdog *watchdog_new(atomic_llong *cut);
 /* From now until watchdog_remove, at the deadline (mono_ms() value) the socket is shut down. NULL: memory is out. */
 struct watched *watchdog_add(struct watchdog *watchdog, int fd, int64_t deadline_ms);
 void watchdog_set(struct watched *watched, int64_t deadline_ms); /* INT64_MAX: none */

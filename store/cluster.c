@@ -234,8 +234,10 @@ void cluster_close(struct cluster *cluster) {
     if (!cluster->own && cluster->started)
         cluster->started = (cluster->server_lock >= 0) ||
                            (cluster->server_lock = lock_take(cluster->place.data, "server.lock", false)) >= 0;
-    if (cluster->own || cluster->started)
+    if (cluster->own || cluster->started) {
         postmaster_stop(cluster);
+        rmdir(cluster->place.sockets); /* made again at the next start; stays when PostgreSQL still runs */
+    }
     lock_drop(cluster->server_lock);
     lock_drop(lock);
     free(cluster->conninfo);

@@ -1,6 +1,7 @@
 /* PostgreSQL through async libpq under deadlines: a pool of connections, parameters and results. The only module that
  * includes libpq-fe.h is this folder. Any thread may take a connection; one thread uses it at a time. */
 #pragma once
+#include "base/attr.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,7 +21,7 @@ struct db_options {
 
 void db_close(struct db *db);
 /* Connects once, checks version >= 15, UTF8 and C.UTF-8 ctype; err says what to change. */
-__attribute__((malloc, malloc(db_close, 1))) struct db *db_open(const struct db_options *options, struct err *err);
+OWNED_BY(db_close) struct db *db_open(const struct db_options *options, struct err *err);
 
 /* A connection of the pool, waiting until the deadline; NULL with ERR_DATABASE or ERR_DEADLINE. */
 struct db_conn *db_take(struct db *db, int64_t deadline_ms, struct err *err);

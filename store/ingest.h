@@ -1,6 +1,7 @@
 /* Events into PostgreSQL: decode, intern, one COPY and one COMMIT for many requests. A result is given only behind the
  * COMMIT that holds it. Any thread may call; a committer thread per connection does the writing. */
 #pragma once
+#include "base/attr.h"
 #include "store/db.h"
 #include "store/reader.h"
 
@@ -27,7 +28,7 @@ struct ingest_result {
 struct ingest;
 void ingest_close(struct ingest *ingest); /* waits for what is under way */
 /* db is borrowed and must outlive it. */
-__attribute__((malloc, malloc(ingest_close, 1))) struct ingest *ingest_open(struct db *db, struct err *err);
+OWNED_BY(ingest_close) struct ingest *ingest_open(struct db *db, struct err *err);
 /* One inflated body, whole: when it gives true, every acceptable record is committed and rejected ones are dead
  * letters. False: ERR_UNPROCESSABLE (nothing readable; or atomic and one is bad), ERR_TOO_MANY (over the bytes in
  * flight), ERR_DATABASE/ERR_DISK_FULL/ERR_DEADLINE with *unknown telling whether the outcome is unknown (a COMMIT was

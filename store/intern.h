@@ -1,13 +1,14 @@
 /* Dictionary values to ids: a bounded cache shared by all threads, and one round of statements a dictionary for all that
  * a batch doesn't find in it. Ids come from committed transactions only, so a cached id is always valid. */
 #pragma once
+#include "base/attr.h"
 #include "store/db.h"
 #include "store/identity.h"
 
 struct intern;
 void intern_free(struct intern *intern);
 /* capacity: entries a dictionary; a full cache starts anew. */
-__attribute__((malloc, malloc(intern_free, 1))) struct intern *intern_new(size_t capacity, struct err *err);
+OWNED_BY(intern_free) struct intern *intern_new(size_t capacity, struct err *err);
 /* False when the cache doesn't know the digest. The all-empty tuple is id 0. */
 bool intern_find(struct intern *intern, enum schema_dictionary_id dictionary, const struct tuple_digest *digest,
                  int32_t *id);

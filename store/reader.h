@@ -2,6 +2,7 @@
  * saved query answers, CSV exports, wrappers, arrays, NDJSON, concatenated objects. Knows no database.
  * The body must outlive the reader and the events it gave. One thread. */
 #pragma once
+#include "base/attr.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "store/event.h"
@@ -24,7 +25,7 @@ enum verdict {
 struct reader;
 void reader_free(struct reader *reader);
 /* body: inflated, at most 64 MiB by the caller's limit. NULL when memory is out. */
-__attribute__((malloc, malloc(reader_free, 1))) struct reader *reader_open(struct str body,
+OWNED_BY(reader_free) struct reader *reader_open(struct str body,
                                                                            const struct reader_options *options,
                                                                            struct err *err);
 /* The next record's verdict. event, raw and their text stay valid until reader_free. index counts records from 0 and is

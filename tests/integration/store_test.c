@@ -321,14 +321,34 @@ static void a_pid_file_that_names_another_program_is_no_hindrance(void **state) 
 }
 
 static void a_half_made_cluster_is_made_anew(void **state) {
-    char folder[64], path[96];
+    char folder[64], path[96], fresh[96];
     (void)state;
     assert_true(folder_make_temporary(folder));
-    snprintf(path, sizeof path, "%s/pg.new", folder);
-    assert_int_equal(mkdir(path, 0700), 0);
-    snprintf(path, sizeof path, "%s/pg.new/base", folder);
-    assert_int_equal(mkdir(path, 0700), 0);
     cluster_close(open_cluster(folder, true));
+    snprintf(path, sizeof path, "%s/pg", folder);
+    snprintf(fresh, sizeof fresh, "%s/pg.new", folder);
+    assert_int_equal(rename(path, fresh), 0);
+    snprintf(path, sizeof path, "%s/pg.new/PG_VERSION", folder);
+    assert_int_equal(unlink(path), 0);
+    cluster_close(open_cluster(folder, true));
+    assert_int_not_equal(access(fresh, F_OK), 0);
+    folder_remove(folder);
+}
+
+static void a_folder_with_other_things_in_it_is_left_alone(void **state) {
+    char folder[64], path[96];
+    struct stat before, after;
+    (void)state;
+    if (geteuid() != 0)
+        return; /* only root could give a folder away */
+    assert_true(folder_make_temporary(folder));
+    snprintf(path, sizeof path, "%s/other", folder);
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_int_equal(stat(folder, &before), 0);
+    assert_null(cluster_open(folder, true, &err));
+    assert_int_equal(err.code, ERR_CONFIG);
+    assert_int_equal(stat(folder, &after), 0);
+    assert_int_equal(before.st_uid, after.st_uid);
     folder_remove(folder);
 }
 
@@ -361,6 +381,7 @@ int main(void) {
         cmocka_unit_test(a_server_killed_outright_leaves_a_postgresql_that_the_next_one_takes_over),
         cmocka_unit_test(a_pid_file_that_names_another_program_is_no_hindrance),
         cmocka_unit_test(a_half_made_cluster_is_made_anew),
+        cmocka_unit_test(a_folder_with_other_things_in_it_is_left_alone),
         cmocka_unit_test(a_folder_too_deep_for_a_socket_works_all_the_same),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);

@@ -61,17 +61,17 @@ static void every_tool_has_a_name_an_id_and_hunts(void **state) {
 
 static void every_hunt_has_its_own_guid_slug_query_and_reason(void **state) {
     (void)state;
-    const struct hunt *hunt;
+    const struct hunt *hunt, *other;
     for (size_t n = 0; (hunt = hunt_at(n)); n++) {
         assert_true(is_guid(hunt->id));
         assert_true(str_trim(hunt->query).len > 0);
         assert_true(hunt->noise_level >= 0);
         assert_true(hunt->query_line > 0);
         assert_null(memchr(hunt->query.ptr, '\r', hunt->query.len));
-        for (size_t i = 0; i < n; i++) {
-            assert_false(str_eq(hunt_at(i)->id, hunt->id));
-            assert_false(str_eq(hunt_at(i)->slug, hunt->slug));
-            assert_false(str_eq(hunt_at(i)->why, hunt->why));
+        for (size_t i = 0; i < n && (other = hunt_at(i)); i++) {
+            assert_false(str_eq(other->id, hunt->id));
+            assert_false(str_eq(other->slug, hunt->slug));
+            assert_false(str_eq(other->why, hunt->why));
         }
     }
 }

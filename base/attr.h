@@ -1,0 +1,9 @@
+/* Compiler attributes that not every compiler spells alike. */
+#pragma once
+
+/* The result is the caller's, to be given back with `release`: gcc catches a wrong free. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define OWNED_BY(release) __attribute__((malloc, malloc(release, 1)))
+#else
+#define OWNED_BY(release) __attribute__((malloc))
+#endif

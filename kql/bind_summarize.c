@@ -1,0 +1,186 @@
+/* summarize and distinct: group keys by value, aggregates from the table. */
+#include "kql/internal.h"
+
+static const struct aggregate {
+    const char *name, *types, *result, *prefix, *template;
+} aggregates[] = {
+#define AGGREGATE(name, types, result, prefix, template) {name, types, result, prefix, template},
+#include "kql/aggregates.def"
+#undef AGGREGATE
+};
+
+static bool aggregate_known(struct str name) {
+    for (size_t i = 0; i < sizeof aggregates / sizeof *aggregates; i++)
+        if (str_eq(name, str_from(aggregates[i].name)))
+            return true;
+    return false;
+}
+
+static bool letter_take(struct kql *kql, char letter, struct expr *arg, bool convert) {
+    static const char letters[] = "slbdtrj";
+    static const enum kql_type types[] = {KQL_STRING, KQL_LONG, KQL_BOOL, KQL_DATETIME, KQL_TIMESPAN, KQL_REAL, KQL_DYNAMIC};
+    const char *at = memchr(letters, letter, sizeof letters - 1);
+    if (letter == 'x')
+        return true;
+    if (letter == 'J') {
+        if (convert)
+            expr_to_dynamic(kql, arg);
+        return true;
+    }
+    if (!at)
+        return false;
+    enum kql_type type = types[at - letters];
+    bool whole = arg->type == KQL_INT || arg->type == KQL_LONG;
+    bool fits = arg->type == type || (type == KQL_LONG && whole) || (type == KQL_REAL && type_is_number(arg->type)) ||
+                (arg->type == KQL_DYNAMIC && (type == KQL_REAL || type == KQL_BOOL));
+    return fits && (!convert || whole == (type == KQL_LONG) ? fits : expr_convert(kql, arg, type));
+}
+
+static const struct aggregate *aggregate_find(struct kql *kql, struct str name, struct expr *args, size_t count) {
+    for (size_t i = 0; i < sizeof aggregates / sizeof *aggregates; i++) {
+        const struct aggregate *row = &aggregates[i];
+        bool fits = str_eq(name, str_from(row->name)) && strlen(row->types) == count;
+        for (size_t a = 0; a < count && fits; a++)
+            fits = letter_take(kql, row->types[a], &args[a], false);
+        if (!fits)
+            continue;
+        for (size_t a = 0; a < count; a++)
+            letter_take(kql, row->types[a], &args[a], true);
+        return row;
+    }
+    return NULL;
+}
+
+static enum kql_role aggregate_role(struct str name, const struct expr *args, size_t count) {
+    if (str_eq(name, STR("count")))
+        return ROLE_COUNT;
+    if (!count)
+        return ROLE_NONE;
+    enum kql_role role = args[0].role;
+    if (str_eq(name, STR("min")) && (role == ROLE_TIMESTAMP || role == ROLE_FIRST))
+        return ROLE_FIRST;
+    if (str_eq(name, STR("max")) && (role == ROLE_TIMESTAMP || role == ROLE_LAST))
+        return ROLE_LAST;
+    return str_eq(name, STR("make_set")) && role == ROLE_REPORT ? ROLE_REPORTS : ROLE_NONE;
+}
+
+static enum kql_type aggregate_type(const struct aggregate *row, const struct expr *args) {
+    static const char letters[] = "slibdtrj";
+    static const enum kql_type types[] = {KQL_STRING, KQL_LONG, KQL_INT, KQL_BOOL, KQL_DATETIME, KQL_TIMESPAN, KQL_REAL, KQL_DYNAMIC};
+    const char *at = memchr(letters, row->result[0], sizeof letters - 1);
+    return at ? types[at - letters] : args[0].type;
+}
+
+static bool aggregate_bind(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
+    struct expr args[4] = {0};
+    if (node->kind != NODE_CALL || !aggregate_known(node->text))
+        return kql_fail(kql, node->offset, node->kind == NODE_CALL ? node->text.len : node->length,
+                        "%.*s isn't an aggregate that is supported here",
+                        node->kind == NODE_CALL ? (int)node->text.len : 4, node->kind == NODE_CALL ? node->text.ptr : "this");
+    if (node->count > 4)
+        return kql_fail(kql, node->offset, node->length, "too many arguments");
+    for (size_t i = 0; i < node->count; i++)
+        if (!bind_expression(kql, scope, node->args[i], &args[i]))
+            return false;
+    const struct aggregate *row = aggregate_find(kql, node->text, args, node->count);
+    if (!row)
+        return kql_fail(kql, node->offset, node->length, "%.*s can't take these arguments", STR_ARG(node->text));
+    *out = (struct expr){.type = aggregate_type(row, args), .low = -1, .high = -1};
+    for (size_t i = 0; i < node->count; i++)
+        expr_merge(out, &args[i]);
+    out->sql = sql_template(kql, row->template, args, node->count);
+    bool text = out->type == KQL_STRING && row->result[0] == '1';
+    if (text)
+        out->sql = sql_print(kql, "coalesce(%.*s, '')", STR_ARG(out->sql));
+    out->nullable = out->type != KQL_STRING && row->result[1] != '!';
+    out->role = aggregate_role(node->text, args, node->count);
+    out->offset = node->offset;
+    out->length = node->length;
+    if (!node->count || args[0].name.len || !*row->prefix)
+        out->name = sql_print(kql, "%s%.*s", row->prefix, STR_ARG(args[0].name));
+    else
+        out->name = str_from(row->prefix);
+    if (str_eq(node->text, STR("countif")))
+        out->name = STR("countif_");
+    return true;
+}
+
+static bool holds_aggregate(const struct node *node) {
+    if (node->kind == NODE_CALL && aggregate_known(node->text) && !str_eq(node->text, STR("range")))
+        return true;
+    for (size_t i = 0; i < node->count; i++)
+        if (node->args[i]->kind != NODE_TABLE && holds_aggregate(node->args[i]))
+            return true;
+    return false;
+}
+
+static struct str name_free(struct kql *kql, const struct column *columns, size_t count, struct str name, struct str fallback) {
+    struct str wanted = name.len ? name : fallback, tried = wanted;
+    for (unsigned n = 1;; n++) {
+        size_t i = 0;
+        while (i < count && !str_eq(columns[i].name, tried))
+            i++;
+        if (i == count)
+            return tried;
+        tried = sql_print(kql, "%.*s%u", STR_ARG(wanted), n);
+        if (!tried.ptr)
+            return wanted;
+    }
+}
+
+struct group {
+    struct column *columns;
+    size_t count;
+    struct str keys;
+    struct deps deps;
+};
+
+static bool group_key(struct kql *kql, struct scope *scope, const struct node *node, size_t i, struct group *group) {
+    struct expr expr;
+    const struct node *value = node->kind == NODE_NAMED ? node->args[0] : node;
+    if (holds_aggregate(value))
+        return kql_fail(kql, value->offset, value->length, "an aggregate can't be a key");
+    if (!bind_expression(kql, scope, value, &expr))
+        return false;
+    struct str name = node->kind == NODE_NAMED ? node->text
+                      : name_free(kql, group->columns, group->count, expr.name, sql_print(kql, "Column%zu", i + 1));
+    if (expr.role != ROLE_DEVICE_ID && expr.role != ROLE_DEVICE_NAME)
+        expr.role = ROLE_KEY;
+    struct column *column = &group->columns[group->count++];
+    column_from(column, name, &expr, kql);
+    column->timestamp = false;
+    group->keys = sql_join(kql, group->keys, ", ", column->sql);
+    deps_add(&group->deps, &expr.deps);
+    return true;
+}
+
+static bool group_value(struct kql *kql, struct scope *scope, const struct node *node, struct group *group) {
+    struct expr expr;
+    const struct node *value = node->kind == NODE_NAMED ? node->args[0] : node;
+    if (!aggregate_bind(kql, scope, value, &expr))
+        return false;
+    struct str name = node->kind == NODE_NAMED ? node->text
+                      : name_free(kql, group->columns, group->count, expr.name, STR("Column1"));
+    column_from(&group->columns[group->count++], name, &expr, kql);
+    return true;
+}
+
+bool bind_summarize(struct kql *kql, const struct stage *stage, struct scope *scope) {
+    size_t total = stage->by.count + stage->items.count;
+    struct group group = {.columns = take(kql, total + 1, sizeof *group.columns)};
+    if (!group.columns)
+        return false;
+    for (size_t i = 0; i < stage->by.count; i++)
+        if (!group_key(kql, scope, stage->by.items[i], i, &group))
+            return false;
+    for (size_t i = 0; i < stage->items.count; i++)
+        if (!group_value(kql, scope, stage->items.items[i], &group))
+            return false;
+    for (size_t i = 0; i < group.count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (str_eq(group.columns[i].name, group.columns[k].name))
+                return kql_fail(kql, stage->offset, stage->length, "two columns would be named %.*s", STR_ARG(group.columns[i].name));
+    struct str suffix = stage->by.count ? sql_print(kql, " GROUP BY %.*s", STR_ARG(group.keys)) : STR("");
+    scope->order = -1;
+    return scope_close(kql, scope, group.columns, group.count, suffix, &group.deps, false);
+}

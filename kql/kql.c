@@ -1,0 +1,69 @@
+#include "kql/kql.h"
+
+#include "kql/internal.h"
+
+/* Every let is bound once by itself, so that a mistake in one that isn't used is told too. */
+static bool bind_lets(struct kql *kql) {
+    for (size_t i = 0; i < kql->query.let_count; i++) {
+        const struct let *let = &kql->query.lets[i];
+        struct scope scope = {.order = -1};
+        struct expr expr;
+        kql->let_limit = i;
+        bool table = let->value && let->value->kind == NODE_NAME &&
+                     (schema_table_find(let->value->text) || let_find(kql, let->value->text));
+        if (let->table ? !bind_pipeline(kql, let->table, &scope) : !table && !bind_expression(kql, NULL, let->value, &expr))
+            return false;
+    }
+    kql->let_limit = kql->query.let_count;
+    kql->select_count = 0;
+    kql->param_count = 0;
+    kql->tables = 0;
+    return true;
+}
+
+static bool compile(struct kql *kql, struct kql_program *program) {
+    struct scope scope = {.order = -1};
+    if (!parse_query(kql->parser, &kql->query) || !bind_lets(kql))
+        return false;
+    kql->in_main = true;
+    if (!bind_pipeline(kql, kql->query.main, &scope))
+        return false;
+    if (kql->options->device.ptr && !kql->evidence_done && !scope_find(&scope, STR("DeviceId")))
+        return err_set(kql->err, ERR_BAD_QUERY, "the query has no events to show as evidence");
+    if (scope.table || scope.condition_count || scope.raw.ptr || !scope.input)
+        if (!scope_close(kql, &scope, scope.columns, scope.column_count, STR(""), NULL, false))
+            return false;
+    return emit_program(kql, &scope, program);
+}
+
+struct kql_program *kql_compile(struct arena *arena, struct str query, const struct kql_options *options,
+                                struct err *err) {
+    struct kql_program *program = arena_take(arena, sizeof *program);
+    struct token_list tokens;
+    *err = (struct err){0};
+    if (!program) {
+        err_memory(err);
+        return NULL;
+    }
+    if (!token_scan(arena, query, &tokens, err))
+        return NULL;
+    struct parser parser = {.arena = arena, .text = query, .tokens = tokens.items, .strict = options->strict, .err = err};
+    struct kql kql = {.arena = arena, .text = query, .options = options, .err = err, .parser = &parser,
+                      .window_from = options->from, .window_to = options->to};
+    kql.selects = arena_array(arena, SELECTS_MAX, sizeof *kql.selects);
+    if (!kql.selects) {
+        err_memory(err);
+        return NULL;
+    }
+    if (!compile(&kql, program)) {
+        if (err->code == ERR_NONE)
+            err_memory(err);
+        return NULL;
+    }
+    program->warnings = parser.warnings;
+    program->warning_count = parser.warning_count;
+    program->tables = kql.tables;
+    program->window_from = kql.window_from;
+    program->window_to = kql.window_to;
+    return program;
+}
