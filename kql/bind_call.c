@@ -219,12 +219,18 @@ static struct str call_name(const struct node *node, const struct expr *args) {
 
 /* Patterns given to trim and its kin are taken as they are only when constant and free of what differs. */
 static bool call_refused(struct kql *kql, const struct node *node, const struct function *function, const struct expr *args) {
-    if (function->types[0] != 'R' || !args[0].constant)
+    const char *place = strchr(function->types, 'R');
+    if (!place)
         return false;
-    struct str pattern = args[0].literal.text;
+    const struct expr *arg = &args[place - function->types];
+    if (!arg->constant) {
+        kql_fail(kql, arg->offset, arg->length, "%.*s needs a constant pattern here", STR_ARG(node->text));
+        return true;
+    }
+    struct str pattern = arg->literal.text;
     if (!memmem(pattern.ptr, pattern.len, "(?", 2) && !memmem(pattern.ptr, pattern.len, "\\b", 2))
         return false;
-    kql_fail(kql, args[0].offset, args[0].length, "this regular expression of %.*s uses syntax that isn't supported here",
+    kql_fail(kql, arg->offset, arg->length, "this regular expression of %.*s uses syntax that isn't supported here",
              STR_ARG(node->text));
     return true;
 }

@@ -35,7 +35,7 @@ void expr_to_string(struct kql *kql, struct expr *expr) {
                                             "kql.bool_text(%1)",
                                             "kql.datetime_text(%1)",
                                             "kql.timespan_text(%1)",
-                                            "coalesce((%1)::text, '')",
+                                            "kql.real_text(%1)",
                                             "coalesce((%1)::text, '')",
                                             "coalesce(%1, '')",
                                             "kql.dynamic_text(%1)"};

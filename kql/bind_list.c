@@ -120,7 +120,7 @@ static struct str in_sql(struct kql *kql, struct expr *left, struct list *list, 
     struct str sql = sql_of(kql, left);
     BUF_AUTO out = BUF(QUERY_MAX_BYTES * 4);
     if (list->table.ptr) {
-        *nullable = true;
+        *nullable = *nullable || list->table_type != KQL_STRING;
         if (fold)
             return sql_print(kql, "lower(%.*s) IN (SELECT lower(x.v) FROM %.*s x(v))", STR_ARG(sql), STR_ARG(list->table));
         return sql_print(kql, "%.*s IN %.*s", STR_ARG(sql), STR_ARG(list->table));

@@ -1,4 +1,5 @@
 /* Binary operators: strings, comparison, arithmetic, between. */
+#include "base/clock.h"
 #include "kql/internal.h"
 
 static const struct {
@@ -214,7 +215,8 @@ static bool bind_arithmetic(struct kql *kql, const struct node *node, struct exp
             type = KQL_LONG;
     }
     if (fold(op, &args[0], &args[1], &value)) {
-        *out = expr_constant(node, (struct literal){.type = type, .number = value});
+        bool null = type == KQL_DATETIME && (value < 0 || value > TICKS_MAX);
+        *out = expr_constant(node, (struct literal){.type = type, .number = value, .null = null});
         return true;
     }
     result_set(out, &args[0], &args[1], type, sql_template(kql, arithmetic_template(op, args[0].type, args[1].type, type), args, 2));

@@ -100,8 +100,6 @@ static bool aggregate_bind(struct kql *kql, struct scope *scope, const struct no
         out->name = sql_print(kql, "%s%.*s", row->prefix, STR_ARG(args[0].name));
     else
         out->name = str_from(row->prefix);
-    if (str_eq(node->text, STR("countif")))
-        out->name = STR("countif_");
     return true;
 }
 
@@ -154,9 +152,61 @@ static bool group_key(struct kql *kql, struct scope *scope, const struct node *n
     return true;
 }
 
+/* One column of arg_max or arg_min: the value at the row where the first argument is extreme. */
+static void extreme_column(struct kql *kql, struct group *group, const struct expr *by, struct expr value, bool max, struct str name) {
+    const char *collate = by->type == KQL_STRING ? " COLLATE \"C\"" : "";
+    struct expr args[2] = {value, *by};
+    struct str template = sql_print(kql, "(array_agg(%%1 ORDER BY %%2%s %s NULLS LAST))[1]", collate, max ? "DESC" : "ASC");
+    if (!template.ptr)
+        return;
+    value.sql = sql_template(kql, template.ptr, args, 2);
+    if (value.type == KQL_STRING)
+        value.sql = sql_print(kql, "coalesce(%.*s, '')", STR_ARG(value.sql));
+    value.constant = value.timestamp = false;
+    value.nullable = value.type != KQL_STRING;
+    expr_merge(&value, by);
+    column_from(&group->columns[group->count], name_free(kql, group->columns, group->count, name, STR("Column1")), &value, kql);
+    group->count++;
+}
+
+/* arg_max(x, …) and arg_min: x first, then the others; * is all columns but x and the keys. */
+static bool group_extreme(struct kql *kql, struct scope *scope, const struct node *node, const struct node *call,
+                          struct group *group) {
+    struct expr by, value;
+    bool max = str_eq(call->text, STR("arg_max"));
+    size_t keys = group->count;
+    if (call->count < 2 || call->count > 50)
+        return kql_fail(kql, call->offset, call->length, "%.*s needs a value and what to return with it", STR_ARG(call->text));
+    if (!bind_expression(kql, scope, call->args[0], &by))
+        return false;
+    extreme_column(kql, group, &by, by, max, node->kind == NODE_NAMED ? node->text : by.name);
+    for (size_t i = 1; i < call->count; i++) {
+        if (call->args[i]->kind != NODE_STAR) {
+            if (!bind_expression(kql, scope, call->args[i], &value))
+                return false;
+            extreme_column(kql, group, &by, value, max, value.name);
+            continue;
+        }
+        for (size_t c = 0; c < scope->column_count; c++) {
+            struct node name = {.kind = NODE_NAME, .text = scope->columns[c].name, .offset = call->offset, .length = call->length};
+            bool skip = scope->columns[c].hidden || str_eq(name.text, by.name);
+            for (size_t k = 0; k < keys && !skip; k++)
+                skip = str_eq(group->columns[k].name, name.text);
+            if (skip)
+                continue;
+            if (!bind_name(kql, scope, &name, &value))
+                return false;
+            extreme_column(kql, group, &by, value, max, name.text);
+        }
+    }
+    return true;
+}
+
 static bool group_value(struct kql *kql, struct scope *scope, const struct node *node, struct group *group) {
     struct expr expr;
     const struct node *value = node->kind == NODE_NAMED ? node->args[0] : node;
+    if (value->kind == NODE_CALL && (str_eq(value->text, STR("arg_max")) || str_eq(value->text, STR("arg_min"))))
+        return group_extreme(kql, scope, node, value, group);
     if (!aggregate_bind(kql, scope, value, &expr))
         return false;
     struct str name = node->kind == NODE_NAMED ? node->text
@@ -167,7 +217,8 @@ static bool group_value(struct kql *kql, struct scope *scope, const struct node 
 
 bool bind_summarize(struct kql *kql, const struct stage *stage, struct scope *scope) {
     size_t total = stage->by.count + stage->items.count;
-    struct group group = {.columns = take(kql, total + 1, sizeof *group.columns)};
+    size_t room = total + 1 + stage->items.count * (scope->column_count + 50); /* arg_max makes many */
+    struct group group = {.columns = take(kql, room, sizeof *group.columns)};
     if (!group.columns)
         return false;
     for (size_t i = 0; i < stage->by.count; i++)

@@ -175,6 +175,16 @@ static bool parse_stage_body(struct parser *parser, struct stage *stage) {
     return false;
 }
 
+/* What stands behind a column in a condition whose `where` was forgotten. */
+static bool condition_follows(struct parser *parser) {
+    static const char *const words[] = {"in", "!in", "has", "!has", "has_any", "has_all", "contains", "!contains", "startswith", "endswith", "between", "matches"};
+    const struct token *next = parse_peek(parser);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (parse_is_word(parser, 0, words[i]))
+            return true;
+    return next->kind == TOKEN_PUNCT && memchr("=!<>", next->text.ptr[0], 4);
+}
+
 static void suggest_operator(struct parser *parser, const struct token *token, struct str name) {
     static const char *const known[] = {
 #define OPERATOR(text, stage) text,
@@ -190,8 +200,7 @@ static void suggest_operator(struct parser *parser, const struct token *token, s
             parse_fail(parser, &span, "%.*s isn't an operator that is supported here; did you mean %s?", STR_ARG(name), known[i]);
             return;
         }
-    const struct token *next = parse_peek(parser);
-    if (next->kind == TOKEN_NAME || (next->kind == TOKEN_PUNCT && memchr("=!<>", next->text.ptr[0], 4)))
+    if (condition_follows(parser))
         parse_fail(parser, &span, "%.*s isn't an operator that is supported here; if it is a condition, `where` is missing before it",
                    STR_ARG(name));
     else

@@ -100,7 +100,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN value BETWEEN -21474
 
 CREATE OR REPLACE FUNCTION kql.to_real(value text) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT CASE WHEN btrim(value) ~ '^[-+]?([0-9]{1,300}(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,2})?$' THEN btrim(value)::float8
+  SELECT CASE WHEN btrim(value) ~ '^[-+]?([0-9]{1,255}(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,2})?$' THEN btrim(value)::float8
     WHEN lower(btrim(value)) = 'nan' THEN 'NaN'::float8 END
 $$;
 
@@ -190,4 +190,19 @@ CREATE OR REPLACE FUNCTION kql.substring(value text, start bigint, count bigint)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT coalesce(CASE WHEN count < 0 THEN '' WHEN start < 0 THEN substr(value, (length(value) + start + 1)::int, least(count, 1000000000)::int)
     WHEN start > 1000000000 THEN '' ELSE substr(value, start::int + 1, least(count, 1000000000)::int) END, '')
+$$;
+
+CREATE OR REPLACE FUNCTION kql.real_text(value float8) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT coalesce(CASE WHEN value::text ~ '^-?[0-9]+$' THEN value::text || '.0' ELSE value::text END, '')
+$$;
+
+CREATE OR REPLACE FUNCTION kql.split(value text, delimiter text) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN value = '' THEN '[""]'::jsonb ELSE to_jsonb(string_to_array(value, delimiter)) END
+$$;
+
+CREATE OR REPLACE FUNCTION kql.power(a float8, b float8) RETURNS float8
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN a < 0 AND b <> trunc(b) THEN 'NaN'::float8 WHEN a = 0 AND b < 0 THEN 'Infinity'::float8 ELSE power(a, b) END
 $$;

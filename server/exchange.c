@@ -29,6 +29,7 @@ struct exchange {
     bool started;
     bool refused;     /* the reply is made, the body isn't wanted */
     bool ended;       /* the request must end its connection */
+    bool mangled;     /* libmicrohttpd altered or cut a header's line */
 };
 
 static struct watched *watched_of(struct MHD_Connection *connection) {
@@ -93,10 +94,26 @@ static void refuse(struct exchange *exchange, const struct err *err) {
     exchange->refused = true;
 }
 
+/* libmicrohttpd cuts names and values out of the bytes as they came. One that was folded over lines is pieced together
+ * elsewhere, with the second line glued to the *name*; one with a NUL is cut there; a bare LF ends a line. All three
+ * show in what lies around the value. */
+static bool lies_as_sent(const char *name, size_t name_length, const char *value, size_t value_length) {
+    const char *name_end = name + name_length;
+    uintptr_t gap = (uintptr_t)value - (uintptr_t)name_end;
+    if (!value || !gap || gap > CONNECTION_MEMORY)
+        return false;
+    for (uintptr_t i = 0; i < gap; i++)
+        if (name_end[i] && !memchr(": \t", name_end[i], 3))
+            return false;
+    return !value[value_length] && (!value[value_length + 1] || value[value_length + 1] == '\n');
+}
+
 static enum MHD_Result add_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_length,
                                   const char *value, size_t value_length) {
-    struct request *request = cls;
+    struct exchange *exchange = cls;
+    struct request *request = &exchange->request;
     (void)kind;
+    exchange->mangled |= !lies_as_sent(name, name_length, value, value_length);
     if (request->header_count == MAX_HEADERS)
         return MHD_NO;
     request->headers[request->header_count++] =
@@ -109,7 +126,7 @@ static bool collect_headers(struct exchange *exchange, struct MHD_Connection *co
     request->headers = arena_array(exchange->arena, MAX_HEADERS, sizeof *request->headers);
     if (!request->headers)
         return err_memory(err);
-    int found = MHD_get_connection_values_n(connection, MHD_HEADER_KIND, add_header, request);
+    int found = MHD_get_connection_values_n(connection, MHD_HEADER_KIND, add_header, exchange);
     if (found > 0 && (size_t)found > request->header_count)
         return err_set(err, ERR_HEADERS_TOO_LARGE, "more than %d headers", MAX_HEADERS);
     if (request->header_count == MAX_HEADERS)
@@ -121,8 +138,10 @@ static bool check_guard(struct exchange *exchange, const char *version, struct e
     const struct request *request = &exchange->request;
     const struct guard_input input = {.version = str_from(version), .method = request->method, .target = request->target,
                                       .headers = request->headers, .header_count = request->header_count};
-    if (guard_check(&input, err))
+    if (!exchange->mangled && guard_check(&input, err))
         return true;
+    if (exchange->mangled)
+        err_set(err, ERR_BAD_REQUEST, "a header is folded over lines, holds a NUL or doesn't end in CR LF");
     atomic_fetch_add(&exchange->port->service->metrics.guarded, 1);
     exchange->ended = true;
     return false;

@@ -7,6 +7,8 @@
 #include "handlers/service.h"
 #include "server/watchdog.h"
 
+enum { CONNECTION_MEMORY = 48 * 1024 }; /* bytes of a connection's request line and headers */
+
 /* What a daemon's callbacks get. */
 struct port {
     struct service *service;

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "server/exchange.h"
 
-enum { THREAD_STACK = 512 * 1024, CONNECTION_MEMORY = 48 * 1024, ADMIN_CONNECTIONS = 64, CALM_MS = 100 };
+enum { THREAD_STACK = 512 * 1024, ADMIN_CONNECTIONS = 64, CALM_MS = 100 };
 
 struct listener {
     struct service *service;

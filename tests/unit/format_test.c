@@ -1,0 +1,140 @@
+/* The four formats of a small table, spreadsheet formulas, widths in characters. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "handlers/format.h"
+
+#define TEXT(s) {CELL_TEXT, {(s), sizeof(s) - 1}}
+#define NUMBER(s) {CELL_NUMBER, {(s), sizeof(s) - 1}}
+
+static void check(enum format format, const struct format_table *table, const char *want) {
+    struct buf out = BUF(64 * 1024);
+    format_write(format, table, &out);
+    assert_string_equal(buf_cstr(&out), want);
+    buf_free(&out);
+}
+
+static const struct str names[] = {{"name", 4}, {"count", 5}};
+static const struct cell two_rows[] = {TEXT("b\xC3\xA9" "b\"e"), NUMBER("12"), {CELL_NULL, {"", 0}},
+                                       {CELL_JSON, {"[1,2]", 5}}};
+static const struct format_table small = {names, 2, two_rows, 2};
+
+static void json_is_an_array_of_objects(void **state) {
+    (void)state;
+    check(FORMAT_JSON, &small, "[{\"name\":\"b\xC3\xA9" "b\\\"e\",\"count\":12},{\"name\":null,\"count\":[1,2]}]\n");
+}
+
+static void ndjson_is_an_object_a_line(void **state) {
+    (void)state;
+    check(FORMAT_NDJSON, &small, "{\"name\":\"b\xC3\xA9" "b\\\"e\",\"count\":12}\n{\"name\":null,\"count\":[1,2]}\n");
+}
+
+static void csv_quotes_as_rfc_4180_says(void **state) {
+    (void)state;
+    check(FORMAT_CSV, &small, "name,count\r\n\"b\xC3\xA9" "b\"\"e\",12\r\n,\"[1,2]\"\r\n");
+}
+
+static void a_table_is_aligned_by_characters(void **state) {
+    (void)state;
+    check(FORMAT_TABLE, &small, "name   count\n-----  -----\nb\xC3\xA9" "b\"e     12\n       [1,2]\n");
+}
+
+static void csv_cells_that_a_spreadsheet_would_run_are_escaped(void **state) {
+    static const struct str one[] = {{"c", 1}};
+    static const struct {
+        struct cell cell;
+        const char *want;
+    } cases[] = {{TEXT("=1+1"), "c\r\n\"'=1+1\"\r\n"}, {TEXT("+1"), "c\r\n\"'+1\"\r\n"},
+                 {TEXT("-x"), "c\r\n\"'-x\"\r\n"},     {TEXT("@a"), "c\r\n\"'@a\"\r\n"},
+                 {TEXT("\ta"), "c\r\n\"'\ta\"\r\n"},   {TEXT("\ra"), "c\r\n\"'\ra\"\r\n"},
+                 {NUMBER("-5"), "c\r\n-5\r\n"},        {TEXT("a=b"), "c\r\na=b\r\n"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct format_table table = {one, 1, &cases[i].cell, 1};
+        check(FORMAT_CSV, &table, cases[i].want);
+    }
+}
+
+static void no_line_of_a_table_is_over_the_width(void **state) {
+    char wide[301];
+    static const struct str columns[] = {{"a", 1}, {"b", 1}, {"c", 1}};
+    struct buf out = BUF(64 * 1024);
+    (void)state;
+    memset(wide, 'x', sizeof wide);
+    const struct cell cells[] = {{CELL_TEXT, {wide, 300}}, {CELL_TEXT, {wide, 80}}, TEXT("short")};
+    const struct format_table table = {columns, 3, cells, 1};
+    format_write(FORMAT_TABLE, &table, &out);
+    size_t width = 0;
+    for (size_t i = 0; i < out.len; i++) {
+        width = out.ptr[i] == '\n' ? 0 : width + ((out.ptr[i] & 0xC0) != 0x80);
+        assert_true(width <= FORMAT_WIDTH);
+    }
+    assert_non_null(strstr(buf_cstr(&out), "\xE2\x80\xA6"));
+    assert_non_null(strstr(out.ptr, "short\n"));
+    buf_free(&out);
+}
+
+static void control_characters_never_reach_the_terminal(void **state) {
+    static const struct str one[] = {{"c", 1}};
+    static const struct cell cell = TEXT("a\x1B[2J\xC2\x9B" "b");
+    const struct format_table table = {one, 1, &cell, 1};
+    (void)state;
+    check(FORMAT_TABLE, &table, "c\n-------\na\xC2\xB7[2J\xC2\xB7" "b\n");
+}
+
+static void pretty_json_is_the_same_json(void **state) {
+    struct buf out = BUF(1024), again = BUF(1024);
+    (void)state;
+    format_pretty(STR("{\"a\":[1,{\"b\":\"x,{\\\"}\"}],\"c\":{},\"d\":[ ]}"), &out);
+    assert_string_equal(buf_cstr(&out), "{\n  \"a\": [\n    1,\n    {\n      \"b\": \"x,{\\\"}\"\n    }\n  ],\n"
+                                        "  \"c\": {},\n  \"d\": []\n}\n");
+    format_pretty(buf_str(&out), &again);
+    assert_string_equal(buf_cstr(&again), out.ptr);
+    buf_free(&out);
+    buf_free(&again);
+}
+
+static enum format chosen(const char *query, const char *accept) {
+    struct pair parameter = {STR("format"), str_from(query)}, header = {STR("accept"), str_from(accept)};
+    struct request request = {.query = &parameter, .query_count = query != NULL, .headers = &header,
+                              .header_count = accept != NULL};
+    struct err err;
+    enum format format = FORMAT_TABLE;
+    assert_true(format_choose(&request, &format, &err));
+    return format;
+}
+
+static void the_format_comes_from_the_query_then_accept(void **state) {
+    (void)state;
+    assert_int_equal(chosen(NULL, NULL), FORMAT_JSON);
+    assert_int_equal(chosen("csv", "application/json"), FORMAT_CSV);
+    assert_int_equal(chosen(NULL, "text/csv"), FORMAT_CSV);
+    assert_int_equal(chosen(NULL, "text/html, application/x-ndjson;q=0.9, */*"), FORMAT_NDJSON);
+    assert_int_equal(chosen(NULL, "*/*"), FORMAT_JSON);
+    assert_int_equal(chosen(NULL, "text/plain"), FORMAT_TABLE);
+}
+
+static void an_unknown_format_is_an_error(void **state) {
+    struct pair parameter = {STR("format"), STR("xml")};
+    struct request request = {.query = &parameter, .query_count = 1};
+    struct err err;
+    enum format format;
+    (void)state;
+    assert_false(format_choose(&request, &format, &err));
+    assert_int_equal(err.code, ERR_BAD_PARAMETER);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(json_is_an_array_of_objects), cmocka_unit_test(ndjson_is_an_object_a_line),
+        cmocka_unit_test(csv_quotes_as_rfc_4180_says), cmocka_unit_test(a_table_is_aligned_by_characters),
+        cmocka_unit_test(csv_cells_that_a_spreadsheet_would_run_are_escaped),
+        cmocka_unit_test(no_line_of_a_table_is_over_the_width),
+        cmocka_unit_test(control_characters_never_reach_the_terminal), cmocka_unit_test(pretty_json_is_the_same_json),
+        cmocka_unit_test(the_format_comes_from_the_query_then_accept), cmocka_unit_test(an_unknown_format_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
