@@ -50,9 +50,13 @@ struct stage {
     size_t offset, length;
     struct nodes items, by;
     bool has_by;
+    struct str join_kind;       /* join: as written; len 0: innerunique */
+    struct pipeline *right;     /* join */
+    struct nodes legs;          /* union: NODE_TABLE */
+    struct str with_source;     /* union: the column that names the leg; len 0: none */
 };
 
-enum source_kind { SOURCE_NAME, SOURCE_DATATABLE, SOURCE_PRINT, SOURCE_RANGE, SOURCE_PAREN };
+enum source_kind { SOURCE_NAME, SOURCE_DATATABLE, SOURCE_PRINT, SOURCE_RANGE, SOURCE_PAREN, SOURCE_UNION };
 
 struct pipeline {
     enum source_kind source;
@@ -61,6 +65,7 @@ struct pipeline {
     struct nodes items;    /* print's columns; datatable's values; range's from, to, step */
     struct nodes columns;  /* datatable's: NODE_NAMED name = NODE_NAME type */
     struct pipeline *inner;
+    struct stage *legs;    /* SOURCE_UNION */
     struct stage *stages;
     size_t stage_count;
 };

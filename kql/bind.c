@@ -65,8 +65,10 @@ bool condition_add(struct kql *kql, struct scope *scope, const struct expr *expr
         scope->condition_size = size;
     }
     uint8_t slot = expr->constant ? NO_SLOT : scope_slot(scope, &expr->deps);
-    struct str sql = slot == NO_SLOT && expr->condition.ptr ? expr->condition : sql_of(kql, expr);
-    scope->conditions[scope->condition_count++] = (struct condition){sql, expr->deps, slot};
+    bool parts = slot == NO_SLOT && expr->condition.ptr;
+    struct str sql = parts ? expr->condition : sql_of(kql, expr);
+    scope->conditions[scope->condition_count++] =
+        (struct condition){sql, parts ? expr->condition_deps : expr->deps, slot};
     return true;
 }
 
@@ -106,9 +108,10 @@ bool scope_close(struct kql *kql, struct scope *scope, struct column *outputs, s
     *select = (struct select){.id = (unsigned)kql->select_count, .input = scope->input, .table = scope->table,
                               .raw = scope->raw, .conditions = scope->conditions,
                               .condition_count = scope->condition_count, .columns = outputs, .column_count = count,
-                              .distinct = distinct, .suffix = suffix};
+                              .distinct = distinct, .suffix = suffix, .right = scope->right, .join = scope->join,
+                              .suffix_deps = scope->join_deps};
     if (suffix_deps)
-        select->suffix_deps = *suffix_deps;
+        deps_add(&select->suffix_deps, suffix_deps);
     kql->selects[kql->select_count++] = select;
     return scope_reopen(kql, scope, select);
 }
@@ -151,7 +154,7 @@ static bool bind_evidence(struct kql *kql, struct scope *scope) {
 static bool folds_events(enum stage_kind kind) {
     return kind == STAGE_SUMMARIZE || kind == STAGE_DISTINCT || kind == STAGE_PROJECT || kind == STAGE_COUNT ||
            kind == STAGE_PROJECT_AWAY || kind == STAGE_PROJECT_KEEP || kind == STAGE_PROJECT_RENAME ||
-           kind == STAGE_PROJECT_REORDER || kind == STAGE_GETSCHEMA;
+           kind == STAGE_PROJECT_REORDER || kind == STAGE_GETSCHEMA || kind == STAGE_JOIN || kind == STAGE_LOOKUP || kind == STAGE_UNION;
 }
 
 bool bind_pipeline(struct kql *kql, const struct pipeline *table, struct scope *out) {
@@ -251,6 +254,10 @@ bool bind_stage(struct kql *kql, const struct stage *stage, struct scope *scope)
         return bind_extend(kql, stage, scope);
     if (stage->kind == STAGE_SUMMARIZE)
         return bind_summarize(kql, stage, scope);
+    if (stage->kind == STAGE_JOIN || stage->kind == STAGE_LOOKUP)
+        return bind_join(kql, stage, scope);
+    if (stage->kind == STAGE_UNION)
+        return bind_union(kql, stage, scope, scope);
     if (stage->kind == STAGE_RENDER || stage->kind == STAGE_AS)
         return true;
     return bind_shape(kql, stage, scope);

@@ -235,10 +235,27 @@ static bool call_refused(struct kql *kql, const struct node *node, const struct 
     return true;
 }
 
+/* toscalar(pipeline): the first column of its first row. */
+static bool bind_scalar(struct kql *kql, const struct node *node, struct expr *out) {
+    struct str table;
+    struct pipeline named = {.source = SOURCE_NAME, .offset = node->offset, .length = node->length};
+    if (node->count != 1 || (node->args[0]->kind != NODE_TABLE && node->args[0]->kind != NODE_NAME))
+        return kql_fail(kql, node->offset, node->length, "toscalar needs a table");
+    named.name = node->args[0]->text;
+    if (!bind_subquery(kql, node->args[0]->kind == NODE_TABLE ? node->args[0]->table : &named, &table, &out->type))
+        return false;
+    bool text = out->type == KQL_STRING;
+    out->sql = sql_print(kql, text ? "coalesce((SELECT x.v FROM %.*s x(v) LIMIT 1), '')" : "(SELECT x.v FROM %.*s x(v) LIMIT 1)", STR_ARG(table));
+    out->nullable = !text;
+    return true;
+}
+
 bool bind_call(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
     struct expr args[ARGUMENTS_MAX];
     bool found, known = false;
     size_t rows = sizeof functions / sizeof *functions;
+    if (str_eq(node->text, STR("toscalar")))
+        return bind_scalar(kql, node, out);
     for (size_t i = 0; i < rows && !known; i++)
         known = str_eq(node->text, str_from(functions[i].name));
     for (size_t i = 0; i < sizeof special / sizeof *special && !known; i++)

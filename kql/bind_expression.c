@@ -251,6 +251,7 @@ static bool bind_chain(struct kql *kql, struct scope *scope, const struct node *
             buf_add_str(&base, STR("))"));
         } else {
             buf_add_str(&base, part.condition.ptr ? part.condition : sql);
+            deps_add(&out->condition_deps, part.condition.ptr ? &part.condition_deps : &part.deps);
         }
         expr_merge(out, &part);
     }

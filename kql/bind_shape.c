@@ -257,6 +257,9 @@ bool bind_shape(struct kql *kql, const struct stage *stage, struct scope *scope)
     case STAGE_WHERE:
     case STAGE_SUMMARIZE:
     case STAGE_EXTEND:
+    case STAGE_JOIN:
+    case STAGE_LOOKUP:
+    case STAGE_UNION:
     case STAGE_RENDER:
     case STAGE_AS:
     case STAGE_COUNT_OF:

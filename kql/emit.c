@@ -117,6 +117,9 @@ static void select_mark(struct select *select) {
     for (size_t i = 0; select->input && i < select->input->column_count; i++)
         if (has_dep(&select->base_used, i))
             select->input->columns[i].used = true;
+    for (size_t i = 0; select->right && i < select->right->column_count; i++)
+        if (has_dep(&select->base_used, select->input->column_count + i))
+            select->right->columns[i].used = true;
 }
 
 static void write_from_table(struct buf *out, const struct select *select) {
@@ -190,6 +193,8 @@ static void write_select(struct buf *out, const struct select *select) {
         write_from_table(out, select);
     else if (select->raw.ptr)
         buf_add_str(out, select->raw);
+    else if (select->join.ptr)
+        buf_add_str(out, select->join);
     else if (select->input)
         buf_printf(out, "q%u r", select->input->id);
     write_conditions(out, select);

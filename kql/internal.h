@@ -23,6 +23,7 @@ struct expr {
     struct literal literal;
     struct deps deps;
     struct str condition;  /* base conditions over several dictionaries: each part decided by its dictionary */
+    struct deps condition_deps; /* what condition reads through a join */
     enum kql_role role;
     int64_t low, high;
     size_t offset, length;
@@ -50,6 +51,8 @@ struct condition {
 struct select {
     unsigned id;
     struct select *input;             /* NULL: base or raw */
+    struct select *right;             /* of a join: its columns follow those of input */
+    struct str join;                  /* FROM item that joins the two */
     const struct schema_table *table; /* base */
     struct str raw;                   /* FROM item of datatable, print and range; ptr NULL: none */
     struct condition *conditions;
@@ -64,6 +67,9 @@ struct select {
 
 struct scope {
     struct select *input;
+    struct select *right;
+    struct str join;
+    struct deps join_deps;
     const struct schema_table *table;
     struct str raw;
     struct column *columns;
@@ -147,6 +153,10 @@ bool bind_call(struct kql *kql, struct scope *scope, const struct node *node, st
 bool bind_summarize(struct kql *kql, const struct stage *stage, struct scope *scope);
 /* bind_shape.c: project and its kin, sort, top, … */
 bool bind_shape(struct kql *kql, const struct stage *stage, struct scope *scope);
+/* bind_join.c */
+bool bind_join(struct kql *kql, const struct stage *stage, struct scope *scope);
+/* bind_union.c: the legs, and before them scope when it isn't NULL, into out */
+bool bind_union(struct kql *kql, const struct stage *stage, struct scope *scope, struct scope *out);
 /* source.c */
 bool bind_source(struct kql *kql, const struct pipeline *table, struct scope *scope);
 /* The expression as Kusto's tostring() gives it. */

@@ -139,10 +139,88 @@ static bool parse_sort(struct parser *parser, struct stage *stage) {
     return parse_items(parser, &stage->by, parse_order);
 }
 
+/* A leg of a union: a name or a pipeline in parentheses. */
+static struct node *parse_leg(struct parser *parser) {
+    struct node *node = parse_node(parser, NODE_TABLE, parse_peek(parser)->offset);
+    if (!node)
+        return NULL;
+    if (parse_punct(parser, "(")) {
+        node->table = parse_pipeline(parser);
+        return node->table && parse_expect(parser, ")") ? node : NULL;
+    }
+    struct node *name = parse_name(parser);
+    node->table = name ? arena_take(parser->arena, sizeof *node->table) : NULL;
+    if (name && !node->table)
+        err_memory(parser->err);
+    if (!node->table)
+        return NULL;
+    if (parse_is_punct(parser, 0, "*"))
+        return parse_fail(parser, parse_peek(parser), "union over a pattern of names isn't supported");
+    *node->table = (struct pipeline){.source = SOURCE_NAME, .name = name->text, .offset = name->offset, .length = name->length};
+    return node;
+}
+
+/* union [kind=outer] [isfuzzy=…] [withsource=name] leg, … */
+static bool parse_union(struct parser *parser, struct stage *stage) {
+    while (parse_is_punct(parser, 1, "=")) {
+        const struct token *word = parse_peek(parser);
+        bool source = parse_is_word(parser, 0, "withsource");
+        bool known = source || parse_is_word(parser, 0, "isfuzzy") || parse_is_word(parser, 0, "kind");
+        parser->at += 2;
+        struct node *value = parse_name(parser);
+        if (!value)
+            return false;
+        if (!known || str_eq(value->text, STR("inner"))) {
+            parse_fail(parser, word, "this option of union isn't supported");
+            return false;
+        }
+        if (source)
+            stage->with_source = value->text;
+    }
+    return parse_items(parser, &stage->legs, parse_leg);
+}
+
+/* join [kind=…] [hint.…=…] (pipeline) on key, … */
+static bool parse_join(struct parser *parser, struct stage *stage) {
+    while (parse_is_word(parser, 0, "kind") || parse_is_word(parser, 0, "hint")) {
+        bool kind = parse_word(parser, "kind");
+        parser->at += kind ? 0 : 3;
+        if (!parse_expect(parser, "="))
+            return false;
+        struct node *value = parse_name(parser);
+        if (!value)
+            return false;
+        if (kind)
+            stage->join_kind = value->text;
+    }
+    if (parse_is_punct(parser, 0, "(")) {
+        parser->at++;
+        stage->right = parse_pipeline(parser);
+        if (!stage->right || !parse_expect(parser, ")"))
+            return false;
+    } else {
+        struct node *name = parse_name(parser);
+        stage->right = name ? arena_take(parser->arena, sizeof *stage->right) : NULL;
+        if (!stage->right)
+            return name ? err_memory(parser->err) : false;
+        *stage->right = (struct pipeline){.source = SOURCE_NAME, .name = name->text, .offset = name->offset, .length = name->length};
+    }
+    if (!parse_word(parser, "on")) {
+        parse_fail(parser, parse_peek(parser), "join needs `on` and its keys");
+        return false;
+    }
+    return parse_items(parser, &stage->by, parse_expression);
+}
+
 static bool parse_stage_body(struct parser *parser, struct stage *stage) {
     switch (stage->kind) {
     case STAGE_SUMMARIZE:
         return parse_summarize(parser, stage);
+    case STAGE_JOIN:
+    case STAGE_LOOKUP:
+        return parse_join(parser, stage);
+    case STAGE_UNION:
+        return parse_union(parser, stage);
     case STAGE_SORT:
         return parse_sort(parser, stage);
     case STAGE_TOP:
@@ -296,6 +374,20 @@ static bool parse_source(struct parser *parser, struct pipeline *table) {
         table->inner = parse_pipeline(parser);
         return table->inner && parse_expect(parser, ")");
     }
+    if (parse_is_word(parser, 0, "materialize") && parse_is_punct(parser, 1, "(")) {
+        parser->at += 2;
+        table->source = SOURCE_PAREN;
+        table->inner = parse_pipeline(parser);
+        return table->inner && parse_expect(parser, ")");
+    }
+    if (parse_word(parser, "union")) {
+        table->source = SOURCE_UNION;
+        table->legs = arena_take(parser->arena, sizeof *table->legs);
+        if (!table->legs)
+            return err_memory(parser->err);
+        *table->legs = (struct stage){.kind = STAGE_UNION, .name = STR("union"), .offset = token->offset, .length = token->length};
+        return parse_union(parser, table->legs);
+    }
     if (parse_word(parser, "datatable")) {
         table->source = SOURCE_DATATABLE;
         return parse_datatable(parser, table);
@@ -347,8 +439,7 @@ static bool parse_let(struct parser *parser, struct let *let) {
     let->length = name->length;
     const struct token *token = parse_peek(parser);
     size_t start = parser->at, warned = parser->warning_count;
-    bool source = parse_is_word(parser, 0, "datatable") || parse_is_word(parser, 0, "print") ||
-                  (parse_is_word(parser, 0, "range") && !parse_is_punct(parser, 1, "("));
+    bool source = parse_source_ahead(parser);
     if (token->kind == TOKEN_PUNCT && parse_is_punct(parser, 0, "(") &&
         (parse_is_punct(parser, 1, ")") || parse_is_punct(parser, 2, ":"))) {
         parse_fail(parser, token, "user-defined functions aren't supported");

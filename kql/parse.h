@@ -24,6 +24,8 @@ bool parse_query(struct parser *parser, struct query *out);
 /* Shared by the two halves of the parser. */
 struct node *parse_expression(struct parser *parser);
 struct pipeline *parse_pipeline(struct parser *parser);
+/* What follows can only be a pipeline: datatable, print, range, union, materialize. */
+bool parse_source_ahead(const struct parser *parser);
 struct token *parse_peek(const struct parser *parser);
 bool parse_punct(struct parser *parser, const char *text);
 bool parse_is_punct(const struct parser *parser, size_t ahead, const char *text);

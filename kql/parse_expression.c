@@ -147,13 +147,21 @@ static struct node *finish(struct parser *parser, enum node_kind kind, size_t of
     return node;
 }
 
+bool parse_source_ahead(const struct parser *parser) {
+    const struct token *next = &parser->tokens[parser->at + (parse_peek(parser)->kind != TOKEN_END)];
+    bool name = next->kind == TOKEN_NAME || parse_is_punct(parser, 1, "(");
+    return parse_is_word(parser, 0, "datatable") || parse_is_word(parser, 0, "print") ||
+           (parse_is_word(parser, 0, "materialize") && parse_is_punct(parser, 1, "(")) ||
+           (parse_is_word(parser, 0, "union") && name) ||
+           (parse_is_word(parser, 0, "range") && !parse_is_punct(parser, 1, "("));
+}
+
 /* An expression or, in parentheses, a pipeline. */
 static struct node *table_or_expression(struct parser *parser) {
     size_t start = parser->at, offset = parse_peek(parser)->offset;
     size_t warned = parser->warning_count;
     struct node *node = NULL;
-    bool source = parse_is_word(parser, 0, "datatable") || parse_is_word(parser, 0, "print") ||
-                  (parse_is_word(parser, 0, "range") && !parse_is_punct(parser, 1, "("));
+    bool source = parse_source_ahead(parser);
     if (!source) {
         node = parse_expression(parser);
         if (!node || !parse_is_punct(parser, 0, "|"))

@@ -263,6 +263,8 @@ bool bind_source(struct kql *kql, const struct pipeline *table, struct scope *sc
         return datatable_open(kql, table, scope);
     case SOURCE_PRINT:
         return print_open(kql, table, scope);
+    case SOURCE_UNION:
+        return bind_union(kql, table->legs, NULL, scope);
     case SOURCE_RANGE:
         return range_open(kql, table, scope);
     }

@@ -1,0 +1,129 @@
+/* union: every leg gives all columns of all legs, by name; what a leg lacks is null. A name that has two types becomes
+ * one column for each, as x_long and x_string. */
+#include "kql/internal.h"
+
+enum { LEGS_MAX = 40 };
+
+struct united {
+    struct str name;
+    enum kql_type type;
+    bool clash;
+};
+
+struct uniting {
+    struct scope legs[LEGS_MAX];
+    size_t leg_count;
+    struct united columns[COLUMNS_MAX];
+    size_t count;
+};
+
+static bool united_add(struct kql *kql, const struct stage *stage, struct uniting *all, const struct column *column) {
+    bool clash = false;
+    for (size_t i = 0; i < all->count; i++) {
+        struct united *other = &all->columns[i];
+        if (!str_eq(other->name, column->name))
+            continue;
+        if (other->type == column->type)
+            return true;
+        clash = other->clash = true;
+    }
+    if (all->count == COLUMNS_MAX - 4)
+        return kql_fail(kql, stage->offset, stage->length, "the union has more than %d columns", COLUMNS_MAX - 4);
+    all->columns[all->count++] = (struct united){column->name, column->type, clash};
+    return true;
+}
+
+static struct column *leg_column(struct scope *leg, const struct united *wanted) {
+    for (size_t i = 0; i < leg->column_count; i++)
+        if (!leg->columns[i].hidden && leg->columns[i].type == wanted->type && str_eq(leg->columns[i].name, wanted->name))
+            return &leg->columns[i];
+    return NULL;
+}
+
+static struct str leg_name(struct kql *kql, const struct scope *leg, size_t place) {
+    if (leg->table)
+        return str_from(leg->table->name);
+    return sql_print(kql, "union_arg%zu", place);
+}
+
+/* Closes the leg with the columns of the whole, in their order. */
+static bool leg_close(struct kql *kql, const struct stage *stage, struct uniting *all, size_t place) {
+    struct scope *leg = &all->legs[place];
+    struct column *outputs = take(kql, all->count + 1, sizeof *outputs);
+    size_t count = 0;
+    if (!outputs)
+        return false;
+    if (stage->with_source.len)
+        outputs[count++] = (struct column){.name = stage->with_source, .type = KQL_STRING, .used = true,
+                                           .sql = sql_text(kql, leg_name(kql, leg, place))};
+    for (size_t i = 0; i < all->count; i++) {
+        const struct column *column = leg_column(leg, &all->columns[i]);
+        struct literal null = {.type = all->columns[i].type, .null = all->columns[i].type != KQL_STRING};
+        if (column)
+            outputs[count] = *column;
+        else
+            outputs[count] = (struct column){.type = null.type, .sql = sql_literal(kql, &null)};
+        outputs[count++].used = true;
+    }
+    return scope_close(kql, leg, outputs, count, STR(""), NULL, false);
+}
+
+static bool legs_bind(struct kql *kql, const struct stage *stage, struct scope *scope, struct uniting *all) {
+    if (stage->legs.count + 1 > LEGS_MAX)
+        return kql_fail(kql, stage->offset, stage->length, "the union has more than %d tables", LEGS_MAX - 1);
+    if (scope)
+        all->legs[all->leg_count++] = *scope;
+    bool in_main = kql->in_main;
+    kql->in_main = false;
+    for (size_t i = 0; i < stage->legs.count; i++) {
+        struct scope *leg = &all->legs[all->leg_count++];
+        *leg = (struct scope){.order = -1};
+        if (!bind_pipeline(kql, stage->legs.items[i]->table, leg))
+            return false;
+    }
+    kql->in_main = in_main;
+    for (size_t i = 0; i < all->leg_count; i++)
+        for (size_t c = 0; c < all->legs[i].column_count; c++)
+            if (!all->legs[i].columns[c].hidden && !united_add(kql, stage, all, &all->legs[i].columns[c]))
+                return false;
+    return true;
+}
+
+static struct str legs_text(struct kql *kql, const struct uniting *all) {
+    struct str text = {0};
+    for (size_t i = 0; i < all->leg_count; i++)
+        text = sql_join(kql, text, " UNION ALL ", sql_print(kql, "SELECT * FROM q%u", all->legs[i].input->id));
+    return sql_print(kql, "(%.*s) r", STR_ARG(text));
+}
+
+static void united_column(struct kql *kql, const struct uniting *all, size_t i, size_t place, struct column *column) {
+    const struct united *from = &all->columns[i];
+    *column = (struct column){.name = from->name, .type = from->type, .nullable = from->type != KQL_STRING};
+    for (size_t l = 0; l < all->leg_count; l++)
+        for (size_t c = 0; c < all->legs[l].column_count; c++)
+            if (str_eq(all->legs[l].columns[c].name, from->name) && all->legs[l].columns[c].type == from->type)
+                column->role = all->legs[l].columns[c].role;
+    if (from->clash)
+        column->name = sql_print(kql, "%.*s_%s", STR_ARG(from->name), kql_type_name(from->type));
+    column->sql = sql_print(kql, "r.c%zu", place);
+    column->deps.bits[place / 64] = UINT64_C(1) << (place % 64);
+}
+
+bool bind_union(struct kql *kql, const struct stage *stage, struct scope *scope, struct scope *out) {
+    struct uniting *all = take(kql, 1, sizeof *all);
+    if (!all || !legs_bind(kql, stage, scope, all))
+        return false;
+    size_t shift = stage->with_source.len != 0;
+    struct column *columns = take(kql, all->count + shift, sizeof *columns);
+    if (!columns)
+        return false;
+    if (shift)
+        columns[0] = (struct column){.name = stage->with_source, .type = KQL_STRING, .sql = STR("r.c0"), .deps = {{1}}};
+    for (size_t i = 0; i < all->count; i++)
+        united_column(kql, all, i, i + shift, &columns[i + shift]);
+    for (size_t i = 0; i < all->leg_count; i++)
+        if (!leg_close(kql, stage, all, i))
+            return false;
+    *out = (struct scope){.columns = columns, .column_count = all->count + shift, .order = -1, .raw = legs_text(kql, all)};
+    return true;
+}

@@ -1,0 +1,86 @@
+#!/bin/sh
+# make bench: one JSON line a figure on stdout, progress on stderr. SIZE=small (200,000 rows a hunted table, a few
+# minutes) or SIZE=full (5,000,000; about 60 GB below TMPDIR). Everything it makes goes into one folder, removed at the end.
+set -eu
+SIZE=${SIZE:-small} SENDERS=4
+case $SIZE in
+tiny) ROWS=10000 ROUNDS=3 ;; # does the bench itself work?
+small) ROWS=200000 ROUNDS=5 ;;
+full) ROWS=5000000 ROUNDS=25 ;;
+*) echo "SIZE is small or full" >&2; exit 2 ;;
+esac
+BIN=build/tests/bench
+CERT=DeviceFileCertificateInfo PROCESS=DeviceProcessEvents NETWORK=DeviceNetworkEvents
+
+say() { echo "bench: $*" >&2; }
+make --no-print-directory -s $BIN/fill $BIN/send $BIN/decode
+[ -d build/bench/node_modules/@duckdb/node-api ] || npm install --prefix build/bench --no-save --no-audit --no-fund @duckdb/node-api@1.5.6-r.1 >&2
+
+DIR=$(mktemp -d "${TMPDIR:-/tmp}/rmmhunt-bench.XXXXXX")
+SERVER=
+finish() {
+  code=$?
+  trap - EXIT INT TERM
+  [ -z "$SERVER" ] || { kill "$SERVER" 2>/dev/null && wait "$SERVER" || true; }
+  if [ $code -ne 0 ] && [ -f "$DIR/server.log" ]; then tail -n 20 "$DIR/server.log" >&2; fi
+  rm -rf "$DIR"
+  exit $code
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+chmod 711 "$DIR" # PostgreSQL's user must get to the data folder
+
+RMMHUNT_LISTEN=127.0.0.1:0 RMMHUNT_DATA="$DIR/data" RMMHUNT_RETENTION=3650d RMMHUNT_LOG_LEVEL=warn DATABASE_URL= \
+  build/rmmhunt serve > "$DIR/ready.out" 2> "$DIR/server.log" &
+SERVER=$!
+tries=0
+until URL=$(sed -n 's/^listening on //p;1q' "$DIR/ready.out") && [ -n "$URL" ]; do
+  kill -0 $SERVER || { say "the server ended"; exit 1; }
+  tries=$((tries + 1)); [ $tries -lt 600 ] || { say "the server doesn't get ready"; exit 1; }
+  sleep 0.1
+done
+sql() { psql -XAtq -v ON_ERROR_STOP=1 -h "$DIR/data/run" -U rmmhunt -d rmmhunt "$@"; }
+median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+stored() { case $1 in $CERT) echo device_file_certificate_info ;; $PROCESS) echo device_process_events ;; *) echo device_network_events ;; esac; }
+
+post() { # TABLE ROUND: rows/s to the file of ours
+  $BIN/send "$URL/v1/events" "$DIR/$1.$2.ndjson" $SENDERS > "$DIR/sent"
+  awk '{ printf "%.0f\n", $2 / $1; if ($5) exit 1 }' "$DIR/sent" >> "$DIR/$1.ours"
+  say "$1 round $2: seconds received stored duplicate rejected resent: $(cat "$DIR/sent")"
+}
+copy() { # TABLE ROUND: the same of the peer
+  records=$(wc -l < "$DIR/$1.$2.tsv")
+  # psql prints the time of the statement itself, in ms
+  printf '\\timing on\n\\copy bench."%s" from %s\n' "$1" "'$DIR/$1.$2.tsv'" | sql > "$DIR/copied"
+  sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' "$DIR/copied" | awk -v n="$records" '{ printf "%.0f\n", n / $1 * 1000 }' >> "$DIR/$1.peer"
+  say "$1 round $2: COPY $(tail -n 1 "$DIR/$1.peer") rows/s"
+}
+ingest() { # TABLE NAME: all rounds, whose turn is first changes; then the stored rows are compared
+  round=0
+  while [ $round -lt $ROUNDS ]; do
+    $BIN/fill "$1" $ROWS $round $ROUNDS "$DIR"
+    [ $round -gt 0 ] || sql -f "$DIR/$1.sql" >&2
+    if [ $((round % 2)) = 0 ]; then post "$1" $round; copy "$1" $round; else copy "$1" $round; post "$1" $round; fi
+    [ "$1" != $PROCESS ] || [ $round -gt 0 ] || mv "$DIR/$1.0.ndjson" "$DIR/decode.ndjson"
+    rm -f "$DIR/$1.$round.ndjson"
+    round=$((round + 1))
+  done
+  mine=$(sql -c "SELECT count(*) FROM data.$(stored "$1")")
+  theirs=$(sql -c "SELECT count(*) FROM (SELECT DISTINCT * FROM bench.\"$1\") x")
+  received=$(sql -c "SELECT count(*) FROM bench.\"$1\"")
+  [ "$mine" = "$theirs" ] || { say "$1: $mine rows stored, $theirs distinct ones sent: no figure"; exit 1; }
+  awk -v name="$2" -v ours="$(median < "$DIR/$1.ours")" -v peer="$(median < "$DIR/$1.peer")" -v mine="$mine" -v received="$received" \
+    -v rounds=$ROUNDS 'BEGIN { printf "{\"name\":\"%s\",\"ours\":%d,\"peer\":%d,\"peer_name\":\"COPY of parsed rows, wide table\",\"ratio\":%.2f,\"unit\":\"rows/s\",\"note\":\"%d records in %d rounds, bodies of 1,000, 4 senders; %d events after deduplication, as many as distinct rows of the peer\"}\n", name, ours, peer, ours / peer, received, rounds, mine }'
+}
+
+ingest $CERT ingest.http.certificate
+ingest $PROCESS ingest.http.process
+ingest $NETWORK ingest.http.network
+sql -c "DROP SCHEMA bench CASCADE" 2>/dev/null
+sql -c "VACUUM (ANALYZE)"
+
+$BIN/decode "$DIR/decode.ndjson" | awk '{ printf "{\"name\":\"decode.process\",\"ours\":%.1f,\"peer\":%.1f,\"peer_name\":\"jansson json_loadb\",\"ratio\":%.2f,\"unit\":\"MB/s\",\"note\":\"strict decode into columns; jansson makes its tree only\"}\n", $1, $2, $1 / $2 }'
+failed=0
+node tests/bench/hunts.mjs "$URL" "$DIR" || failed=1
+awk '/^VmHWM/ { printf "{\"name\":\"memory.server\",\"ours\":%.1f,\"peer\":256,\"peer_name\":\"the limit\",\"ratio\":%.2f,\"unit\":\"MB\",\"note\":\"peak resident set of the server over all of the above\"}\n", $2 / 1024, 256 / ($2 / 1024) }' /proc/$SERVER/status
+exit $failed
