@@ -61,27 +61,40 @@ run: deps ## demo: install what is missing, build, fill a private database, serv
 	@exec build/rmmhunt serve
 
 check: deps ## all tests: rules of the house, units, KQL cases, integration, and the same under sanitizers
-	@$(MAKE) --no-print-directory -s all includes banned
-	@$(MAKE) --no-print-directory -s units integration
-	@$(MAKE) --no-print-directory -s MODE=asan units integration
+	@$(MAKE) --no-print-directory -j$$(nproc) all includes banned
+	@$(MAKE) --no-print-directory -j$$(nproc) tests
+	@$(MAKE) --no-print-directory units integration
+	@$(MAKE) --no-print-directory -j$$(nproc) MODE=asan all tests
+	@$(MAKE) --no-print-directory MODE=asan units integration
 
-$(BUILD)/rmmhunt: $(LIB_OBJECTS) $(BUILD)/server/main.o
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS)
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+LIB := $(BUILD)/librmmhunt.a
+$(LIB): $(LIB_OBJECTS)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/rmmhunt: $(BUILD)/server/main.o $(LIB)
+	@echo "  LD $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	@echo "  CC $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 EMBEDDED := $(wildcard migrations/*.sql) $(wildcard store/sql/*.sql) $(wildcard hunts/catalogue/*.yaml)
 $(EMBED): base/embed.sh $(EMBEDDED)
 	@mkdir -p $(@D)
-	sh base/embed.sh $(EMBEDDED) > $@.tmp && mv $@.tmp $@
+	$(Q)sh base/embed.sh $(EMBEDDED) > $@.tmp && mv $@.tmp $@
 $(BUILD)/embed/embedded.o: $(EMBED)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIB_OBJECTS) $(SUPPORT_OBJECTS)
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(TEST_LDLIBS)
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT_OBJECTS) $(LIB)
+	@echo "  LD $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(TEST_LDLIBS)
 
+.PHONY: tests
+tests: $(UNIT) $(INTEGRATION)
 units: $(UNIT)
 	@set -e; for t in $(UNIT); do echo "== $$t"; $$t; done
 integration: $(INTEGRATION) $(BUILD)/rmmhunt

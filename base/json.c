@@ -73,3 +73,20 @@ void json_add_ticks(struct buf *out, int64_t ticks) {
     ticks_print(ticks, text);
     buf_printf(out, "\"%s\"", text);
 }
+
+void json_add_minified(struct buf *out, struct str json) {
+    size_t from = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < json.len; i++) {
+        char c = json.ptr[i];
+        if (quoted && c == '\\') {
+            i++;
+        } else if (c == '"') {
+            quoted = !quoted;
+        } else if (!quoted && (c == ' ' || c == '\t' || c == '\n' || c == '\r')) {
+            buf_add(out, json.ptr + from, i - from);
+            from = i + 1;
+        }
+    }
+    buf_add(out, json.ptr + from, json.len - from);
+}

@@ -15,3 +15,5 @@ void json_add_int(struct buf *out, int64_t value);
 void json_add_ticks(struct buf *out, int64_t ticks);
 /* A comma unless the container was just opened: call before each value of an array. */
 void json_add_comma(struct buf *out);
+/* Valid JSON without the white space between its tokens. */
+void json_add_minified(struct buf *out, struct str json);

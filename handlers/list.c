@@ -27,7 +27,7 @@ bool json_reply(struct request *request, struct reply *reply, struct str json, s
     if (pretty) {
         format_pretty(json, &reply->body);
     } else {
-        buf_add_str(&reply->body, json);
+        json_add_minified(&reply->body, json);
         buf_add_char(&reply->body, '\n');
     }
     return !reply->body.failed || err_memory(err);
@@ -131,9 +131,17 @@ static bool rows_convert(struct request *request, struct reply *reply, const jso
     return table_reply(reply, format, &table, err);
 }
 
-static const char *const summary_members[] = {"device_name", "device_id", "machine_group", "first_seen",
-                                              "last_seen",   "count",     "report_ids"};
-enum { SUMMARY_MEMBERS = 7, SUMMARY_COLUMNS = SUMMARY_MEMBERS + 1 };
+/* For machines every member; for a terminal what fits its width. */
+static const char *const summary_members[] = {"device_id",  "device_name", "machine_group", "first_seen",
+                                              "last_seen",  "count",       "report_ids",    NULL};
+static const char *const table_members[] = {"device_name", "machine_group", "first_seen", "last_seen", "count", NULL};
+enum { SUMMARY_COLUMNS = 8 };
+
+/* "2026-07-16T02:11:09.1234567Z" to the second, for people. */
+static void shorten_time(struct cell *cell) {
+    if (cell->kind == CELL_TEXT && cell->text.len == 28 && cell->text.ptr[10] == 'T')
+        cell->text.len = 19;
+}
 
 static size_t device_total(const json_t *results) {
     size_t index, total = 0;
@@ -142,26 +150,33 @@ static size_t device_total(const json_t *results) {
     return total;
 }
 
+static void device_line(struct request *request, const json_t *result, const json_t *device,
+                        const char *const *members, enum format format, struct cell *line) {
+    line[0] = cell_of(request->arena, json_object_get(json_object_get(result, "hunt"), "slug"));
+    for (size_t c = 0; members[c]; c++) {
+        line[c + 1] = cell_of(request->arena, json_object_get(device, members[c]));
+        if (format == FORMAT_TABLE)
+            shorten_time(&line[c + 1]);
+    }
+}
+
 /* One line a hunt and device. */
 static bool devices_convert(struct request *request, struct reply *reply, const json_t *results, enum format format,
                             struct err *err) {
+    const char *const *members = format == FORMAT_TABLE ? table_members : summary_members;
     struct str names[SUMMARY_COLUMNS] = {STR("hunt")};
-    size_t index, place, row = 0;
+    size_t index, place, row = 0, width = 1;
     const json_t *result, *device;
     struct cell *cells = arena_array(request->arena, device_total(results) * SUMMARY_COLUMNS + 1, sizeof *cells);
     if (!cells)
         return err_memory(err);
-    for (size_t c = 0; c < SUMMARY_MEMBERS; c++)
-        names[c + 1] = str_from(summary_members[c]);
+    for (; members[width - 1]; width++)
+        names[width] = str_from(members[width - 1]);
     json_array_foreach(results, index, result) {
-        json_array_foreach(json_object_get(result, "devices"), place, device) {
-            struct cell *line = &cells[row++ * SUMMARY_COLUMNS];
-            line[0] = cell_of(request->arena, json_object_get(json_object_get(result, "hunt"), "slug"));
-            for (size_t c = 0; c < SUMMARY_MEMBERS; c++)
-                line[c + 1] = cell_of(request->arena, json_object_get(device, summary_members[c]));
-        }
+        json_array_foreach(json_object_get(result, "devices"), place, device)
+            device_line(request, result, device, members, format, &cells[row++ * width]);
     }
-    struct format_table table = {names, SUMMARY_COLUMNS, cells, row};
+    struct format_table table = {names, width, cells, row};
     return table_reply(reply, format, &table, err);
 }
 

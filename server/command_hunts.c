@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "hunts/loader.h"
 #include "hunts/registry.h"
 #include "server/cli.h"
@@ -16,6 +17,7 @@ enum { FILE_CAP = 1 << 20, ARENA = 64 << 20, WAIT_MS = 60000 };
 
 struct loading {
     struct db_conn *conn; /* NULL: check only */
+    bool quiet;           /* nothing on stdout */
     size_t ready, broken, unreadable;
 };
 
@@ -44,13 +46,15 @@ static bool load_file(struct loading *loading, const char *path, struct err *err
     bool ok = arena && cli_read(path, &bytes, err) && hunt_load(arena, buf_str(&bytes), str_from(path), &hunt, err);
     if (ok) {
         hunt_check(arena, &hunt, &check);
-        report(path, &hunt, &check);
+        if (!loading->quiet)
+            report(path, &hunt, &check);
         loading->ready += check.state == HUNT_READY;
         loading->broken += check.state == HUNT_BROKEN;
         ok = !loading->conn || registry_save(loading->conn, &hunt, "user", &check, mono_ms() + WAIT_MS, &version, err);
     }
     if (!ok) {
-        printf("%s:%u:%u: error: %s\n", path, err->line, err->column, err->text);
+        if (!loading->quiet)
+            printf("%s:%u:%u: error: %s\n", path, err->line, err->column, err->text);
         loading->unreadable++;
     }
     arena_free(arena);
@@ -75,12 +79,26 @@ static void load_path(struct loading *loading, char *path) {
         if (entry->fts_info == FTS_F && (entry->fts_level == 0 || is_hunt_file(entry->fts_path)))
             load_file(loading, entry->fts_path, &err);
         else if (entry->fts_info == FTS_NS || entry->fts_info == FTS_DNR) {
-            printf("%s: error: %s\n", entry->fts_path, strerror(entry->fts_errno));
+            fprintf(stderr, "%s: %s\n", entry->fts_path, strerror(entry->fts_errno));
             loading->unreadable++;
         }
     }
     if (walk)
         fts_close(walk);
+}
+
+bool hunts_import_folder(struct db *db, const char *folder, struct err *err) {
+    struct loading loading = {.conn = db_take(db, mono_ms() + WAIT_MS, err), .quiet = true};
+    char *path = loading.conn ? strdup(folder) : NULL;
+    if (!path)
+        return loading.conn ? err_memory(err) : false;
+    load_path(&loading, path);
+    free(path);
+    db_give(loading.conn);
+    log_line(loading.broken || loading.unreadable ? LOG_WARN : LOG_INFO, "hunts.loaded",
+             "%s: %zu ready, %zu broken, %zu unreadable; rmmhunt hunts check %s tells why", folder, loading.ready,
+             loading.broken, loading.unreadable, folder);
+    return true;
 }
 
 static int hunts_load(int argc, char **argv, bool save) {

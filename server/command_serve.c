@@ -73,7 +73,8 @@ static bool open_database(struct server *server, struct err *err) {
     service->db = server->database.db;
     service->ingest = ingest_open(service->db, err);
     if (!service->ingest || !registry_sync(service->db, mono_ms() + SYNC_MS, err) ||
-        !runner_recover(service->db, err))
+        !runner_recover(service->db, err) ||
+        (config->hunts[0] && !hunts_import_folder(service->db, config->hunts, err)))
         return false;
     service->runner = runner_open(service->db, err);
     return service->runner != NULL;

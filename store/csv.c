@@ -11,6 +11,7 @@ enum { MAX_FIELDS = 512 };
 struct csv {
     const char *at, *end;
     struct arena *arena;
+    bool failed;                  /* memory was out: a field is missing, its row must not pass */
     const struct reader_options *options;
     size_t field_count;
     struct str names[MAX_FIELDS]; /* without " [UTC]" and the like */
@@ -18,30 +19,45 @@ struct csv {
     struct str fields[MAX_FIELDS];
 };
 
-/* One field; *last is set behind a line's last one. A quote that doesn't end takes the rest. */
-static struct str field_take(struct csv *csv, bool *last) {
+/* A quoted field's text, from behind its opening quote to behind the closing one. One that doesn't end takes the rest.
+ * Doubled quotes are rare: only a field that has some is copied, and no more than its own length. */
+static struct str quoted_take(struct csv *csv) {
     const char *start = csv->at;
-    *last = false;
+    size_t doubled = 0;
+    for (; csv->at < csv->end; csv->at++) {
+        if (*csv->at != '"')
+            continue;
+        if (csv->at + 1 == csv->end || csv->at[1] != '"')
+            break;
+        csv->at++;
+        doubled++;
+    }
+    struct str text = {start, (size_t)(csv->at - start)};
+    csv->at += csv->at < csv->end;
+    if (!doubled)
+        return text;
+    char *out = arena_take(csv->arena, text.len + 1), *place = out;
+    if (!out)
+        csv->failed = true;
+    for (size_t i = 0; out && i < text.len; i++) {
+        *place++ = text.ptr[i];
+        i += text.ptr[i] == '"';
+    }
+    return (struct str){out, out ? (size_t)(place - out) : 0};
+}
+
+/* One field; *last is set behind a line's last one. */
+static struct str field_take(struct csv *csv, bool *last) {
     if (csv->at < csv->end && *csv->at == '"') {
-        char *out = arena_take(csv->arena, (size_t)(csv->end - csv->at) + 1 < RECORD_MAX_BYTES
-                                               ? (size_t)(csv->end - csv->at) + 1
-                                               : RECORD_MAX_BYTES + 1);
-        char *place = out;
-        for (csv->at++; csv->at < csv->end; csv->at++) {
-            if (*csv->at == '"' && (csv->at + 1 == csv->end || csv->at[1] != '"'))
-                break;
-            csv->at += *csv->at == '"';
-            if (out && place - out < RECORD_MAX_BYTES)
-                *place++ = *csv->at;
-        }
-        csv->at += csv->at < csv->end;
-        struct str text = {out, out ? (size_t)(place - out) : 0};
+        csv->at++;
+        struct str text = quoted_take(csv);
         while (csv->at < csv->end && *csv->at != ',' && *csv->at != '\n')
             csv->at++;
         *last = csv->at >= csv->end || *csv->at == '\n';
         csv->at += csv->at < csv->end;
         return text;
     }
+    const char *start = csv->at;
     while (csv->at < csv->end && *csv->at != ',' && *csv->at != '\n')
         csv->at++;
     struct str text = {start, (size_t)(csv->at - start)};
@@ -216,6 +232,10 @@ enum verdict csv_next(struct csv *csv, struct event *event, struct str *raw, str
         return VERDICT_IGNORED;
     if (!event->table) {
         err_set(err, ERR_UNKNOWN_TABLE, "the row names no table; post to /v1/events/{Table}");
+        return VERDICT_REJECTED;
+    }
+    if (csv->failed) {
+        err_memory(err);
         return VERDICT_REJECTED;
     }
     if (raw->len > RECORD_MAX_BYTES) {

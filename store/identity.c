@@ -2,27 +2,14 @@
 
 #include <sodium.h>
 
+#include "base/json.h"
+
 /* Names, not places, go into digests: a column may be added anywhere in the schema. FNV-1a, 32 bits. */
 static uint32_t name_hash(const char *name) {
     uint32_t hash = 2166136261u;
     for (; *name; name++)
         hash = (hash ^ (unsigned char)*name) * 16777619u;
     return hash;
-}
-
-static void add_minified(struct buf *out, struct str json) {
-    bool quoted = false;
-    for (size_t i = 0; i < json.len; i++) {
-        char c = json.ptr[i];
-        if (quoted && c == '\\' && i + 1 < json.len) {
-            buf_add(out, json.ptr + i++, 2);
-            continue;
-        }
-        if (c == '"')
-            quoted = !quoted;
-        if (quoted || (c != ' ' && c != '\t' && c != '\n' && c != '\r'))
-            buf_add_char(out, c);
-    }
 }
 
 static void add_value(struct buf *out, const char *name, const struct value *value) {
@@ -36,7 +23,7 @@ static void add_value(struct buf *out, const char *name, const struct value *val
     size_t before = out->len;
     buf_add_be32(out, 0);
     if (value->text.ptr[0] == '{' || value->text.ptr[0] == '[')
-        add_minified(out, value->text);
+        json_add_minified(out, value->text);
     else
         buf_add_str(out, value->text);
     if (out->failed)

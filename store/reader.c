@@ -114,23 +114,43 @@ static struct scan_value *shape_member(struct shape *shape, struct str name) {
     return NULL;
 }
 
+/* A member's value. Objects and arrays are only measured here: what is inside is checked record by record, so that a bad
+ * record in `records` doesn't take the others with it. */
+static bool shape_value(struct scan *scan, struct scan_value *value, struct err *err) {
+    const char *stop, *end;
+    scan_space(scan);
+    if (scan->at >= scan->end || (*scan->at != '{' && *scan->at != '['))
+        return scan_value(scan, 1, value, err);
+    end = scan_find_end(scan->at, scan->end, &stop);
+    if (!end)
+        return err_set(err, ERR_BAD_JSON, "not valid JSON: an object or array doesn't end");
+    value->kind = *scan->at == '{' ? SCAN_OBJECT : SCAN_ARRAY;
+    value->raw = value->text = (struct str){scan->at, (size_t)(end - scan->at)};
+    scan->at = end;
+    return true;
+}
+
 static bool shape_read(struct reader *reader, struct str object, struct shape *shape, struct err *err) {
     struct scan scan = {object.ptr, object.ptr + object.len, reader->arena};
-    struct scan_value value;
-    struct str name;
-    bool first = true;
+    struct scan_value name, value;
     *shape = (struct shape){0};
     if (!scan_take(&scan, '{'))
         return err_set(err, ERR_BAD_RECORD, "a record must be a JSON object");
-    while (scan_member(&scan, &first, 0, &name, &value, err)) {
-        struct scan_value *member = shape_member(shape, name);
+    for (bool first = true; !scan_take(&scan, '}'); first = false) {
+        if (!first && !scan_take(&scan, ','))
+            return err_set(err, ERR_BAD_JSON, "not valid JSON: a comma or } is missing");
+        if (!scan_value(&scan, 1, &name, err))
+            return false;
+        if (name.kind != SCAN_STRING || !scan_take(&scan, ':'))
+            return err_set(err, ERR_BAD_JSON, "not valid JSON: a member's name or its colon is missing");
+        if (!shape_value(&scan, &value, err))
+            return false;
+        struct scan_value *member = shape_member(shape, name.text);
         if (member)
             *member = value;
     }
     scan_space(&scan);
-    if (err->code == ERR_NONE && scan.at != scan.end)
-        err_set(err, ERR_BAD_JSON, "not valid JSON: something behind the object");
-    return err->code == ERR_NONE;
+    return scan.at == scan.end || err_set(err, ERR_BAD_JSON, "not valid JSON: something behind the object");
 }
 
 /* An array's inside, or an object, or JSON in a string: pushed as a frame of its own. */

@@ -48,7 +48,7 @@ static bool columns_write(const struct schema_table *table, const char *folder) 
     FILE *sql = file_open(folder, table->name, "sql"), *names = file_open(folder, table->name, "columns");
     if (!sql || !names)
         return false;
-    fprintf(sql, "CREATE SCHEMA IF NOT EXISTS bench;\nCREATE TABLE bench.\"%s\" (", table->name);
+    fprintf(sql, "SET client_min_messages = warning;\nCREATE SCHEMA IF NOT EXISTS bench;\nCREATE TABLE bench.\"%s\" (", table->name);
     for (size_t c = 0; c < table->column_count; c++) {
         const char *type = sql_type(table->columns[c].type);
         fprintf(sql, "%s\"%s\" %s", c ? ", " : "", table->columns[c].name, type);
@@ -86,7 +86,8 @@ static void row_write(FILE *out, const struct event *event) {
     putc('\n', out);
 }
 
-/* False when a record of the estate isn't an event of the table: then the figures would mean nothing. */
+/* The estate plants its attacks in every table: only the table's own records are kept. False when a record of the estate
+ * isn't an event: then the figures would mean nothing. */
 static bool chunk_write(struct fill *fill, struct str body) {
     struct reader_options options = {0};
     struct err err = {0};
@@ -97,12 +98,17 @@ static bool chunk_write(struct fill *fill, struct str body) {
     struct reader *reader = reader_open(body, &options, &err);
     if (!reader)
         return false;
-    while ((verdict = reader_next(reader, &event, &raw, &index, &err)) == VERDICT_EVENT && event.table == fill->table)
+    while ((verdict = reader_next(reader, &event, &raw, &index, &err)) == VERDICT_EVENT) {
+        if (event.table != fill->table)
+            continue;
         row_write(fill->rows, &event);
+        fwrite(raw.ptr, 1, raw.len, fill->records);
+        putc('\n', fill->records);
+    }
     if (verdict != VERDICT_END)
-        fprintf(stderr, "record %zu is no %s: %s\n", index, fill->table->name, err.text);
+        fprintf(stderr, "record %zu of the estate is no event: %s\n", index, err.text);
     reader_free(reader);
-    return verdict == VERDICT_END && fwrite(body.ptr, 1, body.len, fill->records) == body.len;
+    return verdict == VERDICT_END && !ferror(fill->records) && !ferror(fill->rows);
 }
 
 static bool round_write(struct fill *fill, uint64_t rows, uint64_t round, uint64_t rounds) {

@@ -34,7 +34,7 @@ async function answer(body) {
 }
 
 // Report ids have up to 18 digits: more than a double holds.
-const parse = (text) => JSON.parse(text.replace(/([[,:])(\d{16,})(?=[,\]}])/g, '$1"$2"'));
+const parse = (text) => JSON.parse(text.replace(/([[,:]\s*)(\d{16,})(?=\s*[,\]}])/g, '$1"$2"'));
 const canonical = (keys, first, last, reports, count) =>
   JSON.stringify([...keys.map((k) => k ?? ''), String(first), String(last), reports.map(String).sort(), String(count)]);
 

@@ -329,7 +329,7 @@ static const struct {
     {"bad_value", ROW_START AT WHO "\"ReportId\":1,\"CertificateCreationTime\":\"soon\"}}"},
     {"bad_value", "{\"category\":\"AdvancedHunting-DeviceProcessEvents\",\"properties\":{" AT WHO
                   "\"ReportId\":1,\"ProcessId\":99999999999999999999}}"},
-    {"bad_value", ROW_START AT WHO "\"ReportId\":1,\"Signer\":\"a\\u0000b\"}}"},
+    {"bad_json", ROW_START AT WHO "\"ReportId\":1,\"Signer\":\"a\\u0000b\"}}"},
     {"bad_utf8", ROW_START AT WHO "\"ReportId\":1,\"Signer\":\"a\xff\xfe\"}}"},
     {"unknown_table", "{" AT WHO "\"ReportId\":1}"},
     {"bad_record", "{\"category\":\"" CERTIFICATE "\",\"properties\":[1,2]}"},
