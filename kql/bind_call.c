@@ -113,8 +113,10 @@ static bool bind_now(struct kql *kql, const struct node *node, struct expr *args
     if (!count)
         return true;
     if (args[0].constant) {
-        int64_t by = ago ? -args[0].literal.number : args[0].literal.number;
-        return !__builtin_add_overflow(now.number, by, &out->literal.number) ||
+        int64_t by = args[0].literal.number;
+        bool over = ago ? __builtin_sub_overflow(now.number, by, &out->literal.number)
+                        : __builtin_add_overflow(now.number, by, &out->literal.number);
+        return !over ||
                kql_fail(kql, node->offset, node->length, "this time is out of range");
     }
     struct expr pair[2] = {*out, args[0]};

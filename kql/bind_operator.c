@@ -103,7 +103,7 @@ static bool bind_regex(struct kql *kql, const struct node *node, struct expr *le
 }
 
 static void bounds_set(const struct expr *time, const struct expr *value, char op, bool equal, struct expr *out) {
-    if (!time->timestamp || !value->constant || value->literal.null)
+    if (!time->timestamp || !value->constant || value->literal.null || value->literal.number > TICKS_MAX || value->literal.number < 0)
         return;
     out->bounds = true;
     if (op == '>' || op == '=')

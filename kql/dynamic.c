@@ -63,7 +63,7 @@ static bool read_number(struct dynamic_reader *r) {
         return false;
     r->at += used;
     if (minus) {
-        item.number = -item.number;
+        item.number = (int64_t)(0 - (uint64_t)item.number);
         item.real = -item.real;
     }
     buf_add(&r->json, r->text.ptr + start, r->at - start);

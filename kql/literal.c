@@ -235,8 +235,10 @@ static bool timespan_clock(struct str s, int64_t *ticks) {
     const int64_t *clock = days ? parts + 1 : parts;
     if (count - days < 1 || (!days && count < 2) || clock[0] > 23 || clock[1] > 59 || (count - days > 2 && clock[2] > 59))
         return false;
-    *ticks = (days ? parts[0] : 0) * TICKS_DAY + clock[0] * TICKS_HOUR + clock[1] * TICKS_MINUTE +
-             (count - days > 2 ? clock[2] * TICKS_SECOND : 0) + fraction;
+    int64_t rest = clock[0] * TICKS_HOUR + clock[1] * TICKS_MINUTE + (count - days > 2 ? clock[2] * TICKS_SECOND : 0) + fraction;
+    int64_t whole_days = days ? parts[0] : 0;
+    if (__builtin_mul_overflow(whole_days, TICKS_DAY, ticks) || __builtin_add_overflow(*ticks, rest, ticks))
+        return false;
     return true;
 }
 
@@ -255,7 +257,7 @@ bool literal_timespan(struct str text, int64_t *ticks) {
     else if (!timespan_clock(text, ticks))
         return false;
     if (minus)
-        *ticks = -*ticks;
+        *ticks = (int64_t)(0 - (uint64_t)*ticks);
     return true;
 }
 
@@ -334,7 +336,7 @@ static bool number_parse(struct arena *arena, struct str text, struct literal *o
         out->real = negate ? -number.real : number.real;
         return true;
     }
-    out->number = negate ? -number.number : number.number;
+    out->number = negate ? (int64_t)(0 - (uint64_t)number.number) : number.number;
     return number.type == KQL_LONG && (out->type != KQL_INT || (out->number <= INT32_MAX && out->number >= INT32_MIN));
 }
 

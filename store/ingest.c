@@ -232,14 +232,7 @@ static bool resolve(struct ingest *ingest, struct job *job, struct err *err) {
     return ok;
 }
 
-static void result_fill(const struct job *job, struct ingest_result *result) {
-    const struct commit_part *part = &job->part;
-    for (size_t t = 0; t < SCHEMA_TABLES; t++) {
-        result->tables[t].stored = part->stored[t];
-        result->tables[t].duplicate = part->duplicate[t];
-        result->stored += part->stored[t];
-        result->duplicate += part->duplicate[t];
-    }
+static void errors_fill(const struct commit_part *part, struct ingest_result *result) {
     for (size_t i = 0; i < part->rejected_count && i < INGEST_MAX_ERRORS; i++) {
         const struct rejected *rejected = &part->rejected[i];
         struct ingest_error *error = &result->errors[result->error_count++];
@@ -248,18 +241,39 @@ static void result_fill(const struct job *job, struct ingest_result *result) {
     }
 }
 
+static void result_fill(const struct job *job, struct ingest_result *result) {
+    const struct commit_part *part = &job->part;
+    for (size_t t = 0; t < SCHEMA_TABLES; t++) {
+        result->tables[t].stored = part->stored[t];
+        result->tables[t].duplicate = part->duplicate[t];
+        result->stored += part->stored[t];
+        result->duplicate += part->duplicate[t];
+    }
+    errors_fill(part, result);
+}
+
+/* A refused body: what was wrong with its records, none of which has a dead letter. */
+static bool body_refused(const struct job *job, struct ingest_result *result) {
+    errors_fill(&job->part, result);
+    return false;
+}
+
 static bool ingest_job(struct ingest *ingest, struct reader *reader, struct job *job, bool atomic,
                        struct ingest_result *result, bool *unknown, struct err *err) {
     int64_t readable = 0;
     if (!read_records(ingest, reader, job, result, &readable, err))
         return false;
-    if (!readable)
-        return err_set(err, ERR_UNPROCESSABLE, "nothing in the body can be read as event records%s%s",
-                       job->part.rejected_count ? ": " : "; send JSON objects, NDJSON or CSV",
-                       job->part.rejected_count ? job->part.rejected[0].message : "");
-    if (atomic && job->part.rejected_count)
-        return err_set(err, ERR_UNPROCESSABLE, "record %lld: %s; nothing was stored, as ?atomic=true asks",
-                       (long long)job->part.rejected[0].index, job->part.rejected[0].message);
+    if (!readable) {
+        err_set(err, ERR_UNPROCESSABLE, "nothing in the body can be read as event records%s%s",
+                job->part.rejected_count ? ": " : "; send JSON objects, NDJSON or CSV",
+                job->part.rejected_count ? job->part.rejected[0].message : "");
+        return body_refused(job, result);
+    }
+    if (atomic && job->part.rejected_count) {
+        err_set(err, ERR_UNPROCESSABLE, "record %lld: %s; nothing was stored, as ?atomic=true asks",
+                (long long)job->part.rejected[0].index, job->part.rejected[0].message);
+        return body_refused(job, result);
+    }
     if (!job->rows && !job->part.rejected_count)
         return true;
     if (!resolve(ingest, job, err) || !job_run(ingest, job, unknown, err))
