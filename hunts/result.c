@@ -185,9 +185,15 @@ struct keyed_row {
     size_t row;
 };
 
-static int compare_rows(const void *a, const void *b) {
+/* Groups of a device come in the order of their keys, as the database gives rows in any order. */
+static int compare_rows(const void *a, const void *b, void *arg) {
     const struct keyed_row *x = a, *y = b;
+    const struct table *table = arg;
+    const struct kql_program *program = table->context->program;
     int order = str_cmp(x->device_id, y->device_id);
+    for (size_t c = 0; !order && c < program->column_count; c++)
+        if (program->columns[c].role == ROLE_KEY || program->columns[c].role == ROLE_DEVICE_NAME)
+            order = str_cmp(db_text(table->rows, x->row, c), db_text(table->rows, y->row, c));
     return order ? order : (x->row > y->row) - (x->row < y->row);
 }
 
@@ -228,7 +234,7 @@ static bool devices_make(struct table *table, struct err *err) {
         return err_memory(err);
     for (size_t r = 0; r < count; r++)
         keyed[r] = (struct keyed_row){db_text(table->rows, r, (size_t)column), r};
-    qsort(keyed, count, sizeof *keyed, compare_rows);
+    qsort_r(keyed, count, sizeof *keyed, compare_rows, table);
     return summaries_make(table, keyed, places, count) || err_memory(err);
 }
 

@@ -57,7 +57,7 @@ void expr_to_dynamic(struct kql *kql, struct expr *expr) {
 
 static bool convert_dynamic(struct kql *kql, struct expr *expr, enum kql_type type) {
     static const char *const templates[] = {
-        "kql.dynamic_text(%1)", "kql.to_long(kql.dynamic_text(%1))", "kql.to_long(kql.dynamic_text(%1))",
+        "kql.dynamic_text(%1)", "kql.dynamic_long(%1)", "kql.dynamic_long(%1)",
         "kql.to_bool(kql.dynamic_text(%1))", "kql.to_datetime(kql.dynamic_text(%1))",
         "kql.to_timespan(kql.dynamic_text(%1))", "kql.to_real(kql.dynamic_text(%1))",
         "kql.to_real(kql.dynamic_text(%1))::numeric", "nullif(kql.dynamic_text(%1), '')", "%1"};

@@ -82,12 +82,11 @@ END $$;
 
 CREATE OR REPLACE FUNCTION kql.to_long(value text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT CASE WHEN btrim(value) ~ '^[-+]?[0-9]{1,18}$' THEN btrim(value)::bigint
-    WHEN btrim(value) ~ '^[-+]?[0-9]{19}$' AND btrim(value)::numeric BETWEEN -9223372036854775808 AND 9223372036854775807
-      THEN btrim(value)::bigint
-    WHEN btrim(value) ~ '^0[xX][0-9a-fA-F]{1,16}$'
-      THEN ('x' || lpad(substr(btrim(value), 3), 16, '0'))::bit(64)::bigint
-    WHEN btrim(value) ~ '^[-+]?[0-9]{1,18}\.[0-9]+$' THEN trunc(btrim(value)::numeric)::bigint END
+  SELECT CASE WHEN btrim(value, E' \t\r\n') ~ '^[-+]?[0-9]{1,18}$' THEN btrim(value, E' \t\r\n')::bigint
+    WHEN btrim(value, E' \t\r\n') ~ '^[-+]?[0-9]{19}$' AND btrim(value, E' \t\r\n')::numeric BETWEEN -9223372036854775808 AND 9223372036854775807
+      THEN btrim(value, E' \t\r\n')::bigint
+    WHEN btrim(value, E' \t\r\n') ~ '^0[xX][0-9a-fA-F]{1,16}$'
+      THEN ('x' || lpad(substr(btrim(value, E' \t\r\n'), 3), 16, '0'))::bit(64)::bigint END
 $$;
 
 CREATE OR REPLACE FUNCTION kql.to_long(value float8) RETURNS bigint
@@ -101,12 +100,14 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN value BETWEEN -21474
 CREATE OR REPLACE FUNCTION kql.to_real(value text) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN btrim(value) ~ '^[-+]?([0-9]{1,255}(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,2})?$' THEN btrim(value)::float8
-    WHEN lower(btrim(value)) = 'nan' THEN 'NaN'::float8 END
+    WHEN lower(btrim(value)) = 'nan' THEN 'NaN'::float8
+    WHEN lower(btrim(value)) IN ('inf', '+inf', 'infinity', '+infinity') THEN 'Infinity'::float8
+    WHEN lower(btrim(value)) IN ('-inf', '-infinity') THEN '-Infinity'::float8 END
 $$;
 
 CREATE OR REPLACE FUNCTION kql.to_bool(value text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT CASE WHEN lower(btrim(value)) = 'true' THEN true WHEN lower(btrim(value)) = 'false' THEN false
+  SELECT CASE WHEN lower(value) = 'true' THEN true WHEN lower(value) = 'false' THEN false
     WHEN btrim(value) ~ '^[-+]?[0-9]{1,9}$' THEN btrim(value)::bigint <> 0 END
 $$;
 
@@ -205,4 +206,13 @@ $$;
 CREATE OR REPLACE FUNCTION kql.power(a float8, b float8) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN a < 0 AND b <> trunc(b) THEN 'NaN'::float8 WHEN a = 0 AND b < 0 THEN 'Infinity'::float8 ELSE power(a, b) END
+$$;
+
+CREATE OR REPLACE FUNCTION kql.dynamic_long(value jsonb) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE jsonb_typeof(value) WHEN 'number' THEN
+      CASE WHEN (value #>> '{}')::numeric BETWEEN -9223372036854775808 AND 9223372036854775807
+        THEN trunc((value #>> '{}')::numeric)::bigint END
+    WHEN 'boolean' THEN (value = 'true')::int::bigint
+    WHEN 'string' THEN kql.to_long(value #>> '{}') END
 $$;

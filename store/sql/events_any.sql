@@ -1,0 +1,2 @@
+-- One row when any event was ever stored.
+SELECT 1 FROM rmm.presence LIMIT 1
