@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "base/url.h"
 #include "handlers/format.h"
 
 enum { REPLY_CAP = 512 << 20, MAX_LIMIT = 1000, DEFAULT_LIMIT = 100 };
@@ -76,11 +77,25 @@ static bool list_convert(struct request *request, struct reply *reply, const str
     return ok;
 }
 
-static void add_next_link(struct request *request, struct reply *reply, struct str cursor, long long limit) {
-    struct str link = arena_printf(request->arena, "<%.*s?limit=%lld&cursor=%.*s>; rel=\"next\"",
-                                   STR_ARG(request->path), limit, STR_ARG(cursor));
-    if (link.ptr)
-        reply_header(reply, "Link", link);
+/* Link: rel="next" (RFC 8288) with the filters of this request and the next cursor. */
+static void add_next_link(struct request *request, struct reply *reply, struct str cursor) {
+    BUF_AUTO link = BUF(8192);
+    buf_add_char(&link, '<');
+    buf_add_str(&link, request->path);
+    buf_add_str(&link, STR("?cursor="));
+    url_add_part(&link, cursor);
+    for (size_t i = 0; i < request->query_count; i++) {
+        if (str_eq(request->query[i].name, STR("cursor")))
+            continue;
+        buf_add_char(&link, '&');
+        url_add_part(&link, request->query[i].name);
+        buf_add_char(&link, '=');
+        url_add_part(&link, request->query[i].value);
+    }
+    buf_add_str(&link, STR(">; rel=\"next\""));
+    struct str text = link.failed ? (struct str){0} : arena_copy(request->arena, buf_str(&link));
+    if (text.ptr)
+        reply_header(reply, "Link", text);
 }
 
 bool list_reply(struct request *request, struct reply *reply, const char *member, const struct db_rows *rows,
@@ -92,7 +107,7 @@ bool list_reply(struct request *request, struct reply *reply, const char *member
         return false;
     count = more ? (size_t)limit : count;
     if (more)
-        add_next_link(request, reply, db_text(rows, count - 1, 0), limit);
+        add_next_link(request, reply, db_text(rows, count - 1, 0));
     if (format != FORMAT_JSON)
         return list_convert(request, reply, rows, count, format, columns, err);
     BUF_AUTO out = BUF(REPLY_CAP);

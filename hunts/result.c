@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/url.h"
 #include "store/array.h"
 
 /* What one or more rows say of a device. */
@@ -315,32 +316,19 @@ static bool add_groups(struct buf *out, const struct table *table, const struct 
     return true;
 }
 
-/* Everything but letters, digits and -._~ as %XX (RFC 3986). */
-static void add_url_part(struct buf *out, struct str s) {
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' ||
-                     c == '.' || c == '_' || c == '~';
-        if (plain)
-            buf_add_char(out, (char)c);
-        else
-            buf_printf(out, "%%%02X", c);
-    }
-}
-
 static void add_links(struct buf *out, const struct table *table, const struct summary *summary) {
     char first[TICKS_TEXT] = "", last[TICKS_TEXT] = "";
     if (table->context->run_id) {
         json_add_key(out, "evidence");
         buf_add_str(out, STR("{\"url\":\"/v1/devices/"));
-        add_url_part(out, summary->device_id);
+        url_add_part(out, summary->device_id);
         buf_printf(out, "/evidence?run=%" PRId64 "&hunt=", table->context->run_id);
-        add_url_part(out, table->context->hunt->slug);
+        url_add_part(out, table->context->hunt->slug);
         buf_add_str(out, STR("\"}"));
     }
     json_add_key(out, "portal");
     buf_add_str(out, STR("\"https://security.microsoft.com/machines/"));
-    add_url_part(out, summary->device_id);
+    url_add_part(out, summary->device_id);
     if (summary->first >= 0 && summary->last >= 0) {
         ticks_print(summary->first, first);
         ticks_print(summary->last, last);

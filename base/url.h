@@ -1,0 +1,6 @@
+/* URLs out. */
+#pragma once
+#include "base/buf.h"
+
+/* Everything but letters, digits and -._~ as %XX (RFC 3986): fit for a path's segment or a query's value. */
+void url_add_part(struct buf *out, struct str s);
