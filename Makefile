@@ -14,7 +14,10 @@ endif
 PG_INCLUDE := $(shell pkg-config --cflags libpq 2>/dev/null || echo -I/usr/include/postgresql)
 CPPFLAGS += -I. -I$(BUILD) -D_GNU_SOURCE $(PG_INCLUDE)
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
-CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=3 $(HARDEN) -ftrivial-auto-var-init=zero
+ifeq ($(findstring clang,$(CC)),)
+  HARDEN += -ftrivial-auto-var-init=zero
+endif
+CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=3 $(HARDEN)
 CFLAGS_debug := -O0 -g3 -fPIE
 # The instrumentation makes gcc warn of paths that don't exist; the release build has these warnings on.
 NO_FALSE := -Wno-null-dereference -Wno-format-truncation -Wno-maybe-uninitialized

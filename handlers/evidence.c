@@ -32,7 +32,7 @@ static bool source_read(struct request *request, struct kql_options *options, st
 bool handle_evidence(struct request *request, struct reply *reply, struct err *err) {
     struct kql_options options = {.device = request_path_parameter(request, "id")};
     struct kql_program *program;
-    struct str query;
+    struct str query = {0};
     long long limit;
     BUF_AUTO out = BUF(ANSWER_CAP);
     if (!request_number(request, "limit", 1, 1000, 1000, &limit, err) ||

@@ -45,7 +45,7 @@ static bool query_parse(struct request *request, struct str *query, struct kql_o
 
 bool handle_query(struct request *request, struct reply *reply, struct err *err) {
     struct kql_options options = {.now = ticks_now(), .from = -1, .to = -1, .max_rows = MAX_ROWS};
-    struct str query;
+    struct str query = {0};
     struct kql_program *program;
     BUF_AUTO out = BUF(ANSWER_CAP);
     if (!query_parse(request, &query, &options, err))

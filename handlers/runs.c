@@ -134,7 +134,7 @@ static bool results_body(struct request *request, struct str id, struct str json
 }
 
 static bool run_answer(struct request *request, struct reply *reply, int64_t run_id, struct err *err) {
-    struct str id = arena_printf(request->arena, "%" PRId64, run_id), json, state;
+    struct str id = arena_printf(request->arena, "%" PRId64, run_id), json = {0}, state = {0};
     struct str location = arena_printf(request->arena, "/v1/runs/%" PRId64, run_id);
     BUF_AUTO out = BUF(BODY_CAP);
     if (!id.ptr || !location.ptr)
@@ -178,13 +178,13 @@ static bool run_id_parameter(struct request *request, struct str *id, struct err
 }
 
 bool handle_run_get(struct request *request, struct reply *reply, struct err *err) {
-    struct str id, json, state;
+    struct str id = {0}, json = {0}, state = {0};
     return run_id_parameter(request, &id, err) && run_state(request, id, &json, &state, err) &&
            json_reply(request, reply, json, err);
 }
 
 bool handle_run_delete(struct request *request, struct reply *reply, struct err *err) {
-    struct str id, json, state;
+    struct str id = {0}, json = {0}, state = {0};
     long long number = 0;
     if (!run_id_parameter(request, &id, err) || !str_to_int64(id, &number) ||
         !runner_cancel(request->service->runner, number, err) || !run_state(request, id, &json, &state, err))
@@ -194,7 +194,7 @@ bool handle_run_delete(struct request *request, struct reply *reply, struct err 
 }
 
 bool handle_run_results(struct request *request, struct reply *reply, struct err *err) {
-    struct str id, json, state;
+    struct str id = {0}, json = {0}, state = {0};
     BUF_AUTO out = BUF(BODY_CAP);
     if (!run_id_parameter(request, &id, err) || !run_state(request, id, &json, &state, err))
         return false;

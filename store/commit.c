@@ -281,6 +281,10 @@ bool commit_parts(struct db_conn *conn, struct commit_part *const *parts, size_t
         return false;
     if (!write_all(conn, parts, count, deadline_ms, err)) {
         db_rollback(conn);
+        if (strcmp(err->sqlstate, "23514") == 0) { /* a partition that was there has been dropped by someone */
+            partition_forget(conn);
+            err->code = ERR_DATABASE_RETRY;
+        }
         return false;
     }
     return db_commit(conn, deadline_ms, unknown, err);

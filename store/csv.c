@@ -127,6 +127,7 @@ bool csv_looks_like(struct str body) {
     struct str line = {body.ptr, end ? (size_t)(end - body.ptr) : body.len};
     if (str_starts(line, STR("\xEF\xBB\xBF")))
         line = (struct str){line.ptr + 3, line.len - 3};
+    line = str_trim(line);
     return line.len && line.ptr[0] != '{' && line.ptr[0] != '[' && memchr(line.ptr, ',', line.len) &&
            (memmem(line.ptr, line.len, "Timestamp", 9) || memmem(line.ptr, line.len, "TimeGenerated", 13));
 }
@@ -208,6 +209,8 @@ static bool row_decode(struct csv *csv, struct event *event, size_t count, struc
     for (size_t i = 0; i < count; i++) {
         if (!str_utf8_valid(csv->fields[i]))
             return err_set(err, ERR_BAD_UTF8, "%.*s is not UTF-8", STR_ARG(csv->names[i]));
+        if (csv->fields[i].len && memchr(csv->fields[i].ptr, '\0', csv->fields[i].len))
+            return err_set(err, ERR_BAD_VALUE, "%.*s has a NUL, which can't be stored", STR_ARG(csv->names[i]));
         if (!field_decode(csv, event, i, &extra, err))
             return false;
     }

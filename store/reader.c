@@ -23,6 +23,7 @@ struct reader {
     struct frame frames[MAX_FRAMES];
     size_t frame_count;
     size_t index;
+    size_t wasted, wasted_cap; /* bytes looked through for an end that never came */
 };
 
 void reader_free(struct reader *reader) {
@@ -49,6 +50,7 @@ static bool reader_start(struct reader *reader, struct str body, struct err *err
         reader->csv = csv_open(body, &reader->options, reader->arena, err);
         return reader->csv != NULL;
     }
+    reader->wasted_cap = 8 * body.len;
     return frame_push(reader, body, reader->options.table);
 }
 
@@ -73,15 +75,30 @@ static bool is_separator(char c) {
     return c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == ',';
 }
 
+/* The end of the object or array at `start`, NULL when it doesn't end. A body with an opening bracket on each line would
+ * take the square of its length, so once a few bodies' worth of looking was in vain, values must end on their line. */
+static const char *bracket_end(struct reader *reader, const char *start, const char *limit) {
+    const char *stop = limit, *line;
+    if (*start != '{' && *start != '[')
+        return NULL;
+    if (reader->wasted > reader->wasted_cap) {
+        line = memchr(start, '\n', (size_t)(limit - start));
+        return scan_find_end(start, line ? line : limit, &stop);
+    }
+    const char *end = scan_find_end(start, limit, &stop);
+    if (!end)
+        reader->wasted += (size_t)(stop - start);
+    return end;
+}
+
 /* The next value of the innermost frame as a span: whole by its brackets, or, where it doesn't end, as far as the line.
  * *whole tells which. False when the frame is over. */
-static bool value_span(struct frame *frame, struct str *span, bool *whole) {
+static bool value_span(struct reader *reader, struct frame *frame, struct str *span, bool *whole) {
     while (frame->at < frame->end && is_separator(*frame->at))
         frame->at++;
     if (frame->at >= frame->end)
         return false;
-    const char *start = frame->at, *stop = frame->end;
-    const char *end = *start == '{' || *start == '[' ? scan_find_end(start, frame->end, &stop) : NULL;
+    const char *start = frame->at, *end = bracket_end(reader, start, frame->end);
     *whole = end != NULL;
     if (!end) {
         end = memchr(start, '\n', (size_t)(frame->end - start));
@@ -245,7 +262,7 @@ static enum verdict json_next(struct reader *reader, struct event *event, struct
         struct frame *frame = &reader->frames[reader->frame_count - 1];
         const struct schema_table *given = frame->table;
         bool whole;
-        if (!value_span(frame, raw, &whole)) {
+        if (!value_span(reader, frame, raw, &whole)) {
             reader->frame_count--;
             continue;
         }

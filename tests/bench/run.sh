@@ -1,19 +1,23 @@
 #!/bin/sh
 # make bench: one JSON line a figure on stdout, progress on stderr. SIZE=small (200,000 rows a hunted table, a few
-# minutes) or SIZE=full (5,000,000; about 60 GB below TMPDIR). Everything it makes goes into one folder, removed at the end.
+# minutes), SIZE=medium (1,000,000) or SIZE=full (5,000,000; about 60 GB below TMPDIR). Everything it makes goes into one folder, removed at the end.
 set -eu
 SIZE=${SIZE:-small} SENDERS=4
 case $SIZE in
 tiny) ROWS=10000 ROUNDS=3 ;; # does the bench itself work?
 small) ROWS=200000 ROUNDS=5 ;;
-full) ROWS=5000000 ROUNDS=25 ;;
-*) echo "SIZE is small or full" >&2; exit 2 ;;
+medium) ROWS=1000000 ROUNDS=5 ;;
+full) ROWS=5000000 ROUNDS=10 ;;
+*) echo "SIZE is small, medium or full" >&2; exit 2 ;;
 esac
 BIN=build/tests/bench
 CERT=DeviceFileCertificateInfo PROCESS=DeviceProcessEvents NETWORK=DeviceNetworkEvents
 
 say() { echo "bench: $*" >&2; }
 make --no-print-directory -s $BIN/fill $BIN/send $BIN/decode
+if ! command -v npm >/dev/null || ! command -v psql >/dev/null; then
+  say "npm and psql are needed"; apt-get install -y -qq --no-install-recommends nodejs npm postgresql-client >&2
+fi
 [ -d build/bench/node_modules/@duckdb/node-api ] || npm install --prefix build/bench --no-save --no-audit --no-fund @duckdb/node-api@1.5.6-r.1 >&2
 
 DIR=$(mktemp -d "${TMPDIR:-/tmp}/rmmhunt-bench.XXXXXX")
@@ -21,7 +25,12 @@ SERVER=
 finish() {
   code=$?
   trap - EXIT INT TERM
-  [ -z "$SERVER" ] || { kill "$SERVER" 2>/dev/null && wait "$SERVER" || true; }
+  if [ -n "$SERVER" ] && ! kill "$SERVER" 2>/dev/null; then
+    status=0; wait "$SERVER" || status=$?
+    say "the server had ended with status $status"
+  elif [ -n "$SERVER" ]; then
+    wait "$SERVER" || true
+  fi
   if [ $code -ne 0 ] && [ -f "$DIR/server.log" ]; then tail -n 20 "$DIR/server.log" >&2; fi
   rm -rf "$DIR"
   exit $code
@@ -41,6 +50,7 @@ until URL=$(sed -n 's/^listening on //p;1q' "$DIR/ready.out") && [ -n "$URL" ]; 
 done
 sql() { psql -XAtq -v ON_ERROR_STOP=1 -h "$DIR/data/run" -U rmmhunt -d rmmhunt "$@"; }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+dictionaries() { sql -c "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = 'dict'::regnamespace AND relkind = 'r'"; }
 stored() { case $1 in $CERT) echo device_file_certificate_info ;; $PROCESS) echo device_process_events ;; *) echo device_network_events ;; esac; }
 
 post() { # TABLE ROUND: rows/s to the file of ours
@@ -56,7 +66,7 @@ copy() { # TABLE ROUND: the same of the peer
   say "$1 round $2: COPY $(tail -n 1 "$DIR/$1.peer") rows/s"
 }
 ingest() { # TABLE NAME: all rounds, whose turn is first changes; then the stored rows are compared
-  round=0
+  round=0 before=$(dictionaries)
   while [ $round -lt $ROUNDS ]; do
     $BIN/fill "$1" $ROWS $round $ROUNDS "$DIR"
     [ $round -gt 0 ] || sql -f "$DIR/$1.sql" >&2
@@ -71,12 +81,15 @@ ingest() { # TABLE NAME: all rounds, whose turn is first changes; then the store
   [ "$mine" = "$theirs" ] || { say "$1: $mine rows stored, $theirs distinct ones sent: no figure"; exit 1; }
   awk -v name="$2" -v ours="$(median < "$DIR/$1.ours")" -v peer="$(median < "$DIR/$1.peer")" -v mine="$mine" -v received="$received" \
     -v rounds=$ROUNDS 'BEGIN { printf "{\"name\":\"%s\",\"ours\":%d,\"peer\":%d,\"peer_name\":\"COPY of parsed rows, wide table\",\"ratio\":%.2f,\"unit\":\"rows/s\",\"note\":\"%d records in %d rounds, bodies of 1,000, 4 senders; %d events after deduplication, as many as distinct rows of the peer\"}\n", name, ours, peer, ours / peer, received, rounds, mine }'
+  sizes=$(sql -v wide="$1" -v stored="$(stored "$1")" -v dict=$(($(dictionaries) - before)) -F ' ' -f tests/bench/storage.sql)
+  echo "$sizes" | awk -v name="storage.${2##*.}" '{ printf "{\"name\":\"%s\",\"ours\":%.1f,\"peer\":%.1f,\"peer_name\":\"wide table, same key indexed\",\"ratio\":%.2f,\"unit\":\"bytes/event\",\"note\":\"with all our indexes and what the dictionaries grew by\"}\n", name, $1, $2, $2 / $1 }'
+  sql -c "DROP TABLE bench.\"$1\""
 }
 
 ingest $CERT ingest.http.certificate
 ingest $PROCESS ingest.http.process
 ingest $NETWORK ingest.http.network
-sql -c "DROP SCHEMA bench CASCADE" 2>/dev/null
+sql -c "DROP SCHEMA bench"
 sql -c "VACUUM (ANALYZE)"
 
 $BIN/decode "$DIR/decode.ndjson" | awk '{ printf "{\"name\":\"decode.process\",\"ours\":%.1f,\"peer\":%.1f,\"peer_name\":\"jansson json_loadb\",\"ratio\":%.2f,\"unit\":\"MB/s\",\"note\":\"strict decode into columns; jansson makes its tree only\"}\n", $1, $2, $1 / $2 }'

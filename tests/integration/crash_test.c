@@ -143,8 +143,8 @@ static void check_all_stored_once(const char *device) {
         for (unsigned number = 0; number < BODIES; number++) {
             BUF_AUTO body = BUF(CAP);
             build_body(&body, device, sender, number);
-            ANSWER_AUTO again = server_expect(&server_fixture, 200, &(struct send){.path = "/v1/events", .body = body.ptr,
-                                                                                  .length = body.len});
+            ANSWER_AUTO again = server_expect(
+                &server_fixture, 200, &(struct send){.path = "/v1/events", .body = body.ptr, .length = body.len});
             assert_int_equal(answer_int(&again, "duplicate"), RECORDS);
             assert_int_equal(answer_int(&again, "stored"), 0);
         }
@@ -188,8 +188,8 @@ static void a_stop_under_load_exits_0_and_loses_nothing(void **state) {
 
 static void runs_cut_by_a_kill_do_not_stay_running(void **state) {
     (void)state;
-    ANSWER_AUTO run = server_send(&server_fixture, &(struct send){.path = "/v1/runs", .headers = {"Prefer: wait=0"},
-                                                                  .body = "{\"all\":true}"});
+    ANSWER_AUTO run = server_send(
+        &server_fixture, &(struct send){.path = "/v1/runs", .headers = {"Prefer: wait=0"}, .body = "{\"all\":true}"});
     assert_true(run.status == 201 || run.status == 202);
     char path[256];
     assert_true(answer_header(&run, "Location", path, sizeof path));

@@ -17,12 +17,14 @@ enum { CAP = 64 << 20 };
 #define CERTIFICATE "AdvancedHunting-DeviceFileCertificateInfo"
 
 /* One property set; tests use device ids of their own, so that they don't see each other's rows. */
-static void add_properties(struct buf *out, const char *device, unsigned second, const char *report, const char *signer) {
-    buf_printf(out,
-               "{\"DeviceId\":\"%s\",\"DeviceName\":\"%s.example\",\"ReportId\":%s,\"SHA1\":\"%040u\",\"IsSigned\":true,"
-               "\"Signer\":\"%s\",\"CertificateSerialNumber\":\"0a\",\"CertificateCountersignatureTime\":null,"
-               "\"Timestamp\":\"2026-07-18T%02u:%02u:%02u.1234567Z\",\"MachineGroup\":\"main\"}",
-               device, device, report, second, signer, second / 3600 % 24, second / 60 % 60, second % 60);
+static void add_properties(struct buf *out, const char *device, unsigned second, const char *report,
+                           const char *signer) {
+    buf_printf(
+        out,
+        "{\"DeviceId\":\"%s\",\"DeviceName\":\"%s.example\",\"ReportId\":%s,\"SHA1\":\"%040u\",\"IsSigned\":true,"
+        "\"Signer\":\"%s\",\"CertificateSerialNumber\":\"0a\",\"CertificateCountersignatureTime\":null,"
+        "\"Timestamp\":\"2026-07-18T%02u:%02u:%02u.1234567Z\",\"MachineGroup\":\"main\"}",
+        device, device, report, second, signer, second / 3600 % 24, second / 60 % 60, second % 60);
 }
 
 static void add_record(struct buf *out, const char *device, unsigned second) {
@@ -76,9 +78,10 @@ static void an_envelope_of_streaming_records_is_stored(void **state) {
     buf_add_str(&body, STR("]}"));
     check_shape(buf_cstr(&body), 2);
     assert_int_equal(stored_of("envelope"), 2);
-    ANSWER_AUTO rows = server_query(&server_fixture, "DeviceFileCertificateInfo | where DeviceId == 'envelope' | sort by "
-                                                     "Timestamp asc | project Timestamp, ReportId, Signer, IsSigned, "
-                                                     "MachineGroup, DeviceName");
+    ANSWER_AUTO rows =
+        server_query(&server_fixture, "DeviceFileCertificateInfo | where DeviceId == 'envelope' | sort by "
+                                      "Timestamp asc | project Timestamp, ReportId, Signer, IsSigned, "
+                                      "MachineGroup, DeviceName");
     assert_string_equal(answer_text(&rows, "rows.0.0"), "2026-07-18T00:00:01.1234567Z");
     assert_int_equal(answer_int(&rows, "rows.0.1"), 2);
     assert_string_equal(answer_text(&rows, "rows.1.2"), "Example Corp");
@@ -139,8 +142,9 @@ static void flat_rows_name_their_table_by_type_or_path(void **state) {
     check_shape(typed, 1);
     check_shape_at("/v1/events/DeviceProcessEvents", NULL, untyped, 0, 1);
     check_shape(mixed, 2);
-    ANSWER_AUTO rows = server_query(&server_fixture, "DeviceProcessEvents | where DeviceId == 'flat' | sort by Timestamp "
-                                                     "asc | project Timestamp, ReportId, FileName");
+    ANSWER_AUTO rows =
+        server_query(&server_fixture, "DeviceProcessEvents | where DeviceId == 'flat' | sort by Timestamp "
+                                      "asc | project Timestamp, ReportId, FileName");
     assert_int_equal(json_array_size(answer_at(&rows, "rows")), 4);
     assert_string_equal(answer_text(&rows, "rows.1.0"), "2026-07-18T02:00:00.0000000Z");
     assert_int_equal(answer_int(&rows, "rows.0.1"), 7);
@@ -164,10 +168,9 @@ static void saved_query_answers_are_read_in_both_spellings(void **state) {
 
 static void csv_exports_are_read_with_their_dates(void **state) {
     (void)state;
-    static const char csv[] =
-        "\xef\xbb\xbf\"Timestamp [UTC]\",DeviceId,DeviceName,ReportId,Signer\r\n"
-        "\"10/25/2023, 9:43:21.990 AM\",csv,csv.example,11,\"He said \"\"hi\"\", twice\"\r\n"
-        "\"10/25/2023, 12:00:00.000 PM\",csv,csv.example,12,\"two\r\nlines\"\r\n";
+    static const char csv[] = "\xef\xbb\xbf\"Timestamp [UTC]\",DeviceId,DeviceName,ReportId,Signer\r\n"
+                              "\"10/25/2023, 9:43:21.990 AM\",csv,csv.example,11,\"He said \"\"hi\"\", twice\"\r\n"
+                              "\"10/25/2023, 12:00:00.000 PM\",csv,csv.example,12,\"two\r\nlines\"\r\n";
     check_shape_at("/v1/events/DeviceFileCertificateInfo", "Content-Type: text/csv", csv, 0, 2);
     ANSWER_AUTO rows = server_query(&server_fixture, "DeviceFileCertificateInfo | where DeviceId == 'csv' | sort by "
                                                      "ReportId asc | project Timestamp, Signer");
@@ -180,21 +183,23 @@ static void csv_in_local_time_needs_the_offset(void **state) {
     (void)state;
     static const char csv[] = "\"Timestamp [Local Time]\",DeviceId,ReportId\r\n"
                               "\"10/25/2023, 1:00:00.000 AM\",localcsv,1\r\n";
-    struct send send = {.path = "/v1/events/DeviceFileCertificateInfo", .headers = {"Content-Type: text/csv"}, .body = csv};
+    struct send send = {
+        .path = "/v1/events/DeviceFileCertificateInfo", .headers = {"Content-Type: text/csv"}, .body = csv};
     ANSWER_AUTO refused = server_send(&server_fixture, &send);
     assert_true(refused.status == 422 || (refused.status == 200 && answer_int(&refused, "rejected") == 1));
     assert_int_equal(stored_of("localcsv"), 0);
     send.path = "/v1/events/DeviceFileCertificateInfo?tz=%2B02:00";
     ANSWER_AUTO taken = server_expect(&server_fixture, 200, &send);
     check_counts(&taken, 1, 1, 0, 0, 0);
-    ANSWER_AUTO rows = server_query(&server_fixture,
-                                    "DeviceFileCertificateInfo | where DeviceId == 'localcsv' | project Timestamp");
+    ANSWER_AUTO rows =
+        server_query(&server_fixture, "DeviceFileCertificateInfo | where DeviceId == 'localcsv' | project Timestamp");
     assert_string_equal(answer_text(&rows, "rows.0.0"), "2023-10-24T23:00:00.0000000Z");
 }
 
 static void shippers_wrappers_are_taken_off(void **state) {
     (void)state;
-    static const char *const before[] = {"{\"@timestamp\":\"x\",\"event\":", "{\"value\":", "{\"body\":", "{\"tags\":[],\"message\":"};
+    static const char *const before[] = {
+        "{\"@timestamp\":\"x\",\"event\":", "{\"value\":", "{\"body\":", "{\"tags\":[],\"message\":"};
     for (unsigned i = 0; i < 4; i++) {
         BUF_AUTO body = BUF(CAP), record = BUF(CAP);
         add_record(&record, "wrapped", i);
@@ -217,8 +222,9 @@ static void shippers_wrappers_are_taken_off(void **state) {
 static void tables_that_are_not_kept_are_ignored_not_rejected(void **state) {
     (void)state;
     BUF_AUTO body = BUF(CAP);
-    buf_add_str(&body, STR("{\"records\":[{\"time\":\"2026-07-18T00:00:00Z\",\"category\":\"AdvancedHunting-EmailEvents\","
-                           "\"properties\":{\"Timestamp\":\"2026-07-18T00:00:00Z\"}},"));
+    buf_add_str(&body,
+                STR("{\"records\":[{\"time\":\"2026-07-18T00:00:00Z\",\"category\":\"AdvancedHunting-EmailEvents\","
+                    "\"properties\":{\"Timestamp\":\"2026-07-18T00:00:00Z\"}},"));
     add_record(&body, "ignored", 1);
     buf_add_str(&body, STR("]}"));
     ANSWER_AUTO answer = post_to("/v1/events", NULL, buf_cstr(&body), 0);
@@ -233,11 +239,14 @@ static void gzip_zstd_and_chunked_bodies_are_the_same_events(void **state) {
         buf_add_char(&body, '\n');
     }
     unsigned char *gzip = malloc(body.len + 1024);
-    z_stream stream = {.next_in = (unsigned char *)body.ptr, .avail_in = (unsigned)body.len, .next_out = gzip,
+    z_stream stream = {.next_in = (unsigned char *)body.ptr,
+                       .avail_in = (unsigned)body.len,
+                       .next_out = gzip,
                        .avail_out = (unsigned)body.len + 1024};
     assert_int_equal(deflateInit2(&stream, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
     assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
-    struct send send = {.path = "/v1/events", .headers = {"Content-Encoding: gzip"}, .body = gzip, .length = stream.total_out};
+    struct send send = {
+        .path = "/v1/events", .headers = {"Content-Encoding: gzip"}, .body = gzip, .length = stream.total_out};
     ANSWER_AUTO first = server_expect(&server_fixture, 200, &send);
     deflateEnd(&stream);
     check_counts(&first, 500, 500, 0, 0, 0);
@@ -259,8 +268,10 @@ static void the_same_event_by_another_route_is_a_duplicate(void **state) {
     (void)state;
     static const char stream[] =
         "{\"time\":\"2026-07-18T00:00:09Z\",\"category\":\"AdvancedHunting-DeviceProcessEvents\",\"properties\":{"
-        "\"Timestamp\":\"2026-07-18T07:00:00.5Z\",\"DeviceId\":\"route\",\"DeviceName\":\"r\",\"ReportId\":5,\"FileName\":"
-        "\"a.exe\",\"AccountUpn\":\"\",\"ProcessVersionInfoCompanyName\":\"\",\"AdditionalFields\":null,\"ProcessId\":4,"
+        "\"Timestamp\":\"2026-07-18T07:00:00.5Z\",\"DeviceId\":\"route\",\"DeviceName\":\"r\",\"ReportId\":5,"
+        "\"FileName\":"
+        "\"a.exe\",\"AccountUpn\":\"\",\"ProcessVersionInfoCompanyName\":\"\",\"AdditionalFields\":null,\"ProcessId\":"
+        "4,"
         "\"MachineGroup\":\"main\"}}";
     static const char api[] =
         "{\"Schema\":[],\"Results\":[{\"ReportId\":\"5\",\"Timestamp\":\"2026-07-18T07:00:00.5000000Z\",\"DeviceId\":"
@@ -297,8 +308,9 @@ static void unknown_columns_are_kept_and_readable(void **state) {
     static const char row[] = "{\"Timestamp\":\"2026-07-18T08:00:00Z\",\"DeviceId\":\"extra\",\"ReportId\":1,"
                               "\"BrandNewColumn\":\"kept\",\"IsSigned\":1}";
     check_shape_at("/v1/events/DeviceFileCertificateInfo", NULL, row, 0, 1);
-    ANSWER_AUTO rows = server_query(&server_fixture, "DeviceFileCertificateInfo | where DeviceId == 'extra' | extend X = "
-                                                     "tostring(AdditionalColumns.BrandNewColumn) | project X, IsSigned");
+    ANSWER_AUTO rows =
+        server_query(&server_fixture, "DeviceFileCertificateInfo | where DeviceId == 'extra' | extend X = "
+                                      "tostring(AdditionalColumns.BrandNewColumn) | project X, IsSigned");
     assert_string_equal(answer_text(&rows, "rows.0.0"), "kept");
     assert_true(json_is_true(answer_at(&rows, "rows.0.1")));
 }
@@ -409,7 +421,8 @@ static void bad_records_are_rejected_alone_with_index_and_code(void **state) {
 
 static void rejected_records_are_listed_and_can_be_tried_again(void **state) {
     (void)state;
-    static const char row[] = "{\"category\":\"" CERTIFICATE "\",\"properties\":{\"Timestamp\":\"letter\",\"DeviceId\":\"d\"}}";
+    static const char row[] =
+        "{\"category\":\"" CERTIFICATE "\",\"properties\":{\"Timestamp\":\"letter\",\"DeviceId\":\"d\"}}";
     ANSWER_AUTO answer = post_to("/v1/events", NULL, row, 0);
     check_counts(&answer, 1, 0, 0, 0, 1);
     const char *id = answer_text(&answer, "errors.0.dead_letter");
@@ -477,7 +490,8 @@ static void a_body_over_the_limit_is_refused(void **state) {
     assert_non_null(body);
     memset(body, ' ', length);
     check_problem(413, "too_large", &(struct send){.path = "/v1/events", .body = body, .length = length});
-    check_problem(413, "too_large", &(struct send){.path = "/v1/events", .body = body, .length = length, .chunked = true});
+    check_problem(413, "too_large",
+                  &(struct send){.path = "/v1/events", .body = body, .length = length, .chunked = true});
     free(body);
 }
 
@@ -496,7 +510,8 @@ static void request_ids_are_taken_and_given_back(void **state) {
 
 static void the_stream_route_answers_204(void **state) {
     (void)state;
-    static const char path[] = "/dataCollectionRules/dcr-1/streams/Custom-DeviceFileCertificateInfo_CL?api-version=2023-01-01";
+    static const char path[] =
+        "/dataCollectionRules/dcr-1/streams/Custom-DeviceFileCertificateInfo_CL?api-version=2023-01-01";
     BUF_AUTO body = BUF(CAP);
     buf_add_char(&body, '[');
     add_properties(&body, "stream", 1, "1", "A");
@@ -504,8 +519,8 @@ static void the_stream_route_answers_204(void **state) {
     ANSWER_AUTO answer = server_expect(&server_fixture, 204, &(struct send){.path = path, .body = buf_cstr(&body)});
     assert_int_equal(answer.length, 0);
     assert_int_equal(stored_of("stream"), 1);
-    ANSWER_AUTO none = server_expect(&server_fixture, 404,
-                                     &(struct send){.path = "/dataCollectionRules/d/streams/Custom-Other", .body = "[]"});
+    ANSWER_AUTO none = server_expect(
+        &server_fixture, 404, &(struct send){.path = "/dataCollectionRules/d/streams/Custom-Other", .body = "[]"});
     assert_string_equal(answer_text(&none, "code"), "not_found");
 }
 

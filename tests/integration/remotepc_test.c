@@ -42,12 +42,13 @@ static const struct {
 enum { ROWS = sizeof rows / sizeof *rows };
 
 static void add_row(struct buf *out, size_t i, const char *envelope) {
-    buf_printf(out,
-               "{\"time\":\"%s\",\"tenantId\":\"t\",\"operationName\":\"Publish\",\"category\":"
-               "\"AdvancedHunting-DeviceFileCertificateInfo\",\"properties\":{\"DeviceId\":\"%s\",\"DeviceName\":"
-               "\"%s.example\",\"ReportId\":%s,\"SHA1\":\"aa\",\"IsSigned\":true,\"Signer\":\"%s\",\"Timestamp\":\"%s\","
-               "\"MachineGroup\":\"Workstations\"}}\n",
-               envelope, rows[i].device, rows[i].device, rows[i].report, rows[i].signer, rows[i].time);
+    buf_printf(
+        out,
+        "{\"time\":\"%s\",\"tenantId\":\"t\",\"operationName\":\"Publish\",\"category\":"
+        "\"AdvancedHunting-DeviceFileCertificateInfo\",\"properties\":{\"DeviceId\":\"%s\",\"DeviceName\":"
+        "\"%s.example\",\"ReportId\":%s,\"SHA1\":\"aa\",\"IsSigned\":true,\"Signer\":\"%s\",\"Timestamp\":\"%s\","
+        "\"MachineGroup\":\"Workstations\"}}\n",
+        envelope, rows[i].device, rows[i].device, rows[i].report, rows[i].signer, rows[i].time);
 }
 
 static struct answer post_run(const char *body) {
@@ -64,7 +65,8 @@ static int setup(void **state) {
         add_row(&body, i, "2026-07-20T01:00:00Z");
     for (size_t i = 0; i < ROWS; i += 2)
         add_row(&body, i, "2026-07-20T02:00:00Z");
-    struct answer answer = server_send(&server_fixture, &(struct send){.path = "/v1/events", .body = body.ptr, .length = body.len});
+    struct answer answer =
+        server_send(&server_fixture, &(struct send){.path = "/v1/events", .body = body.ptr, .length = body.len});
     int code = answer.status == 200 && json_integer_value(json_at(answer.json, "stored")) == ROWS ? 0 : -1;
     if (code)
         fprintf(stderr, "events: %ld %s\n", answer.status, answer.body ? answer.body : "");
@@ -77,14 +79,13 @@ static int setup(void **state) {
 static const json_t *device_of(const struct answer *answer, const char *id) {
     size_t i;
     const json_t *device;
-    json_array_foreach(answer_at(answer, "devices"), i, device)
-        if (!strcmp(json_string_value(json_at(device, "device_id")), id))
-            return device;
+    json_array_foreach(answer_at(answer, "devices"), i,
+                       device) if (!strcmp(json_string_value(json_at(device, "device_id")), id)) return device;
     return NULL;
 }
 
-static void check_device(const struct answer *answer, const char *id, const char *first, const char *last, long long count,
-                         const char *reports) {
+static void check_device(const struct answer *answer, const char *id, const char *first, const char *last,
+                         long long count, const char *reports) {
     const json_t *device = device_of(answer, id);
     if (!device)
         fail_msg("%s is not found: %s", id, answer->body);
@@ -108,7 +109,8 @@ static void the_hunt_gives_exactly_the_devices_worked_out_by_hand(void **state) 
     check_device(&answer, "digit", "2026-07-16T02:11:09.1234567Z", "2026-07-16T02:11:09.1234568Z", 3,
                  "[\"45720\",\"639199803770463703\",\"639199803770463704\"]");
     check_device(&answer, "under", "2026-07-16T00:00:00.0000000Z", "2026-07-16T00:00:00.0000000Z", 1, "[\"7\"]");
-    check_device(&answer, "repeat", "2026-07-17T00:00:00.0000000Z", "2026-07-17T00:00:02.0000000Z", 3, "[\"19\",\"20\"]");
+    check_device(&answer, "repeat", "2026-07-17T00:00:00.0000000Z", "2026-07-17T00:00:02.0000000Z", 3,
+                 "[\"19\",\"20\"]");
 }
 
 static void the_result_says_what_it_is(void **state) {
@@ -134,10 +136,11 @@ static void the_result_says_what_it_is(void **state) {
 
 static void the_rows_are_as_kusto_gives_them(void **state) {
     (void)state;
-    static const char columns[] =
-        "[{\"name\":\"DeviceId\",\"type\":\"string\"},{\"name\":\"DeviceName\",\"type\":\"string\"},{\"name\":\"FirstSeen\","
-        "\"type\":\"datetime\"},{\"name\":\"LastSeen\",\"type\":\"datetime\"},{\"name\":\"Report\",\"type\":\"dynamic\"},"
-        "{\"name\":\"Count\",\"type\":\"long\"}]";
+    static const char columns[] = "[{\"name\":\"DeviceId\",\"type\":\"string\"},{\"name\":\"DeviceName\",\"type\":"
+                                  "\"string\"},{\"name\":\"FirstSeen\","
+                                  "\"type\":\"datetime\"},{\"name\":\"LastSeen\",\"type\":\"datetime\"},{\"name\":"
+                                  "\"Report\",\"type\":\"dynamic\"},"
+                                  "{\"name\":\"Count\",\"type\":\"long\"}]";
     ANSWER_AUTO answer = post_run(RUN_JULY);
     char *text = json_dumps(answer_at(&answer, "columns"), JSON_COMPACT);
     assert_string_equal(text, columns);
@@ -151,8 +154,8 @@ static void the_rows_are_as_kusto_gives_them(void **state) {
         assert_string_equal(json_string_value(json_array_get(row, 2)), "2026-07-16T02:11:09.1234567Z");
         size_t place;
         const json_t *report;
-        json_array_foreach(json_array_get(row, 4), place, report)
-            found += json_integer_value(report) == 639199803770463703LL;
+        json_array_foreach(json_array_get(row, 4), place, report) found +=
+            json_integer_value(report) == 639199803770463703LL;
         assert_int_equal(json_integer_value(json_array_get(row, 5)), 3);
     }
     assert_int_equal(found, 1);
@@ -173,18 +176,21 @@ static void an_asked_for_window_narrows_the_hunt(void **state) {
     ANSWER_AUTO answer = post_run("{\"hunts\":[\"remotepc-file-signature\"],\"from\":\"2026-07-17T00:00:01Z\",\"to\":"
                                   "\"2026-07-17T00:00:02Z\",\"as_of\":\"2026-07-20T00:00:00Z\"}");
     assert_int_equal(json_array_size(answer_at(&answer, "devices")), 1);
-    check_device(&answer, "repeat", "2026-07-17T00:00:01.0000000Z", "2026-07-17T00:00:02.0000000Z", 2, "[\"19\",\"20\"]");
+    check_device(&answer, "repeat", "2026-07-17T00:00:01.0000000Z", "2026-07-17T00:00:02.0000000Z", 2,
+                 "[\"19\",\"20\"]");
 }
 
 static void rows_that_come_late_are_in_the_next_run(void **state) {
     (void)state;
     static const char late[] =
-        "{\"category\":\"AdvancedHunting-DeviceFileCertificateInfo\",\"properties\":{\"DeviceId\":\"late\",\"DeviceName\":"
+        "{\"category\":\"AdvancedHunting-DeviceFileCertificateInfo\",\"properties\":{\"DeviceId\":\"late\","
+        "\"DeviceName\":"
         "\"late.example\",\"ReportId\":99,\"Signer\":\"IDrive, Inc.\",\"Timestamp\":\"2026-06-05T12:00:00Z\"}}";
     static const char run[] = "{\"hunts\":[\"remotepc-file-signature\"],\"as_of\":\"2026-06-06T00:00:00Z\"}";
     ANSWER_AUTO before = post_run(run);
     assert_int_equal(json_array_size(answer_at(&before, "devices")), 0);
     ANSWER_AUTO stored = server_expect(&server_fixture, 200, &(struct send){.path = "/v1/events", .body = late});
+    assert_int_equal(answer_int(&stored, "stored"), 1);
     ANSWER_AUTO after = post_run(run);
     check_device(&after, "late", "2026-06-05T12:00:00.0000000Z", "2026-06-05T12:00:00.0000000Z", 1, "[\"99\"]");
 }
@@ -206,6 +212,7 @@ static void an_unchanged_result_is_304_and_a_new_run_changes_the_tag(void **stat
     char tag[256] = "", header[300], cache[64] = "";
     ANSWER_AUTO run = post_run(RUN_JULY);
     ANSWER_AUTO answer = server_expect(&server_fixture, 200, &(struct send){.path = path});
+    assert_string_equal(answer_text(&answer, "run_id"), answer_text(&run, "run_id"));
     assert_true(answer_header(&answer, "ETag", tag, sizeof tag));
     assert_true(answer_header(&answer, "Cache-Control", cache, sizeof cache));
     assert_string_equal(cache, "no-cache");
@@ -214,6 +221,7 @@ static void an_unchanged_result_is_304_and_a_new_run_changes_the_tag(void **stat
     ANSWER_AUTO same = server_expect(&server_fixture, 304, &(struct send){.path = path, .headers = {header}});
     assert_int_equal(same.length, 0);
     ANSWER_AUTO other = post_run("{\"hunts\":[\"remotepc-file-signature\"],\"as_of\":\"2025-01-01T00:00:00Z\"}");
+    assert_int_equal(json_array_size(answer_at(&other, "devices")), 0);
     ANSWER_AUTO fresh = server_expect(&server_fixture, 200, &(struct send){.path = path, .headers = {header}});
     assert_int_equal(json_array_size(answer_at(&fresh, "devices")), 0);
 }
@@ -249,14 +257,12 @@ static void evidence_is_the_events_that_were_counted(void **state) {
     const json_t *events = answer_at(&evidence, "rows");
     size_t signer = SIZE_MAX, i;
     const json_t *column, *row;
-    json_array_foreach(answer_at(&evidence, "columns"), i, column)
-        if (!strcmp(json_string_value(json_at(column, "name")), "Signer"))
-            signer = i;
+    json_array_foreach(answer_at(&evidence, "columns"), i,
+                       column) if (!strcmp(json_string_value(json_at(column, "name")), "Signer")) signer = i;
     assert_true(signer != SIZE_MAX);
     assert_int_equal(json_array_size(events), 3);
     size_t big = 0;
-    json_array_foreach(events, i, row)
-        big += !strcmp(json_string_value(json_array_get(row, signer)), "IDRIVE INC");
+    json_array_foreach(events, i, row) big += !strcmp(json_string_value(json_array_get(row, signer)), "IDRIVE INC");
     assert_int_equal(big, 1);
 }
 

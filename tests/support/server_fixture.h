@@ -1,5 +1,6 @@
 /* For tests against the real binary: a server with a private PostgreSQL in a folder of its own under /tmp, and HTTP to
- * talk to it. $RMMHUNT_BINARY names the binary. Any failure fails the test that runs; nothing waits without a deadline. */
+ * talk to it. $RMMHUNT_BINARY names the binary. Any failure fails the test that runs; nothing waits without a deadline.
+ */
 #pragma once
 #include <jansson.h>
 #include <stdbool.h>
@@ -29,18 +30,18 @@ void server_kill(struct server *server);
 void server_remove(struct server *server);
 
 struct answer {
-    long status;     /* 0: no answer came */
-    char *headers;   /* as they came */
-    char *body;      /* NUL behind it */
+    long status;   /* 0: no answer came */
+    char *headers; /* as they came */
+    char *body;    /* NUL behind it */
     size_t length;
-    json_t *json;    /* NULL when the body isn't JSON */
+    json_t *json; /* NULL when the body isn't JSON */
 };
 
 struct send {
     const char *method, *path; /* method NULL: POST with a body, else GET */
     const char *headers[6];    /* "Name: value", NULL behind the last */
     const void *body;
-    size_t length;             /* 0 with a body: its strlen */
+    size_t length; /* 0 with a body: its strlen */
     bool chunked;
 };
 
