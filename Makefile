@@ -39,7 +39,7 @@ UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*_
 INTEGRATION := $(patsubst tests/integration/%.c,$(BUILD)/tests/integration/%,$(wildcard tests/integration/*_test.c))
 SUPPORT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 
-.PHONY: all help deps run check units integration kql-cases sanitize bench fuzz lint clean includes banned
+.PHONY: all help deps run check units integration sanitize bench fuzz lint clean includes banned
 all: $(BUILD)/rmmhunt ## build the service into build/rmmhunt
 
 help: ## this list

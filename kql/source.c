@@ -57,7 +57,7 @@ static bool base_bounds(struct kql *kql, struct scope *scope) {
 
 static bool base_open(struct kql *kql, const struct schema_table *table, struct scope *scope) {
     size_t n = table->column_count;
-    struct column *columns = take(kql, n + 3, sizeof *columns);
+    struct column *columns = take(kql, n + 4, sizeof *columns);
     if (!columns)
         return false;
     for (size_t i = 0; i < n; i++)
@@ -68,7 +68,9 @@ static bool base_open(struct kql *kql, const struct schema_table *table, struct 
     hidden_column(&columns[n + 1], n + 1, STR("AdditionalColumns"), KQL_DYNAMIC, STR("t.extra::jsonb"));
     struct str type = sql_text(kql, str_from(table->name));
     hidden_column(&columns[n + 2], n + 2, STR("Type"), KQL_STRING, type);
-    *scope = (struct scope){.table = table, .columns = columns, .column_count = n + 3, .order = -1, .main = kql->in_main};
+    hidden_column(&columns[n + 3], n + 3, STR("TenantId"), KQL_STRING,
+                  STR("(SELECT tenant.tenant_id FROM dict.host tenant WHERE tenant.id = t.host)"));
+    *scope = (struct scope){.table = table, .columns = columns, .column_count = n + 4, .order = -1, .main = kql->in_main};
     kql->tables |= UINT32_C(1) << schema_table_index(table);
     if (scope->main) {
         kql->window_from = kql->options->from;

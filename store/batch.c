@@ -134,6 +134,8 @@ static bool row_tuples(struct batch *batch, struct intern *intern, const unsigne
     for (uint8_t s = 0; s < table->slot_count; s++) {
         enum schema_dictionary_id id = table->slots[s].dictionary;
         const struct schema_dictionary *dictionary = schema_dictionary(id);
+        if (id == DICT_host && event->tenant.len) /* no column of Kusto's tables, and the last field of the tuple */
+            members[s][dictionary->field_count - 1] = (struct value){VALUE_TEXT, event->tenant, 0};
         struct waiting waiting = {(uint8_t)schema_table_index(table), s, row_place,
                                   identity_tuple(dictionary, members[s], key, &batch->scratch)};
         if (!intern_find(intern, id, &waiting.digest, &row->ids[s]) &&

@@ -178,14 +178,17 @@ static const struct schema_table *row_table(const struct csv *csv, size_t count,
 }
 
 static bool is_envelope_column(struct str name) {
-    return str_eq(name, STR("Type")) || str_eq(name, STR("TimeGenerated")) || str_eq(name, STR("TenantId")) ||
-           str_eq(name, STR("SourceSystem"));
+    return str_eq(name, STR("Type")) || str_eq(name, STR("TimeGenerated"));
 }
 
 static bool field_decode(struct csv *csv, struct event *event, size_t i, struct buf *extra, struct err *err) {
     int place = decode_column(event->table, csv->names[i]);
     if (place < 0 && str_eq(csv->names[i], STR("TimeGenerated")) && event->values[0].kind == VALUE_NULL)
         place = 0;
+    if (place < 0 && str_eq(csv->names[i], STR("TenantId"))) {
+        event->tenant = csv->fields[i];
+        return true;
+    }
     if (place < 0) {
         if (csv->fields[i].len && !is_envelope_column(csv->names[i])) {
             buf_add_char(extra, extra->len ? ',' : '{');

@@ -136,8 +136,7 @@ static int suffixed_column(const struct schema_table *table, struct str name) {
 
 /* Names of the envelope, which say nothing of the event. */
 static bool is_envelope(struct str name) {
-    static const char *const names[] = {"TimeGenerated", "Type", "@timestamp", "@version", "TenantId", "SourceSystem",
-                                        "Tenant", "_ResourceId", "_ItemId", "date", "host", "tags"};
+    static const char *const names[] = {"TimeGenerated", "Type", "@timestamp", "@version"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (str_eq(name, str_from(names[i])))
             return true;
@@ -164,6 +163,10 @@ static bool member_take(struct event *event, struct arena *arena, struct str nam
         return decode_value(&event->table->columns[0], value, arena, &event->values[0], err);
     if (is_envelope(name) || is_empty(value))
         return true;
+    if (str_eq(name, STR("TenantId")) && value->kind == SCAN_STRING) {
+        event->tenant = value->text;
+        return true;
+    }
     place = suffixed_column(event->table, name);
     if (place >= 0 && event->values[place].kind == VALUE_NULL)
         return decode_value(&event->table->columns[place], value, arena, &event->values[place], err);

@@ -13,5 +13,6 @@ struct value {
 struct event {
     const struct schema_table *table;
     struct value values[SCHEMA_MAX_COLUMNS]; /* by place in table->columns */
+    struct str tenant;                       /* the tenant that sent it, "" when unknown */
     struct str extra;                        /* JSON object with the columns we don't know; len 0: none */
 };

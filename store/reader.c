@@ -111,7 +111,7 @@ static bool value_span(struct reader *reader, struct frame *frame, struct str *s
 
 /* The members that tell a record's shape. */
 struct shape {
-    struct scan_value category, type, properties, records, results, schema, message, event, value, body, timestamp;
+    struct scan_value category, tenant, type, properties, records, results, schema, message, event, value, body, timestamp;
 };
 
 static struct scan_value *shape_member(struct shape *shape, struct str name) {
@@ -119,7 +119,7 @@ static struct scan_value *shape_member(struct shape *shape, struct str name) {
         struct str name;
         struct scan_value *value;
     } members[] = {
-        {STR("category"), &shape->category}, {STR("Type"), &shape->type},       {STR("properties"), &shape->properties},
+        {STR("category"), &shape->category}, {STR("tenantId"), &shape->tenant}, {STR("Type"), &shape->type},       {STR("properties"), &shape->properties},
         {STR("records"), &shape->records},   {STR("Results"), &shape->results}, {STR("results"), &shape->results},
         {STR("Schema"), &shape->schema},     {STR("schema"), &shape->schema},   {STR("message"), &shape->message},
         {STR("event"), &shape->event},       {STR("value"), &shape->value},     {STR("body"), &shape->body},
@@ -218,8 +218,11 @@ static enum step record_decode(struct reader *reader, const struct shape *shape,
     bool streaming = shape->properties.raw.ptr && shape->category.raw.ptr;
     struct str columns = streaming ? shape->properties.text : object;
     const struct schema_table *table = event->table;
-    if (event_decode(table, columns, reader->arena, event, err))
+    if (event_decode(table, columns, reader->arena, event, err)) {
+        if (streaming && shape->tenant.kind == SCAN_STRING && !event->tenant.len)
+            event->tenant = shape->tenant.text;
         return STEP_EVENT;
+    }
     event->table = table;
     return STEP_REJECTED;
 }

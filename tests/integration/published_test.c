@@ -136,9 +136,9 @@ static bool send_gzipped(const struct server *server, const struct buf *body, lo
     size_t length = stream.total_out;
     deflateEnd(&stream);
     ANSWER_AUTO answer = server_send(server, &(struct send){.path = "/v1/events",
-                                                                     .headers = {"Content-Encoding: gzip"},
-                                                                     .body = packed,
-                                                                     .length = ok ? length : 0});
+                                                            .headers = {"Content-Encoding: gzip"},
+                                                            .body = packed,
+                                                            .length = ok ? length : 0});
     free(packed);
     *stored += member_of(&answer, "stored");
     *duplicate += member_of(&answer, "duplicate");
@@ -289,13 +289,15 @@ static char *devices_text(const json_t *result) {
     return text;
 }
 
-static void the_same_run_again_gives_the_same_devices(void **state) {
-    (void)state;
-    ANSWER_AUTO again = server_expect(&server_fixture, 201,
-                                      &(struct send){.path = "/v1/runs",
-                                                     .headers = {"Prefer: wait=60"},
-                                                     .body = "{\"all\":true,\"as_of\":\"" AS_OF "\"}"});
-    const json_t *before = answer_at(&world.run, "hunts"), *after = answer_at(&again, "hunts");
+static struct answer run_all(const struct server *server) {
+    return server_expect(server, 201,
+                         &(struct send){.path = "/v1/runs",
+                                        .headers = {"Prefer: wait=60"},
+                                        .body = "{\"all\":true,\"as_of\":\"" AS_OF "\"}"});
+}
+
+static void check_same_devices(const struct answer *a, const struct answer *b) {
+    const json_t *before = answer_at(a, "hunts"), *after = answer_at(b, "hunts");
     assert_int_equal(json_array_size(before), json_array_size(after));
     for (size_t i = 0; i < json_array_size(before); i++) {
         char *first = devices_text(json_array_get(before, i)), *second = devices_text(json_array_get(after, i));
@@ -305,6 +307,26 @@ static void the_same_run_again_gives_the_same_devices(void **state) {
     }
 }
 
+static void the_same_run_again_gives_the_same_devices(void **state) {
+    (void)state;
+    ANSWER_AUTO again = run_all(&server_fixture);
+    check_same_devices(&world.run, &again);
+}
+
+static void the_same_records_in_order_and_in_one_go_give_the_same_devices(void **state) {
+    (void)state;
+    struct server other = {0};
+    long long stored = 0, duplicate = 0;
+    assert_true(server_start(&other));
+    bool sent = send_gzipped(&other, &world.records, &stored, &duplicate);
+    ANSWER_AUTO run = run_all(&other);
+    int code = server_stop(&other);
+    server_remove(&other);
+    assert_true(sent);
+    assert_int_equal(code, 0);
+    check_same_devices(&world.run, &run);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_ready_hunt_finds_what_the_oracle_finds),
@@ -312,6 +334,7 @@ int main(void) {
         cmocka_unit_test(the_remotepc_signature_hunt_finds_nothing_else),
         cmocka_unit_test(hunts_that_cannot_run_are_listed_as_broken_with_a_place),
         cmocka_unit_test(the_same_run_again_gives_the_same_devices),
+        cmocka_unit_test(the_same_records_in_order_and_in_one_go_give_the_same_devices),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
