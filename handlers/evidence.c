@@ -5,7 +5,7 @@
 #include "handlers/service.h"
 #include "hunts/runner.h"
 
-enum { READ_MS = 30000, ANSWER_CAP = 256 << 20 };
+enum { READ_MS = 30000, ANSWER_CAP = 256 << 20, MAX_EVENTS = 10000 };
 
 static bool source_read(struct request *request, struct kql_options *options, struct str *query, struct err *err) {
     long long number;
@@ -33,12 +33,10 @@ bool handle_evidence(struct request *request, struct reply *reply, struct err *e
     struct kql_options options = {.device = request_path_parameter(request, "id")};
     struct kql_program *program;
     struct str query = {0};
-    long long limit;
     BUF_AUTO out = BUF(ANSWER_CAP);
-    if (!request_number(request, "limit", 1, 1000, 1000, &limit, err) ||
-        !source_read(request, &options, &query, err))
+    if (!source_read(request, &options, &query, err))
         return false;
-    options.max_rows = (uint32_t)limit;
+    options.max_rows = MAX_EVENTS;
     buf_add_char(&out, '{');
     if (!query_run(request->service->db, request->arena, query, &options, mono_ms() + READ_MS, &out, &program, err))
         return false;

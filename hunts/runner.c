@@ -56,17 +56,18 @@ static bool snapshot_open(struct db_conn *conn, struct err *err) {
            db_exec(conn, "SET LOCAL statement_timeout = 120000", NULL, 0, statement_deadline(), NULL, err);
 }
 
-static bool program_run(struct db_conn *conn, const struct kql_program *program, int64_t deadline_ms,
-                        struct db_rows **rows, struct err *err) {
+/* max_rows: as compiled, so that one row more shows that there are too many. */
+static bool program_run(struct db_conn *conn, const struct kql_program *program, uint32_t max_rows,
+                        int64_t deadline_ms, struct db_rows **rows, struct err *err) {
     BUF_AUTO sql = BUF(8u << 20);
     buf_add_str(&sql, program->sql);
     if (!buf_cstr(&sql))
         return err_memory(err);
     *rows = db_query(conn, sql.ptr, program->params, program->param_count, deadline_ms, err);
-    if (*rows && db_count(*rows) > MAX_ROWS) {
+    if (*rows && db_count(*rows) > max_rows) {
         db_rows_free(*rows);
         *rows = NULL;
-        return err_set(err, ERR_LIMIT, "the query gives more than %d rows; summarize, or narrow it", MAX_ROWS);
+        return err_set(err, ERR_LIMIT, "the query gives more than %u rows; summarize, or narrow it", max_rows);
     }
     return *rows != NULL;
 }
@@ -113,7 +114,7 @@ static bool hunt_answer(struct run *run, struct arena *arena, const struct hunt 
                                      .version = version,
                                      .program = program,
                                      .run_id = run->work->run_id};
-    bool ok = program_run(run->reads, program, statement_deadline(), &rows, err) &&
+    bool ok = program_run(run->reads, program, MAX_ROWS, statement_deadline(), &rows, err) &&
               result_build(arena, &context, run->reads, rows, statement_deadline(), body, err);
     db_rows_free(rows);
     return ok;
@@ -444,7 +445,7 @@ bool query_run(struct db *db, struct arena *arena, struct str query, const struc
     struct db_rows *rows = NULL;
     *program = kql_compile(arena, query, options, err);
     struct db_conn *conn = *program ? db_take(db, deadline_ms, err) : NULL;
-    bool ok = conn && snapshot_open(conn, err) && program_run(conn, *program, deadline_ms, &rows, err);
+    bool ok = conn && snapshot_open(conn, err) && program_run(conn, *program, options->max_rows, deadline_ms, &rows, err);
     if (ok)
         result_add_rows(out, *program, rows);
     db_rows_free(rows);
