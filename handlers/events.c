@@ -137,6 +137,8 @@ static bool ingest_inflated(struct request *request, struct intake *intake, stru
     if (!budget_take(budget, held))
         return over_budget(request, err);
     bool done = inflate_body(encoding, request->body, &inflated, err);
+    if (!done && err->code == ERR_BAD_REQUEST)
+        err->code = ERR_UNPROCESSABLE; /* some senders try again for ever after 400 */
     if (done && inflated.len > held) {
         done = budget_take(budget, inflated.len - held) || over_budget(request, err);
         held = done ? inflated.len : held;

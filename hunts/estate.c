@@ -11,6 +11,7 @@ enum {
     MAX_PLANTS = 64,
     MAX_EVENTS = 16,
     KEPT = 64, /* records that may come again */
+    WINDOW_HOURS = 120, /* the published hunts look back five days */
     CERTIFICATE = 1,
     PROCESS = 8,
     NETWORK = 6, /* places in the schema's list of tables */
@@ -74,6 +75,12 @@ static const struct planted_tool tools[] = {
     {{"rpcsuite.exe", "C:\\ProgramData\\x_idrive_y", "x_idrive_y", "x_idrive_y", "x_idrive_y", "1.0", "x_idrive_y",
       "Sectigo Public Code Signing CA", "00d1c2d3e4f5061728394a5b6c7d8e9f", "x-idrive-y.example"},
      {"remotepc-file-signature", NULL, NULL}},
+    {{"HiDrive.exe", "C:\\Program Files\\STRATO\\HiDrive", "STRATO AG", "HiDrive", "STRATO HiDrive", "6.3.0",
+      "STRATO HiDrive", "Sectigo Public Code Signing CA", "00b1c2d3e4f5061728394a5b6c7d8e9f", "my.hidrive.com"},
+     {NULL, NULL, NULL}},
+    {{"xidrive.exe", "C:\\Tools\\xidrive", "xidrive", "xidrive tools", "xidrive", "1.0", "xidrive",
+      "Sectigo Public Code Signing CA", "00c1c2d3e4f5061728394a5b6c7d8e9f", "xidrive.example"},
+     {NULL, NULL, NULL}},
 };
 
 /* What is planted: the tool, on which device, by which signals, how many events a signal, from when. */
@@ -88,9 +95,12 @@ static const struct planting {
     {3, 58, 7, 3, 30, "ScreenConnect's client pointing at an instance nobody here owns"},
     {5, 77, 3, 3, 20, "NetSupport's client32.exe below ProgramData, the name that fake updates leave"},
     {4, 91, 7, 2, 72, "Atera's agent, registered to a free mail address"},
-    {2, 12, 7, 6, 110, "sanctioned: TeamViewer on the help desk"},
+    {2, 21, 7, 6, 110, "sanctioned: TeamViewer on the help desk"},
     {2, 13, 7, 6, 90, "sanctioned: TeamViewer on the help desk"},
     {1, 7, 4, 2, 10, "AnyDesk beside RemotePC on one device: two ways in"},
+    {7, 55, 1, 2, 26, "no RemotePC: STRATO HiDrive ends in idrive, within a word"},
+    {8, 56, 1, 2, 25, "no RemotePC: xidrive holds idrive, within a word"},
+    {0, 64, 7, 3, 240, "RemotePC was here, and went more than five days ago"},
 };
 enum { PLANTINGS = sizeof plantings / sizeof *plantings };
 
@@ -168,15 +178,19 @@ static void plant(struct estate *estate, unsigned place) {
     for (unsigned signal = 0; signal < 3; signal++)
         for (unsigned i = 0; planting->signals & 1u << signal && i < planting->count; i++) {
             struct planted_event *event = &estate->events[estate->event_count++];
-            int64_t step = (int64_t)planting->hours_before_end * TICKS_HOUR / (int64_t)(planting->count + 1);
+            /* Spread until the end; what went long ago stops a day before the window of the hunts. */
+            bool gone = planting->hours_before_end > WINDOW_HOURS;
+            int64_t hours = gone ? planting->hours_before_end - WINDOW_HOURS - 24 : planting->hours_before_end;
+            int64_t step = hours * TICKS_HOUR / (int64_t)(planting->count + 1);
             event->planting = place;
             event->table = tables[signal];
-            event->ts = estate->options.end - (int64_t)(planting->count - i) * step - signal * TICKS_MINUTE -
+            event->ts = estate->options.end - (gone ? (WINDOW_HOURS + 24) * TICKS_HOUR : 0) -
+                        (int64_t)(planting->count - i) * step - signal * TICKS_MINUTE -
                         (int64_t)(random_next(estate) % 9999999);
             event->report_id = place == 0 && signal == 0 && i == 1 ? INT64_C(639199803770463703)
                                                                    : (int64_t)(40000 + place * 1000 + signal * 100 + i);
             const char *slug = tools[planting->tool].slugs[signal];
-            if (slug)
+            if (slug && !gone)
                 plant_count_event(estate, planting, slug, event->ts, event->report_id);
         }
 }
@@ -188,7 +202,7 @@ static void rows_default(struct estate_options *options) {
 }
 
 struct estate *estate_new(const struct estate_options *options) {
-    struct estate *estate = calloc(1, sizeof *estate);
+    struct estate *estate = options->devices && options->days ? calloc(1, sizeof *estate) : NULL;
     bool any = false;
     if (!estate)
         return NULL;

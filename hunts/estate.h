@@ -8,7 +8,7 @@
 struct estate_options {
     uint64_t seed;
     unsigned devices;        /* 200 for the demo */
-    unsigned days;           /* 14 */
+    unsigned days;           /* 14; 0 of either: no estate, NULL */
     int64_t end;             /* ticks: the last event's day ends here */
     uint64_t rows[SCHEMA_TABLES]; /* records a table; all 0: a demo's mix for devices x days */
     double repeat_rate;      /* 0.05: that share arrives again, properties byte-identical, other envelope */

@@ -87,15 +87,19 @@ static bool add_account(struct buf *out, const char *name, const struct happenin
     return true;
 }
 
-static bool add_certificate(struct buf *out, const char *name, const struct software *program) {
-    if (!strcmp(name, "Signer"))
+static bool add_certificate(struct buf *out, const char *name, const struct software *program, unsigned variant) {
+    if (!strcmp(name, "Signer") && variant)
+        buf_printf(out, "\"%s %u\"", program->signer, variant);
+    else if (!strcmp(name, "Signer"))
         add_text(out, program->signer);
     else if (!strcmp(name, "Issuer"))
         add_text(out, program->issuer);
     else if (!strcmp(name, "SignerHash"))
-        add_hex(out, name_seed(program->signer, 1), 40);
+        add_hex(out, name_seed(program->signer, variant + 1), 40);
     else if (!strcmp(name, "IssuerHash"))
         add_hex(out, name_seed(program->issuer, 1), 40);
+    else if (!strcmp(name, "CertificateSerialNumber") && variant)
+        add_hex(out, name_seed(program->serial, variant), 32);
     else if (!strcmp(name, "CertificateSerialNumber"))
         add_text(out, program->serial);
     else if (!strcmp(name, "SignatureType"))
@@ -194,7 +198,7 @@ static void add_column(struct buf *out, const struct schema_column *column, cons
         return;
     }
     const char *rest = strncmp(name, "ProcessVersionInfo", 18) ? name : name + 7;
-    if (!add_certificate(out, rest, h->program) && !add_program(out, rest, h->program, h->variant) &&
+    if (!add_certificate(out, rest, h->program, h->variant) && !add_program(out, rest, h->program, h->variant) &&
         !add_account(out, rest, h))
         add_default(out, column, h->salt);
 }

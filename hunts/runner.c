@@ -56,6 +56,15 @@ static bool snapshot_open(struct db_conn *conn, struct err *err) {
            db_exec(conn, "SET LOCAL statement_timeout = 120000", NULL, 0, statement_deadline(), NULL, err);
 }
 
+/* A number out of range, a pattern that isn't one: the query's fault or its data's, not the server's. */
+static bool query_failed(struct err *err) {
+    char text[400];
+    if (err->code != ERR_INTERNAL || strncmp(err->sqlstate, "22", 2) != 0)
+        return false;
+    snprintf(text, sizeof text, "%.390s", err->text);
+    return err_set(err, ERR_BAD_QUERY, "a value in the query or its data can't be used, %s", text);
+}
+
 /* max_rows: as compiled, so that one row more shows that there are too many. */
 static bool program_run(struct db_conn *conn, const struct kql_program *program, uint32_t max_rows,
                         int64_t deadline_ms, struct db_rows **rows, struct err *err) {
@@ -64,12 +73,14 @@ static bool program_run(struct db_conn *conn, const struct kql_program *program,
     if (!buf_cstr(&sql))
         return err_memory(err);
     *rows = db_query(conn, sql.ptr, program->params, program->param_count, deadline_ms, err);
-    if (*rows && db_count(*rows) > max_rows) {
+    if (!*rows)
+        return query_failed(err);
+    if (db_count(*rows) > max_rows) {
         db_rows_free(*rows);
         *rows = NULL;
         return err_set(err, ERR_LIMIT, "the query gives more than %u rows; summarize, or narrow it", max_rows);
     }
-    return *rows != NULL;
+    return true;
 }
 
 static void etag_make(struct str body, char etag[35]) {
@@ -440,6 +451,15 @@ bool runner_cancel(struct runner *runner, int64_t run_id, struct err *err) {
     return true;
 }
 
+/* Arithmetic that has no result (SQLSTATE class 22) is the query's fault, not ours. */
+static bool query_fault(struct err *err) {
+    char why[sizeof err->text];
+    if (strncmp(err->sqlstate, "22", 2) != 0)
+        return false;
+    snprintf(why, sizeof why, "%s", err->text);
+    return err_set(err, ERR_BAD_QUERY, "the query has no result: %s", why);
+}
+
 bool query_run(struct db *db, struct arena *arena, struct str query, const struct kql_options *options,
                int64_t deadline_ms, struct buf *out, struct kql_program **program, struct err *err) {
     struct db_rows *rows = NULL;
@@ -452,5 +472,7 @@ bool query_run(struct db *db, struct arena *arena, struct str query, const struc
     if (conn)
         db_rollback(conn);
     db_give(conn);
-    return ok && (!out->failed || err_set(err, ERR_LIMIT, "the answer is over the size limit; narrow the query"));
+    if (!ok)
+        return query_fault(err);
+    return !out->failed || err_set(err, ERR_LIMIT, "the answer is over the size limit; narrow the query");
 }

@@ -1,6 +1,9 @@
 /* summarize and distinct: group keys by value, aggregates from the table. */
 #include "kql/internal.h"
 
+/* %9 of a template; see aggregates.def */
+enum { AGGREGATE_ARGUMENTS = 4, ORDER_ARGUMENT = 8 };
+
 static const struct aggregate {
     const char *name, *types, *result, *prefix, *template;
 } aggregates[] = {
@@ -71,13 +74,27 @@ static enum kql_type aggregate_type(const struct aggregate *row, const struct ex
     return at ? types[at - letters] : args[0].type;
 }
 
+/* The aggregate's SQL; where the template asks for it, its items keep the order that a sort before it gave the rows. */
+static struct str aggregate_sql(struct kql *kql, const struct scope *scope, const struct aggregate *row,
+                                const struct expr args[AGGREGATE_ARGUMENTS], struct expr *out) {
+    struct expr all[ORDER_ARGUMENT + 1] = {0};
+    memcpy(all, args, AGGREGATE_ARGUMENTS * sizeof *args);
+    all[ORDER_ARGUMENT].sql = STR("");
+    if (scope->order >= 0 && strstr(row->template, "%9")) {
+        const struct column *order = &scope->columns[scope->order];
+        all[ORDER_ARGUMENT].sql = sql_print(kql, " ORDER BY %.*s", STR_ARG(order->sql));
+        deps_add(&out->deps, &order->deps);
+    }
+    return sql_template(kql, row->template, all, ORDER_ARGUMENT + 1);
+}
+
 static bool aggregate_bind(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
-    struct expr args[4] = {0};
+    struct expr args[AGGREGATE_ARGUMENTS] = {0};
     if (node->kind != NODE_CALL || !aggregate_known(node->text))
         return kql_fail(kql, node->offset, node->kind == NODE_CALL ? node->text.len : node->length,
                         "%.*s isn't an aggregate that is supported here",
                         node->kind == NODE_CALL ? (int)node->text.len : 4, node->kind == NODE_CALL ? node->text.ptr : "this");
-    if (node->count > 4)
+    if (node->count > AGGREGATE_ARGUMENTS)
         return kql_fail(kql, node->offset, node->length, "too many arguments");
     for (size_t i = 0; i < node->count; i++)
         if (!bind_expression(kql, scope, node->args[i], &args[i]))
@@ -88,7 +105,7 @@ static bool aggregate_bind(struct kql *kql, struct scope *scope, const struct no
     *out = (struct expr){.type = aggregate_type(row, args), .low = -1, .high = -1};
     for (size_t i = 0; i < node->count; i++)
         expr_merge(out, &args[i]);
-    out->sql = sql_template(kql, row->template, args, node->count);
+    out->sql = aggregate_sql(kql, scope, row, args, out);
     bool text = out->type == KQL_STRING && row->result[0] == '1';
     if (text)
         out->sql = sql_print(kql, "coalesce(%.*s, '')", STR_ARG(out->sql));

@@ -200,6 +200,8 @@ static bool field_decode(struct csv *csv, struct event *event, size_t i, struct 
     }
     const struct schema_column *column = &event->table->columns[place];
     struct str text = csv->fields[i];
+    if (place == 0 && !text.len)
+        return true; /* TimeGenerated may have been there before an empty Timestamp */
     if (column->type == KQL_DATETIME && text.len)
         text = us_date(csv->arena, text, csv->local[i] ? csv->options->tz_utc_offset : "Z");
     return decode_text(column, text, &event->values[place], err);

@@ -157,6 +157,8 @@ static void extra_add(struct buf *extra, struct str name, struct str json) {
 static bool member_take(struct event *event, struct arena *arena, struct str name, const struct scan_value *value,
                         struct buf *extra, struct err *err) {
     int place = decode_column(event->table, name);
+    if (place == 0 && is_empty(value))
+        return true; /* TimeGenerated may have been there before an empty Timestamp */
     if (place >= 0)
         return decode_value(&event->table->columns[place], value, arena, &event->values[place], err);
     if (str_eq(name, STR("TimeGenerated")) && event->values[0].kind == VALUE_NULL)

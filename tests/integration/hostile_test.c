@@ -230,6 +230,19 @@ static void names_in_queries_reach_no_sql(void **state) {
     }
 }
 
+static void a_query_that_fails_on_its_values_is_told_so(void **state) {
+    (void)state;
+    static const char *const queries[] = {
+        "{\"query\":\"DeviceProcessEvents | summarize sum(ReportId + 9223372036854775800)\"}",
+        "{\"query\":\"DeviceProcessEvents | where FileName matches regex '(' | count\"}",
+    };
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+        ANSWER_AUTO answer =
+            server_expect(&server_fixture, 400, &(struct send){.path = "/v1/query", .body = queries[i]});
+        assert_string_equal(answer_text(&answer, "code"), "bad_query");
+    }
+}
+
 static void column_names_from_a_query_come_back_as_written(void **state) {
     (void)state;
     ANSWER_AUTO answer = server_query(&server_fixture, "print [\"a\\\"; DROP TABLE x; --\"] = 1, ['b\\'$1'] = 2");
@@ -277,6 +290,7 @@ int main(void) {
         cmocka_unit_test(lists_and_datatables_take_them_as_text),
         cmocka_unit_test(hunts_bind_their_text_and_find_it),
         cmocka_unit_test(names_in_queries_reach_no_sql),
+        cmocka_unit_test(a_query_that_fails_on_its_values_is_told_so),
         cmocka_unit_test(column_names_from_a_query_come_back_as_written),
         cmocka_unit_test(parameters_and_paths_are_text_too),
         cmocka_unit_test(csv_cells_that_a_spreadsheet_would_run_are_quoted),

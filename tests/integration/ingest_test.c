@@ -470,6 +470,10 @@ static void refusals_have_their_status_and_code(void **state) {
     check_problem(415, "unsupported_media",
                   &(struct send){.path = "/v1/events", .headers = {"Content-Encoding: br"}, .body = row});
     check_problem(422, "unprocessable", &(struct send){.path = "/v1/events", .body = "this is no record"});
+    check_problem(422, "unprocessable",
+                  &(struct send){.path = "/v1/events", .headers = {"Content-Encoding: gzip"}, .body = row});
+    check_problem(422, "unprocessable",
+                  &(struct send){.path = "/v1/events", .headers = {"Content-Encoding: zstd"}, .body = row});
     check_problem(400, "bad_parameter", &(struct send){.path = "/v1/events?colour=blue", .body = row});
     check_problem(404, "not_found", &(struct send){.path = "/v1/events/NoSuchTable", .body = row});
     check_problem(404, "not_found", &(struct send){.path = "/v1/nothing"});
