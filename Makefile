@@ -1,6 +1,8 @@
 # rmmhunt. `make help` lists the targets.
 MODE ?= release
 CC ?= gcc
+# Reference material that some tests read when it is at hand.
+RMMHUNT_REFERENCE ?= $(wildcard ../shared)
 BUILD := build/$(MODE)
 ifeq ($(MODE),release)
   BUILD := build
@@ -99,9 +101,9 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT_OBJECTS) $(LIB)
 .PHONY: tests
 tests: $(UNIT) $(INTEGRATION)
 units: $(UNIT)
-	@set -e; for t in $(UNIT); do echo "== $$t"; $$t; done
+	@set -e; for t in $(UNIT); do echo "== $$t"; RMMHUNT_REFERENCE="$(RMMHUNT_REFERENCE)" $$t; done
 integration: $(INTEGRATION) $(BUILD)/rmmhunt
-	@set -e; for t in $(INTEGRATION); do echo "== $$t"; RMMHUNT_BINARY=$(BUILD)/rmmhunt $$t; done
+	@set -e; for t in $(INTEGRATION); do echo "== $$t"; RMMHUNT_BINARY=$(BUILD)/rmmhunt RMMHUNT_REFERENCE="$(RMMHUNT_REFERENCE)" $$t; done
 sanitize: ## units and integration under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory MODE=asan units integration
 

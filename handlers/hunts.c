@@ -137,6 +137,21 @@ static bool hunt_save(struct request *request, const struct hunt *hunt, const st
     return ok;
 }
 
+/* A file without an id of its own takes the path's: a GUID, or a slug, whose hunt may be there already. */
+static bool identity_from_path(struct request *request, struct str id, struct hunt *hunt, struct err *err) {
+    if (memmem(request->body.ptr, request->body.len, hunt->id.ptr, hunt->id.len))
+        return true;
+    if (id.len == 36 && id.ptr[8] == '-' && id.ptr[13] == '-') {
+        hunt->id = id;
+        return true;
+    }
+    DB_ROWS_AUTO *rows = statement_run(request, "hunt_read", &id, 1, err);
+    if (rows && db_count(rows))
+        hunt->id = arena_copy(request->arena, db_text(rows, 0, 2));
+    hunt->slug = id;
+    return rows != NULL;
+}
+
 /* id: what the path says, or ptr NULL. */
 static bool hunt_take(struct request *request, struct reply *reply, struct str id, bool save, struct err *err) {
     struct hunt hunt;
@@ -146,13 +161,15 @@ static bool hunt_take(struct request *request, struct reply *reply, struct str i
     request->source = request->body;
     if (!hunt_load(request->arena, request->body, STR("request"), &hunt, err))
         return false;
+    if (id.ptr && !identity_from_path(request, id, &hunt, err))
+        return false;
     if (id.ptr && !str_eq_nocase(id, hunt.id) && !str_eq(id, hunt.slug))
         return err_set(err, ERR_CONFLICT, "the file's id is '%.*s', the path says '%.*s'", STR_ARG(hunt.id),
                        STR_ARG(id));
     hunt_check(request->arena, &hunt, &check);
     if (save && !hunt_save(request, &hunt, &check, &version, err))
         return false;
-    reply->status = save ? 201 : 200;
+    reply->status = version == 1 ? 201 : 200;
     add_verdict(&out, &hunt, &check, version);
     return !out.failed ? json_reply(request, reply, buf_str(&out), err) : err_memory(err);
 }

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
@@ -232,9 +233,17 @@ bool handle_hunt_results(struct request *request, struct reply *reply, struct er
         return err_set(err, ERR_NOT_FOUND,
                        "no finished result of a hunt '%.*s'; POST /v1/runs {\"hunts\":[\"%.*s\"]} makes one", STR_ARG(id),
                        STR_ARG(id));
-    struct str etag = arena_copy(request->arena, db_text(rows, 0, 0));
+    enum format format;
+    struct str stored = db_text(rows, 0, 0);
+    if (!format_choose(request, &format, err))
+        return false;
+    /* Each format's bytes have a tag of their own. */
+    struct str etag = format == FORMAT_JSON
+                          ? arena_copy(request->arena, stored)
+                          : arena_printf(request->arena, "%.*s-%d\"", (int)stored.len - 1, stored.ptr, (int)format);
     if (!etag.ptr)
         return err_memory(err);
+    reply_header(reply, "Vary", STR("Accept"));
     reply_header(reply, "ETag", etag);
     reply_header(reply, "Cache-Control", STR("no-cache"));
     if (known.len && (str_eq(known, STR("*")) || memmem(known.ptr, known.len, etag.ptr, etag.len))) {

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 
 void registry_add_error(struct buf *out, const struct err *err, struct str query) {
     char excerpt[512];
@@ -45,8 +46,9 @@ static void add_columns(struct buf *out, const struct kql_program *program) {
 }
 
 static bool save_hunt(struct db_conn *conn, const struct hunt *hunt, const char *origin,
-                      const struct hunt_check *check, int64_t deadline_ms, struct err *err) {
+                      const struct hunt_check *check, int64_t deadline_ms, bool *saved, struct err *err) {
     char level[16];
+    int64_t count = 0;
     snprintf(level, sizeof level, "%d", hunt->noise_level);
     struct str params[] = {hunt->id,          hunt->slug,   hunt->name,       hunt->tool,
                            hunt->signal,      hunt->tactics, hunt->techniques, hunt->noise,
@@ -56,7 +58,9 @@ static bool save_hunt(struct db_conn *conn, const struct hunt *hunt, const char 
     for (size_t i = 0; i < sizeof params / sizeof *params; i++)
         if (!params[i].ptr)
             params[i] = STR("");
-    if (db_exec(conn, db_statement("hunt_save"), params, sizeof params / sizeof *params, deadline_ms, NULL, err))
+    bool ok = db_exec(conn, db_statement("hunt_save"), params, sizeof params / sizeof *params, deadline_ms, &count, err);
+    *saved = count > 0;
+    if (ok)
         return true;
     if (strcmp(err->sqlstate, "23505") == 0)
         err_set(err, ERR_CONFLICT, "another hunt has the slug '%.*s'; rename this one", STR_ARG(hunt->slug));
@@ -92,11 +96,11 @@ static bool save_version(struct db_conn *conn, const struct hunt *hunt, const st
 
 bool registry_save(struct db_conn *conn, const struct hunt *hunt, const char *origin, const struct hunt_check *check,
                    int64_t deadline_ms, int *version, struct err *err) {
-    bool unknown;
+    bool unknown, saved;
     if (!db_begin(conn, "", deadline_ms, err))
         return false;
-    if (save_hunt(conn, hunt, origin, check, deadline_ms, err) &&
-        save_version(conn, hunt, check, deadline_ms, version, err))
+    if (save_hunt(conn, hunt, origin, check, deadline_ms, &saved, err) &&
+        (!saved || save_version(conn, hunt, check, deadline_ms, version, err)))
         return db_commit(conn, deadline_ms, &unknown, err);
     db_rollback(conn);
     return false;
@@ -112,7 +116,9 @@ static bool sync_tool(struct db_conn *conn, const struct tool *tool, int64_t dea
         hunt_check(arena, &tool->hunts[i], &check);
         bool ok = registry_save(conn, &tool->hunts[i], "catalogue", &check, deadline_ms, &version, err);
         arena_free(arena);
-        if (!ok)
+        if (!ok && err->code == ERR_CONFLICT)
+            log_err("catalogue.conflict", "", err); /* a user's hunt has the slug: it stays */
+        else if (!ok)
             return false;
     }
     return true;

@@ -73,6 +73,27 @@ void result_add_cell(struct buf *out, const struct db_rows *rows, size_t row, si
     }
 }
 
+static int compare_places(const void *a, const void *b, void *argument) {
+    const struct db_rows *rows = argument;
+    size_t x = *(const size_t *)a, y = *(const size_t *)b;
+    int order = 0;
+    for (size_t c = 0; !order && c < db_columns(rows); c++)
+        order = str_cmp(db_text(rows, x, c), db_text(rows, y, c));
+    return order;
+}
+
+/* The database gives rows in any order: unless the query sorts, they are put into one that is the same each time.
+ * NULL: as they are. Owned by the caller. */
+static size_t *rows_order(const struct kql_program *program, const struct db_rows *rows) {
+    size_t count = db_count(rows);
+    size_t *places = program->ordered || !count ? NULL : calloc(count, sizeof *places);
+    for (size_t r = 0; places && r < count; r++)
+        places[r] = r;
+    if (places)
+        qsort_r(places, count, sizeof *places, compare_places, (void *)(uintptr_t)rows);
+    return places;
+}
+
 void result_add_rows(struct buf *out, const struct kql_program *program, const struct db_rows *rows) {
     json_add_key(out, "columns");
     buf_add_char(out, '[');
@@ -85,15 +106,17 @@ void result_add_rows(struct buf *out, const struct kql_program *program, const s
     buf_add_char(out, ']');
     json_add_key(out, "rows");
     buf_add_char(out, '[');
+    size_t *order = rows_order(program, rows);
     for (size_t r = 0; r < db_count(rows); r++) {
         buf_add_str(out, r ? STR(",[") : STR("["));
         for (size_t c = 0; c < program->column_count; c++) {
             if (c)
                 buf_add_char(out, ',');
-            result_add_cell(out, rows, r, c, program->columns[c].type);
+            result_add_cell(out, rows, order ? order[r] : r, c, program->columns[c].type);
         }
         buf_add_char(out, ']');
     }
+    free(order);
     buf_add_char(out, ']');
 }
 

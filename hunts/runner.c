@@ -339,8 +339,10 @@ static bool run_insert(struct db_conn *conn, struct arena *arena, const struct r
         *run_id = db_int(rows, 0, 0);
         return true;
     }
-    DB_ROWS_AUTO *known = db_query(conn, db_statement("run_by_key"), &request->idempotency_key, 1,
-                                   statement_deadline(), err);
+    struct str keyed[] = {request->idempotency_key, params[0], params[2], params[3]};
+    DB_ROWS_AUTO *known = db_query(conn, db_statement("run_by_key"), keyed, 4, statement_deadline(), err);
+    if (known && db_count(known) && !str_eq(db_text(known, 0, 1), STR("t")))
+        return err_set(err, ERR_CONFLICT, "the Idempotency-Key was used for another request; take a new one");
     if (known && db_count(known))
         *run_id = db_int(known, 0, 0);
     return known && (db_count(known) || err_set(err, ERR_CONFLICT, "the idempotency key is being used; try again"));
@@ -451,15 +453,6 @@ bool runner_cancel(struct runner *runner, int64_t run_id, struct err *err) {
     return true;
 }
 
-/* Arithmetic that has no result (SQLSTATE class 22) is the query's fault, not ours. */
-static bool query_fault(struct err *err) {
-    char why[sizeof err->text];
-    if (strncmp(err->sqlstate, "22", 2) != 0)
-        return false;
-    snprintf(why, sizeof why, "%s", err->text);
-    return err_set(err, ERR_BAD_QUERY, "the query has no result: %s", why);
-}
-
 bool query_run(struct db *db, struct arena *arena, struct str query, const struct kql_options *options,
                int64_t deadline_ms, struct buf *out, struct kql_program **program, struct err *err) {
     struct db_rows *rows = NULL;
@@ -472,7 +465,5 @@ bool query_run(struct db *db, struct arena *arena, struct str query, const struc
     if (conn)
         db_rollback(conn);
     db_give(conn);
-    if (!ok)
-        return query_fault(err);
-    return !out->failed || err_set(err, ERR_LIMIT, "the answer is over the size limit; narrow the query");
+    return ok && (!out->failed || err_set(err, ERR_LIMIT, "the answer is over the size limit; narrow the query"));
 }

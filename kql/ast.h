@@ -28,6 +28,7 @@ struct node {
     size_t count;
     struct pipeline *table;
     bool ascending, nulls_given, nulls_first; /* NODE_ORDER */
+    bool sorted; /* a pattern of project-reorder with asc (then ascending) or desc behind it */
 };
 
 struct nodes {

@@ -16,6 +16,8 @@ void *take(struct kql *kql, size_t count, size_t size) {
 bool kql_fail(struct kql *kql, size_t offset, size_t length, const char *format, ...) {
     char text[400];
     va_list args;
+    if (kql->failed) /* what looks like a mistake may come of names and texts that got no memory */
+        return err_memory(kql->err);
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);

@@ -211,8 +211,9 @@ static bool bind_arguments(struct kql *kql, struct scope *scope, const struct no
 
 /* The name that Kusto gives a column made by this call. */
 static struct str call_name(const struct node *node, const struct expr *args) {
-    static const char *const keep[] = {"bin", "bin_at", "floor", "tostring", "tolong", "toint", "todouble", "todatetime", "startofday",
-                                       "startofweek", "startofmonth", "startofyear", "tobool", "toreal", "totimespan"};
+    static const char *const keep[] = {"bin", "bin_at", "floor", "tostring", "tolong", "toint", "todouble", "todatetime",
+                                       "startofday", "startofweek", "startofmonth", "startofyear", "tobool", "toreal",
+                                       "totimespan"};
     for (size_t i = 0; node->count && i < sizeof keep / sizeof *keep; i++)
         if (str_eq(node->text, str_from(keep[i])))
             return args[0].name;

@@ -65,12 +65,26 @@ static bool pattern_matches(struct str pattern, struct str name) {
     return p == pattern.len;
 }
 
+/* Columns that a pattern chose, by name. */
+static void places_sort(const struct scope *scope, size_t *places, size_t count, bool ascending) {
+    for (size_t i = 1; i < count; i++)
+        for (size_t k = i; k > 0; k--) {
+            int order = str_cmp(scope->columns[places[k - 1]].name, scope->columns[places[k]].name);
+            if (ascending ? order <= 0 : order >= 0)
+                break;
+            size_t place = places[k];
+            places[k] = places[k - 1];
+            places[k - 1] = place;
+        }
+}
+
 /* Marks the columns that the patterns name, in *place their order; false when a plain name is none of them. */
 static bool patterns_apply(struct kql *kql, const struct stage *stage, struct scope *scope, size_t *order, size_t *count) {
     bool taken[COLUMNS_MAX] = {false};
     for (size_t i = 0; i < stage->items.count; i++) {
         const struct node *node = stage->items.items[i];
         struct expr expr;
+        size_t before = *count;
         if (node->kind == NODE_NAME && !scope_find(scope, node->text) && !bind_name(kql, scope, node, &expr))
             return false;
         for (size_t c = 0; c < scope->column_count; c++) {
@@ -82,6 +96,8 @@ static bool patterns_apply(struct kql *kql, const struct stage *stage, struct sc
             taken[c] = true;
             order[(*count)++] = c;
         }
+        if (node->sorted)
+            places_sort(scope, order + before, *count - before, node->ascending);
     }
     return true;
 }

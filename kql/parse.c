@@ -105,8 +105,10 @@ static struct node *parse_pattern(struct parser *parser) {
     struct node *node = parse_node(parser, star ? NODE_STAR : NODE_NAME, first->offset);
     if (node)
         node->text = star ? (struct str){parser->text.ptr + first->offset, end - first->offset} : first->text;
-    if (node && !parse_word(parser, "asc"))
-        parse_word(parser, "desc");
+    if (node) {
+        node->ascending = parse_word(parser, "asc");
+        node->sorted = node->ascending || parse_word(parser, "desc");
+    }
     return node;
 }
 

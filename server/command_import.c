@@ -104,17 +104,29 @@ static int by_name(const FTSENT **a, const FTSENT **b) {
     return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-static bool import_path(struct import *import, char *path, struct err *err) {
+/* One file's fault is told and doesn't keep the others out. */
+static bool import_told(struct import *import, const char *path) {
+    struct err err = {0};
+    if (import_file(import, path, &err))
+        return true;
+    cli_progress_end();
+    fprintf(stderr, "rmmhunt import: %s: %s\n", path, err.text);
+    return false;
+}
+
+static bool import_path(struct import *import, char *path) {
     char *paths[] = {path, NULL};
     bool ok = true;
     if (strcmp(path, "-") == 0)
-        return import_file(import, path, err);
+        return import_told(import, path);
     FTS *walk = fts_open(paths, FTS_LOGICAL | FTS_NOCHDIR, by_name);
-    for (FTSENT *entry; ok && walk && (entry = fts_read(walk));) {
-        if (entry->fts_info == FTS_F)
-            ok = import_file(import, entry->fts_path, err);
-        else if (entry->fts_info == FTS_NS || entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR)
-            ok = err_set(err, ERR_NOT_FOUND, "%s: %s", entry->fts_path, strerror(entry->fts_errno));
+    for (FTSENT *entry; walk && (entry = fts_read(walk));) {
+        if (entry->fts_info == FTS_F) {
+            ok = import_told(import, entry->fts_path) && ok;
+        } else if (entry->fts_info == FTS_NS || entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR) {
+            fprintf(stderr, "rmmhunt import: %s: %s\n", entry->fts_path, strerror(entry->fts_errno));
+            ok = false;
+        }
     }
     if (walk)
         fts_close(walk);
@@ -133,12 +145,7 @@ static bool import_all(struct import *import, int argc, char **argv, struct err 
         } else if ((value = cli_option(argc, argv, &i, "--tz"))) {
             import->options.tz_utc_offset = value;
         } else {
-            struct err file_err = {0};
-            if (import_path(import, argv[i], &file_err))
-                continue;
-            cli_fail("import", &file_err, STR(""));
-            *err = file_err;
-            ok = false;
+            ok = import_path(import, argv[i]) && ok;
         }
     }
     return ok;
@@ -154,7 +161,7 @@ int command_import(int argc, char **argv) {
         return cli_fail("import", &err, STR(""));
     import.ingest = ingest_open(database.db, &err);
     bool ok = import.ingest && import_all(&import, argc, argv, &err);
-    int code = import.ingest ? 0 : cli_fail("import", &err, STR(""));
+    int code = !import.ingest || err.code != ERR_NONE ? cli_fail("import", &err, STR("")) : 0;
     ingest_close(import.ingest);
     database_close(&database);
     cli_progress_end();

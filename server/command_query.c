@@ -1,6 +1,7 @@
 /* rmmhunt query and explain: ad-hoc KQL, and what it becomes. */
 
 #include "base/clock.h"
+#include "hunts/catalogue.h"
 #include "hunts/runner.h"
 #include "server/cli.h"
 #include "server/commands.h"
@@ -49,6 +50,21 @@ int command_query(int argc, char **argv) {
     return code;
 }
 
+/* A hunt of the catalogue by its slug or id, else the text itself as KQL. */
+static bool hunt_or_query(struct arena *arena, struct buf *text, struct err *err) {
+    struct catalogue catalogue;
+    if (!arena)
+        return err_memory(err);
+    if (!catalogue_load(arena, &catalogue, err))
+        return false;
+    const struct hunt *hunt = catalogue_hunt_find(&catalogue, str_trim(buf_str(text)));
+    if (hunt) {
+        text->len = 0;
+        buf_add_str(text, hunt->query);
+    }
+    return true;
+}
+
 static void print_program(const struct kql_program *program) {
     print_warnings(program);
     printf("%.*s\n\n", STR_ARG(program->sql));
@@ -71,7 +87,8 @@ int command_explain(int argc, char **argv) {
     if (!query_read(argc, argv, &query, &options.strict, &err))
         return cli_fail("explain", &err, STR(""));
     struct arena *arena = arena_new(ARENA);
-    struct kql_program *program = arena ? kql_compile(arena, buf_str(&query), &options, &err) : NULL;
+    bool ok = hunt_or_query(arena, &query, &err);
+    struct kql_program *program = ok ? kql_compile(arena, buf_str(&query), &options, &err) : NULL;
     if (program)
         print_program(program);
     int code = program ? 0 : cli_fail("explain", &err, buf_str(&query));

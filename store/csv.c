@@ -171,8 +171,8 @@ static const struct schema_table *row_table(const struct csv *csv, size_t count,
     for (size_t i = 0; i < count; i++)
         if (str_eq(csv->names[i], STR("Type")) && csv->fields[i].len) {
             const struct schema_table *table = schema_table_find(csv->fields[i]);
-            *ignored = !table;
-            return table;
+            *ignored = !table && !csv->options->table;
+            return table ? table : csv->options->table; /* as with JSON */
         }
     return csv->options->table;
 }

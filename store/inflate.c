@@ -3,7 +3,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-enum { STEP = 256 * 1024, RATIO = 100, RATIO_FROM = 1 << 20 };
+enum { STEP = 256 * 1024, RATIO = 1000, RATIO_FROM = 1 << 20 };
 
 static bool over(const struct buf *out, struct str body, struct err *err) {
     if (out->failed)
@@ -17,25 +17,34 @@ static bool broken(struct err *err, const char *what) {
     return err_set(err, ERR_BAD_REQUEST, "the body is not valid %s, or cut short", what);
 }
 
-/* Room for the next step: a whole one, or what is left under the cap. */
-static char *room(struct buf *out, size_t *size) {
+/* Room for the next step: a whole one, what is left under the cap, or at the cap one byte that must stay empty: the end
+ * of the data may still have to be read. */
+static char *room(struct buf *out, char *spare, size_t *size) {
     *size = out->cap - out->len < STEP ? out->cap - out->len : STEP;
-    if (!*size)
+    if (*size)
+        return buf_reserve(out, *size);
+    *size = 1;
+    return spare;
+}
+
+static void taken(struct buf *out, const char *at, const char *spare, size_t length) {
+    if (at != spare)
+        out->len += length;
+    else if (length)
         out->failed = true;
-    return *size ? buf_reserve(out, *size) : NULL;
 }
 
 static bool inflate_members(z_stream *stream, struct str body, struct buf *out, struct err *err) {
     int result = Z_OK;
     while (stream->avail_in || result != Z_STREAM_END) {
         size_t size;
-        char *at = room(out, &size);
+        char spare, *at = room(out, &spare, &size);
         if (!at)
             return over(out, body, err);
         stream->next_out = (Bytef *)at;
         stream->avail_out = (uInt)size;
         result = inflate(stream, Z_NO_FLUSH);
-        out->len += size - stream->avail_out;
+        taken(out, at, &spare, size - stream->avail_out);
         if ((result != Z_OK && result != Z_STREAM_END) || (result == Z_OK && !stream->avail_in && stream->avail_out))
             return broken(err, "gzip");
         if (!over(out, body, err))
@@ -60,14 +69,14 @@ static bool zstd_frames(ZSTD_DStream *stream, struct str body, struct buf *out, 
     size_t left = 1;
     while (in.pos < in.size || left) {
         size_t size, before = in.pos;
-        char *at = room(out, &size);
+        char spare, *at = room(out, &spare, &size);
         if (!at)
             return over(out, body, err);
         ZSTD_outBuffer piece = {at, size, 0};
         left = ZSTD_decompressStream(stream, &piece, &in);
         if (ZSTD_isError(left) || (left && !piece.pos && in.pos == before && in.pos == in.size))
             return broken(err, "zstd");
-        out->len += piece.pos;
+        taken(out, at, &spare, piece.pos);
         if (!over(out, body, err))
             return false;
     }

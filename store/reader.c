@@ -72,7 +72,7 @@ struct reader *reader_open(struct str body, const struct reader_options *options
 }
 
 static bool is_separator(char c) {
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == ',';
+    return c == ' ' || (c >= '\t' && c <= '\r') || c == ','; /* all that str_trim trims, so that no span is empty */
 }
 
 /* The end of the object or array at `start`, NULL when it doesn't end. A body with an opening bracket on each line would

@@ -1,6 +1,6 @@
-/* Any bytes as one record, judged beside jansson: what one takes for JSON the other must too. Deliberate differences: ours
- * keeps numbers as text (jansson refuses those over 64 bits or a double), stops at 64 levels, judges the columns, and refuses
- * a NUL byte anywhere (jansson skips one behind a number). */
+/* Any bytes as one record, judged beside jansson: what one takes for JSON the other must too. Deliberate differences:
+ * ours keeps numbers as text (jansson refuses those over 64 bits or a double), stops at 64 levels, judges the columns,
+ * and refuses a NUL byte anywhere (jansson skips one behind a number). */
 #include <stdint.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* Any bytes as a request body: read to the end, twice alike, and every event fit to be stored. The first two bytes choose
- * the path's table, the format and the time zone. */
+/* Any bytes as a request body: read to the end, twice alike, and every event fit to be stored. The first two bytes
+ * choose the path's table, the format and the time zone. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -38,7 +38,7 @@ static uint64_t read_all(struct str body, const struct reader_options *options) 
         enum verdict verdict = reader_next(reader, &event, &raw, &index, &err);
         if (verdict == VERDICT_END)
             break;
-        check(index == count && count <= body.len && (raw.len || options->format == READER_CSV));
+        check(index == count && count <= body.len);
         if (verdict == VERDICT_EVENT)
             check_event(&event);
         check((verdict == VERDICT_REJECTED) == (err.code != ERR_NONE));

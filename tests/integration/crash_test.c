@@ -206,8 +206,50 @@ static void runs_cut_by_a_kill_do_not_stay_running(void **state) {
     }
 }
 
+struct twin {
+    pthread_t thread;
+    const struct buf *body;
+    struct answer answer;
+};
+
+static void *twin_run(void *arg) {
+    struct twin *twin = arg;
+    twin->answer = server_send(
+        &server_fixture, &(struct send){.path = "/v1/events", .body = twin->body->ptr, .length = twin->body->len});
+    return NULL;
+}
+
+static void the_same_body_from_many_senders_at_once_is_stored_once(void **state) {
+    (void)state;
+    enum { TWINS = 8 };
+    for (unsigned round = 0; round < 5; round++) {
+        struct twin twins[TWINS];
+        long long stored = 0, duplicate = 0;
+        BUF_AUTO body = BUF(CAP);
+        build_body(&body, "twin", 0, round);
+        for (unsigned i = 0; i < TWINS; i++) {
+            twins[i] = (struct twin){.body = &body};
+            assert_int_equal(pthread_create(&twins[i].thread, NULL, twin_run, &twins[i]), 0);
+        }
+        for (unsigned i = 0; i < TWINS; i++)
+            pthread_join(twins[i].thread, NULL);
+        for (unsigned i = 0; i < TWINS; i++) {
+            assert_int_equal(twins[i].answer.status, 200);
+            stored += answer_int(&twins[i].answer, "stored");
+            duplicate += answer_int(&twins[i].answer, "duplicate");
+            answer_free(&twins[i].answer);
+        }
+        assert_int_equal(stored, RECORDS);
+        assert_int_equal(duplicate, (TWINS - 1) * RECORDS);
+    }
+    assert_int_equal(
+        server_query_int(&server_fixture, "DeviceProcessEvents | where DeviceId startswith 'twin' | count"),
+        5 * RECORDS);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_body_from_many_senders_at_once_is_stored_once),
         cmocka_unit_test(what_was_sent_around_a_kill_is_stored_once),
         cmocka_unit_test(a_stop_under_load_exits_0_and_loses_nothing),
         cmocka_unit_test(runs_cut_by_a_kill_do_not_stay_running),

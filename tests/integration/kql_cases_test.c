@@ -18,13 +18,13 @@
 #include "base/json.h"
 #include "tests/support/server_fixture.h"
 
-enum { STAGES = 12, PRINTED_STAGES = 3, QUERY_CAP = 1 << 20, WHY = 400, MANY = 500 };
+enum { STAGES = 12, PRINTED_STAGES = 3, QUERY_CAP = 1 << 20, WHY = 400, MANY = 5000, SLUG = 256 };
 
 /* How many cases of a stage must pass at least; raised whenever more do. A stage's index is its number. */
 static const struct {
     int rows, refused;
 } ratchet[STAGES] = {
-    [1] = {0, 0},
+    [1] = {73, 3}, [2] = {149, 7}, [3] = {108, 7}, [4] = {167, 11}, [5] = {29, 11}, [6] = {95, 1}, [7] = {0, 3}, [11] = {10, 18},
 };
 
 struct tally {
@@ -245,6 +245,13 @@ static struct answer case_post(const json_t *item) {
     return query_post(buf_cstr(&query), true);
 }
 
+/* The order of a set's items isn't defined unless it was sorted. */
+static bool arrays_are_sets(const json_t *item) {
+    const char *query = text_of(item, "query");
+    return json_is_true(json_object_get(json_object_get(item, "expected"), "unordered_arrays")) ||
+           (strstr(query, "make_set") && !strstr(query, "array_sort"));
+}
+
 static bool case_rows_match(const struct answer *answer, const json_t *item, struct why *why) {
     const json_t *expected = json_object_get(item, "expected"), *rows = json_object_get(expected, "rows");
     const json_t *got = json_object_get(answer->json, "rows"), *count = json_object_get(expected, "row_count");
@@ -253,8 +260,8 @@ static bool case_rows_match(const struct answer *answer, const json_t *item, str
         return false;
     if (json_is_integer(count) && json_array_size(got) != (size_t)json_integer_value(count))
         return because(why, "%zu rows, want %lld", json_array_size(got), json_integer_value(count));
-    return !json_is_array(rows) || rows_match(got, rows, !strcmp(text_of(item, "order"), "as-listed"),
-                                              json_is_true(json_object_get(expected, "unordered_arrays")), why);
+    return !json_is_array(rows) ||
+           rows_match(got, rows, !strcmp(text_of(item, "order"), "as-listed"), arrays_are_sets(item), why);
 }
 
 static void case_check(const json_t *item, struct tally tally[STAGES]) {
@@ -317,8 +324,12 @@ static void recorded_answers_are_given_as_often_as_before(void **state) {
 
 /* ---- columns of the published hunts */
 
+struct pages {
+    size_t hunts, failed;
+};
+
 static bool hunt_matches(const char *slug, const json_t *wanted, struct why *why) {
-    char path[256];
+    char path[SLUG + 64];
     snprintf(path, sizeof path, "/v1/hunts/%s", slug);
     ANSWER_AUTO hunt = server_expect(&server_fixture, 200, &(struct send){.path = path});
     const char *query = answer_text(&hunt, "query");
@@ -328,24 +339,40 @@ static bool hunt_matches(const char *slug, const json_t *wanted, struct why *why
     return answer.status == 400 || because(why, "%ld, want a refusal", answer.status);
 }
 
+/* A page of the list; the last slug into slug, false behind the last page. */
+static bool page_check(const json_t *table, char slug[SLUG], struct pages *pages) {
+    char path[SLUG + 64];
+    size_t i;
+    const json_t *hunt;
+    snprintf(path, sizeof path, "/v1/hunts?limit=50%s%s", *slug ? "&cursor=" : "", slug);
+    ANSWER_AUTO list = server_expect(&server_fixture, 200, &(struct send){.path = path});
+    json_array_foreach(answer_at(&list, "hunts"), i, hunt) {
+        const char *name = text_of(hunt, "slug");
+        const json_t *wanted = json_object_get(table, name);
+        struct why why = {""};
+        pages->hunts++;
+        if (wanted ? hunt_matches(name, wanted, &why) : because(&why, "it isn't in tests/kql/columns.json"))
+            continue;
+        print_error("%s: %s\n", name, why.text);
+        pages->failed++;
+    }
+    snprintf(slug, SLUG, "%s", text_of(list.json, "next"));
+    return *slug;
+}
+
+/* Every hunt of a new server comes from its catalogue. */
 static void published_hunts_have_the_columns_that_kusto_gives(void **state) {
     (void)state;
     json_error_t error;
     json_auto_t *table = json_load_file("tests/kql/columns.json", JSON_REJECT_DUPLICATES, &error);
     if (!table)
         fail_msg("tests/kql/columns.json:%d: %s", error.line, error.text);
-    size_t failed = 0;
-    const char *slug;
-    json_t *wanted;
-    assert_true(json_object_size(table) > 0);
-    json_object_foreach(table, slug, wanted) {
-        struct why why = {""};
-        if (hunt_matches(slug, wanted, &why))
-            continue;
-        print_error("%s: %s\n", slug, why.text);
-        failed++;
-    }
-    assert_int_equal(failed, 0);
+    char slug[SLUG] = "";
+    struct pages pages = {0};
+    while (page_check(table, slug, &pages))
+        assert_true(pages.hunts < MANY);
+    assert_int_equal(pages.failed, 0);
+    assert_int_equal(pages.hunts, json_object_size(table));
 }
 
 int main(void) {

@@ -36,119 +36,121 @@ static bool decode_with(struct arena *arena, const char *name, const char *json,
     return event_decode(process, object, arena, event, err);
 }
 
+static const struct {
+    const char *name, *json;
+    enum value_kind kind;
+    int64_t number;
+    const char *text;
+} readable[] = {
+    {"ReportId", "45720", VALUE_NUMBER, 45720, NULL},
+    {"ReportId", "639199803770463703", VALUE_NUMBER, INT64_C(639199803770463703), NULL},
+    {"ReportId", "\"639199803770463703\"", VALUE_NUMBER, INT64_C(639199803770463703), NULL},
+    {"ReportId", "9223372036854775807", VALUE_NUMBER, INT64_MAX, NULL},
+    {"ReportId", "-9223372036854775808", VALUE_NUMBER, INT64_MIN, NULL},
+    {"ReportId", "12.0", VALUE_NUMBER, 12, NULL},
+    {"ReportId", "-0", VALUE_NUMBER, 0, NULL},
+    {"ReportId", "null", VALUE_NULL, 0, NULL},
+    {"ReportId", "\"\"", VALUE_NULL, 0, NULL},
+    {"ReportId", NULL, VALUE_NULL, 0, NULL},
+    {"FileSize", "9007199254740993", VALUE_NUMBER, INT64_C(9007199254740993), NULL},
+    {"FileName", "\"a\\u00e9\\ud83d\\ude00\\n\\/\\\"\"", VALUE_TEXT, 0, "a\xC3\xA9\xF0\x9F\x98\x80\n/\""},
+    {"FileName", "\"\"", VALUE_NULL, 0, NULL},
+    {"FileName", "null", VALUE_NULL, 0, NULL},
+    {"FileName", NULL, VALUE_NULL, 0, NULL},
+    {"FileName", "7.50", VALUE_TEXT, 0, "7.50"},
+    {"FileName", "true", VALUE_TEXT, 0, "true"},
+    {"IsProcessRemoteSession", "true", VALUE_NUMBER, 1, NULL},
+    {"IsProcessRemoteSession", "false", VALUE_NUMBER, 0, NULL},
+    {"IsProcessRemoteSession", "1", VALUE_NUMBER, 1, NULL},
+    {"IsProcessRemoteSession", "0", VALUE_NUMBER, 0, NULL},
+    {"IsProcessRemoteSession", "\"true\"", VALUE_NUMBER, 1, NULL},
+    {"IsProcessRemoteSession", "\"False\"", VALUE_NUMBER, 0, NULL},
+    {"IsProcessRemoteSession", "\"1\"", VALUE_NUMBER, 1, NULL},
+    {"IsProcessRemoteSession", "null", VALUE_NULL, 0, NULL},
+    {"ProcessCreationTime", "\"1970-01-01T00:00:00Z\"", VALUE_NUMBER, TICKS_UNIX, NULL},
+    {"ProcessCreationTime", "\"1970-01-01T00:00:00.0000001Z\"", VALUE_NUMBER, TICKS_UNIX + 1, NULL},
+    {"ProcessCreationTime", "\"1970-01-01T02:00:00.5+02:00\"", VALUE_NUMBER, TICKS_UNIX + TICKS_SECOND / 2, NULL},
+    {"ProcessCreationTime", "null", VALUE_NULL, 0, NULL},
+    {"ProcessCreationTime", "\"\"", VALUE_NULL, 0, NULL},
+    {"ProcessCreationTime", "{}", VALUE_NULL, 0, NULL},
+    {"ProcessCreationTime", "{ }", VALUE_NULL, 0, NULL},
+    {"AdditionalFields", "\"{\\\"a\\\":1}\"", VALUE_TEXT, 0, "{\"a\":1}"},
+    {"AdditionalFields", "{ \"a\" : [ 1 , \" x \\\" \" ] }", VALUE_TEXT, 0, "{\"a\":[1,\" x \\\" \"]}"},
+    {"AdditionalFields", "[1, 2]", VALUE_TEXT, 0, "[1,2]"},
+    {"AdditionalFields", "null", VALUE_NULL, 0, NULL},
+};
+
 static void every_value_is_read_as_senders_write_it(void **state) {
-    static const struct {
-        const char *name, *json;
-        enum value_kind kind;
-        int64_t number;
-        const char *text;
-    } rows[] = {
-        {"ReportId", "45720", VALUE_NUMBER, 45720, NULL},
-        {"ReportId", "639199803770463703", VALUE_NUMBER, INT64_C(639199803770463703), NULL},
-        {"ReportId", "\"639199803770463703\"", VALUE_NUMBER, INT64_C(639199803770463703), NULL},
-        {"ReportId", "9223372036854775807", VALUE_NUMBER, INT64_MAX, NULL},
-        {"ReportId", "-9223372036854775808", VALUE_NUMBER, INT64_MIN, NULL},
-        {"ReportId", "12.0", VALUE_NUMBER, 12, NULL},
-        {"ReportId", "-0", VALUE_NUMBER, 0, NULL},
-        {"ReportId", "null", VALUE_NULL, 0, NULL},
-        {"ReportId", "\"\"", VALUE_NULL, 0, NULL},
-        {"ReportId", NULL, VALUE_NULL, 0, NULL},
-        {"FileSize", "9007199254740993", VALUE_NUMBER, INT64_C(9007199254740993), NULL},
-        {"FileName", "\"a\\u00e9\\ud83d\\ude00\\n\\/\\\"\"", VALUE_TEXT, 0, "a\xC3\xA9\xF0\x9F\x98\x80\n/\""},
-        {"FileName", "\"\"", VALUE_NULL, 0, NULL},
-        {"FileName", "null", VALUE_NULL, 0, NULL},
-        {"FileName", NULL, VALUE_NULL, 0, NULL},
-        {"FileName", "7.50", VALUE_TEXT, 0, "7.50"},
-        {"FileName", "true", VALUE_TEXT, 0, "true"},
-        {"IsProcessRemoteSession", "true", VALUE_NUMBER, 1, NULL},
-        {"IsProcessRemoteSession", "false", VALUE_NUMBER, 0, NULL},
-        {"IsProcessRemoteSession", "1", VALUE_NUMBER, 1, NULL},
-        {"IsProcessRemoteSession", "0", VALUE_NUMBER, 0, NULL},
-        {"IsProcessRemoteSession", "\"true\"", VALUE_NUMBER, 1, NULL},
-        {"IsProcessRemoteSession", "\"False\"", VALUE_NUMBER, 0, NULL},
-        {"IsProcessRemoteSession", "\"1\"", VALUE_NUMBER, 1, NULL},
-        {"IsProcessRemoteSession", "null", VALUE_NULL, 0, NULL},
-        {"ProcessCreationTime", "\"1970-01-01T00:00:00Z\"", VALUE_NUMBER, TICKS_UNIX, NULL},
-        {"ProcessCreationTime", "\"1970-01-01T00:00:00.0000001Z\"", VALUE_NUMBER, TICKS_UNIX + 1, NULL},
-        {"ProcessCreationTime", "\"1970-01-01T02:00:00.5+02:00\"", VALUE_NUMBER, TICKS_UNIX + TICKS_SECOND / 2, NULL},
-        {"ProcessCreationTime", "null", VALUE_NULL, 0, NULL},
-        {"ProcessCreationTime", "\"\"", VALUE_NULL, 0, NULL},
-        {"ProcessCreationTime", "{}", VALUE_NULL, 0, NULL},
-        {"ProcessCreationTime", "{ }", VALUE_NULL, 0, NULL},
-        {"AdditionalFields", "\"{\\\"a\\\":1}\"", VALUE_TEXT, 0, "{\"a\":1}"},
-        {"AdditionalFields", "{ \"a\" : [ 1 , \" x \\\" \" ] }", VALUE_TEXT, 0, "{\"a\":[1,\" x \\\" \"]}"},
-        {"AdditionalFields", "[1, 2]", VALUE_TEXT, 0, "[1,2]"},
-        {"AdditionalFields", "null", VALUE_NULL, 0, NULL},
-    };
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof readable / sizeof *readable; i++) {
         struct arena *arena = arena_new(1 << 20);
         struct event event;
         struct err err;
-        if (!decode_with(arena, rows[i].name, rows[i].json, &event, &err))
+        if (!decode_with(arena, readable[i].name, readable[i].json, &event, &err))
             fail_msg("row %zu: %s", i, err.text);
-        const struct value *value = value_of(&event, rows[i].name);
-        if (value->kind != rows[i].kind || (value->kind == VALUE_NUMBER && value->number != rows[i].number) ||
-            (value->kind == VALUE_TEXT && !str_eq(value->text, str_from(rows[i].text))))
-            fail_msg("row %zu: %s from %s", i, rows[i].name, rows[i].json ? rows[i].json : "nothing");
+        const struct value *value = value_of(&event, readable[i].name);
+        if (value->kind != readable[i].kind || (value->kind == VALUE_NUMBER && value->number != readable[i].number) ||
+            (value->kind == VALUE_TEXT && !str_eq(value->text, str_from(readable[i].text))))
+            fail_msg("row %zu: %s from %s", i, readable[i].name, readable[i].json ? readable[i].json : "nothing");
         assert_int_equal(event.extra.len, 0);
         arena_free(arena);
     }
 }
 
+static const struct {
+    const char *name, *json;
+    enum err_code code;
+} refused[] = {
+    {"ReportId", "1.5", ERR_BAD_REPORT_ID},
+    {"ReportId", "1e3", ERR_BAD_REPORT_ID},
+    {"ReportId", "9223372036854775808", ERR_BAD_REPORT_ID},
+    {"ReportId", "-9223372036854775809", ERR_BAD_REPORT_ID},
+    {"ReportId", "\"x\"", ERR_BAD_REPORT_ID},
+    {"ReportId", "\" 1\"", ERR_BAD_REPORT_ID},
+    {"ReportId", "true", ERR_BAD_REPORT_ID},
+    {"ReportId", "[]", ERR_BAD_REPORT_ID},
+    {"FileSize", "\"12 KB\"", ERR_BAD_VALUE},
+    {"FileSize", "18446744073709551616", ERR_BAD_VALUE},
+    {"FileSize", "{\"a\":1}", ERR_BAD_VALUE},
+    {"IsProcessRemoteSession", "2", ERR_BAD_VALUE},
+    {"IsProcessRemoteSession", "\"yes\"", ERR_BAD_VALUE},
+    {"ProcessCreationTime", "\"now\"", ERR_BAD_VALUE},
+    {"ProcessCreationTime", "\"infinity\"", ERR_BAD_VALUE},
+    {"ProcessCreationTime", "\"02/03/2024\"", ERR_BAD_VALUE},
+    {"ProcessCreationTime", "1784394150", ERR_BAD_VALUE},
+    {"ProcessCreationTime", "[]", ERR_BAD_VALUE},
+    {"Timestamp", "\"2026-02-30T00:00:00Z\"", ERR_BAD_TIMESTAMP},
+    {"Timestamp", "\"2026-07-18T17:00:30.12345678Z\"", ERR_BAD_TIMESTAMP},
+    {"Timestamp", "\"2026-07-18T17:00:30\"", ERR_BAD_TIMESTAMP},
+    {"DeviceId", "\"\"", ERR_BAD_DEVICE_ID},
+    {"DeviceId", "null", ERR_BAD_DEVICE_ID},
+    {"FileName", "\"\\u0000\"", ERR_BAD_JSON},
+    {"FileName", "\"\\ud83d\"", ERR_BAD_JSON},
+    {"FileName", "\"\\ude00\\ud83d\"", ERR_BAD_JSON},
+    {"FileName", "\"\\x41\"", ERR_BAD_JSON},
+    {"FileName", "\"a\tb\"", ERR_BAD_JSON},
+    {"FileName", "\"\xFF\"", ERR_BAD_UTF8},
+    {"FileName", "\"\xC0\x80\"", ERR_BAD_UTF8},
+    {"FileName", "\"\xED\xA0\x80\"", ERR_BAD_UTF8},
+    {"FileName", "01", ERR_BAD_JSON},
+    {"FileName", "NaN", ERR_BAD_JSON},
+    {"FileName", "'a'", ERR_BAD_JSON},
+    {"FileName", "", ERR_BAD_JSON},
+    {"FileName", "\"a\",", ERR_BAD_JSON},
+    {"FileName", "[1,]", ERR_BAD_JSON},
+    {"FileName", "{\"a\"}", ERR_BAD_JSON},
+    {"Unknown", "\"\xFF\"", ERR_BAD_UTF8},
+    {"Unknown", "{\"a\":\"\\u0000\"}", ERR_BAD_JSON},
+};
+
 static void a_value_that_does_not_fit_is_refused_with_its_code(void **state) {
-    static const struct {
-        const char *name, *json;
-        enum err_code code;
-    } rows[] = {
-        {"ReportId", "1.5", ERR_BAD_REPORT_ID},
-        {"ReportId", "1e3", ERR_BAD_REPORT_ID},
-        {"ReportId", "9223372036854775808", ERR_BAD_REPORT_ID},
-        {"ReportId", "-9223372036854775809", ERR_BAD_REPORT_ID},
-        {"ReportId", "\"x\"", ERR_BAD_REPORT_ID},
-        {"ReportId", "\" 1\"", ERR_BAD_REPORT_ID},
-        {"ReportId", "true", ERR_BAD_REPORT_ID},
-        {"ReportId", "[]", ERR_BAD_REPORT_ID},
-        {"FileSize", "\"12 KB\"", ERR_BAD_VALUE},
-        {"FileSize", "18446744073709551616", ERR_BAD_VALUE},
-        {"FileSize", "{\"a\":1}", ERR_BAD_VALUE},
-        {"IsProcessRemoteSession", "2", ERR_BAD_VALUE},
-        {"IsProcessRemoteSession", "\"yes\"", ERR_BAD_VALUE},
-        {"ProcessCreationTime", "\"now\"", ERR_BAD_VALUE},
-        {"ProcessCreationTime", "\"infinity\"", ERR_BAD_VALUE},
-        {"ProcessCreationTime", "\"02/03/2024\"", ERR_BAD_VALUE},
-        {"ProcessCreationTime", "1784394150", ERR_BAD_VALUE},
-        {"ProcessCreationTime", "[]", ERR_BAD_VALUE},
-        {"Timestamp", "\"2026-02-30T00:00:00Z\"", ERR_BAD_TIMESTAMP},
-        {"Timestamp", "\"2026-07-18T17:00:30.12345678Z\"", ERR_BAD_TIMESTAMP},
-        {"Timestamp", "\"2026-07-18T17:00:30\"", ERR_BAD_TIMESTAMP},
-        {"DeviceId", "\"\"", ERR_BAD_DEVICE_ID},
-        {"DeviceId", "null", ERR_BAD_DEVICE_ID},
-        {"FileName", "\"\\u0000\"", ERR_BAD_JSON},
-        {"FileName", "\"\\ud83d\"", ERR_BAD_JSON},
-        {"FileName", "\"\\ude00\\ud83d\"", ERR_BAD_JSON},
-        {"FileName", "\"\\x41\"", ERR_BAD_JSON},
-        {"FileName", "\"a\tb\"", ERR_BAD_JSON},
-        {"FileName", "\"\xFF\"", ERR_BAD_UTF8},
-        {"FileName", "\"\xC0\x80\"", ERR_BAD_UTF8},
-        {"FileName", "\"\xED\xA0\x80\"", ERR_BAD_UTF8},
-        {"FileName", "01", ERR_BAD_JSON},
-        {"FileName", "NaN", ERR_BAD_JSON},
-        {"FileName", "'a'", ERR_BAD_JSON},
-        {"FileName", "", ERR_BAD_JSON},
-        {"FileName", "\"a\",", ERR_BAD_JSON},
-        {"FileName", "[1,]", ERR_BAD_JSON},
-        {"FileName", "{\"a\"}", ERR_BAD_JSON},
-        {"Unknown", "\"\xFF\"", ERR_BAD_UTF8},
-        {"Unknown", "{\"a\":\"\\u0000\"}", ERR_BAD_JSON},
-    };
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         struct arena *arena = arena_new(1 << 20);
         struct event event;
         struct err err;
-        if (decode_with(arena, rows[i].name, rows[i].json, &event, &err) || err.code != rows[i].code)
-            fail_msg("row %zu: %s from %s gave %s", i, rows[i].name, rows[i].json, err_name(err.code));
+        if (decode_with(arena, refused[i].name, refused[i].json, &event, &err) || err.code != refused[i].code)
+            fail_msg("row %zu: %s from %s gave %s", i, refused[i].name, refused[i].json, err_name(err.code));
         arena_free(arena);
     }
 }
@@ -159,14 +161,16 @@ static void a_record_without_its_time_or_device_is_refused(void **state) {
     struct err err = {0};
     (void)state;
     static const char *const timeless[] = {"{\"DeviceId\":\"d\"}", "{\"DeviceId\":\"d\",\"Timestamp\":null}",
-                                           "{\"DeviceId\":\"d\",\"Timestamp\":\"\"}", "{\"DeviceId\":\"d\",\"Timestamp\":{}}"};
+                                           "{\"DeviceId\":\"d\",\"Timestamp\":\"\"}",
+                                           "{\"DeviceId\":\"d\",\"Timestamp\":{}}"};
     for (size_t i = 0; i < sizeof timeless / sizeof *timeless; i++) {
         assert_false(event_decode(process, str_from(timeless[i]), arena, &event, &err));
         assert_int_equal(err.code, ERR_BAD_TIMESTAMP);
     }
     assert_false(event_decode(process, STR("{\"Timestamp\":\"2026-07-18T17:00:30Z\"}"), arena, &event, &err));
     assert_int_equal(err.code, ERR_BAD_DEVICE_ID);
-    assert_true(event_decode(process, STR("{\"TimeGenerated\":\"2026-07-18T17:00:30Z\",\"DeviceId\":\"d\"}"), arena, &event, &err));
+    assert_true(event_decode(process, STR("{\"TimeGenerated\":\"2026-07-18T17:00:30Z\",\"DeviceId\":\"d\"}"), arena,
+                             &event, &err));
     assert_false(event_decode(process, STR("[]"), arena, &event, &err));
     assert_int_equal(err.code, ERR_BAD_RECORD);
     assert_false(event_decode(process, STR("{" ROW "} x"), arena, &event, &err));
@@ -199,11 +203,13 @@ static void unknown_columns_are_kept_as_json(void **state) {
     struct event event;
     struct err err = {0};
     (void)state;
-    assert_true(event_decode(process,
-                             STR("{" ROW ",\"New\" : { \"a\" : 1e400 },\"N\\\"2\":\"x\\u00e9\",\"Big\":18446744073709551616,"
-                                 "\"Empty\":\"\",\"Null\":null,\"Type\":\"x\",\"@version\":\"1\",\"ReportId_long\":7}"),
-                             arena, &event, &err));
-    assert_true(str_eq(event.extra, STR("{\"New\":{\"a\":1e400},\"N\\\"2\":\"x\\u00e9\",\"Big\":18446744073709551616}")));
+    assert_true(
+        event_decode(process,
+                     STR("{" ROW ",\"New\" : { \"a\" : 1e400 },\"N\\\"2\":\"x\\u00e9\",\"Big\":18446744073709551616,"
+                         "\"Empty\":\"\",\"Null\":null,\"Type\":\"x\",\"@version\":\"1\",\"ReportId_long\":7}"),
+                     arena, &event, &err));
+    assert_true(
+        str_eq(event.extra, STR("{\"New\":{\"a\":1e400},\"N\\\"2\":\"x\\u00e9\",\"Big\":18446744073709551616}")));
     assert_int_equal(value_of(&event, "ReportId")->number, 7);
     arena_free(arena);
 }
@@ -248,8 +254,9 @@ static void limits_of_depth_size_and_members_hold(void **state) {
 
 /* --- The same record decoded the slow way: a tree of jansson's, and rules written down anew. ---
  * Deliberate differences, left out of the comparison: numbers over 64 bits (jansson refuses the record, ours keeps them
- * as text), a member given twice (ours judges both), a NUL byte (jansson skips it behind a number), numbers with a fraction or exponent in integer columns (jansson
- * gives a double; ours must agree with it where it accepts). */
+ * as text), a member given twice (ours judges both), a NUL byte (jansson skips it behind a number),
+ * numbers with a fraction or exponent in integer columns (jansson gives a double; ours must agree with it where it
+ * accepts). */
 
 static bool slow_digits(const char *s, size_t from, size_t count, int *out) {
     *out = 0;
@@ -288,12 +295,16 @@ static bool slow_zone(const char *s, int64_t *ticks) {
 static bool slow_ticks(const char *s, int64_t *ticks) {
     struct tm tm = {0};
     if (strlen(s) < 20 || !slow_digits(s, 0, 4, &tm.tm_year) || !slow_digits(s, 5, 2, &tm.tm_mon) ||
-        !slow_digits(s, 8, 2, &tm.tm_mday) || !slow_digits(s, 11, 2, &tm.tm_hour) || !slow_digits(s, 14, 2, &tm.tm_min) ||
-        !slow_digits(s, 17, 2, &tm.tm_sec) || s[4] != '-' || s[7] != '-' || !strchr("Tt ", s[10]) || s[13] != ':' ||
-        s[16] != ':' || tm.tm_year < 1)
+        !slow_digits(s, 8, 2, &tm.tm_mday) || !slow_digits(s, 11, 2, &tm.tm_hour) ||
+        !slow_digits(s, 14, 2, &tm.tm_min) || !slow_digits(s, 17, 2, &tm.tm_sec) || s[4] != '-' || s[7] != '-' ||
+        !strchr("Tt ", s[10]) || s[13] != ':' || s[16] != ':' || tm.tm_year < 1)
         return false;
-    struct tm given = {.tm_year = tm.tm_year - 1900, .tm_mon = tm.tm_mon - 1, .tm_mday = tm.tm_mday, .tm_hour = tm.tm_hour,
-                       .tm_min = tm.tm_min, .tm_sec = tm.tm_sec};
+    struct tm given = {.tm_year = tm.tm_year - 1900,
+                       .tm_mon = tm.tm_mon - 1,
+                       .tm_mday = tm.tm_mday,
+                       .tm_hour = tm.tm_hour,
+                       .tm_min = tm.tm_min,
+                       .tm_sec = tm.tm_sec};
     struct tm normal = given;
     time_t seconds = timegm(&normal);
     if (normal.tm_mon != given.tm_mon || normal.tm_mday != given.tm_mday || normal.tm_hour != given.tm_hour ||
@@ -334,7 +345,8 @@ static enum slow slow_number(const struct schema_column *c, const json_t *member
         return slow_ticks(text, number) ? SLOW_YES : SLOW_NO;
     if (c->type == KQL_BOOL && (json_is_boolean(member) || json_is_string(member))) {
         *number = json_is_true(member) || !strcasecmp(text, "true") || !strcmp(text, "1");
-        return *number || json_is_false(member) || !strcasecmp(text, "false") || !strcmp(text, "0") ? SLOW_YES : SLOW_NO;
+        return *number || json_is_false(member) || !strcasecmp(text, "false") || !strcmp(text, "0") ? SLOW_YES
+                                                                                                    : SLOW_NO;
     }
     if (json_is_integer(member)) {
         *number = json_integer_value(member);
@@ -428,9 +440,35 @@ static size_t random_below(size_t limit) {
 
 /* One to three changes: a byte, a piece dropped or doubled, or a morsel that means something to JSON put in. */
 static void mutate(struct buf *body) {
-    static const char *const morsels[] = {"\"", "\\", "{", "}", "[", "]", ",", ":", "null", "true", "0", "-1", "1.0", "1.5",
-                                          "9223372036854775807", "\\u0000", "\\ud83d", "\\u00e9", "\xff", "\xC3\xA9", "{}",
-                                          "\"\"", "e5", " ", "\n", "\\n", "Z", "+02:00", "\"k\":[1,{\"a\":\"b\"}],"};
+    static const char *const morsels[] = {"\"",
+                                          "\\",
+                                          "{",
+                                          "}",
+                                          "[",
+                                          "]",
+                                          ",",
+                                          ":",
+                                          "null",
+                                          "true",
+                                          "0",
+                                          "-1",
+                                          "1.0",
+                                          "1.5",
+                                          "9223372036854775807",
+                                          "\\u0000",
+                                          "\\ud83d",
+                                          "\\u00e9",
+                                          "\xff",
+                                          "\xC3\xA9",
+                                          "{}",
+                                          "\"\"",
+                                          "e5",
+                                          " ",
+                                          "\n",
+                                          "\\n",
+                                          "Z",
+                                          "+02:00",
+                                          "\"k\":[1,{\"a\":\"b\"}],"};
     for (size_t round = 1 + random_below(3); round; round--) {
         size_t at = random_below(body->len), length = 1 + random_below(6);
         length = length > body->len - at ? body->len - at : length;
@@ -439,10 +477,10 @@ static void mutate(struct buf *body) {
         switch (random_below(4)) {
         case 0: body->ptr[at] = (char)random_below(256); continue;
         case 1: buf_add(&rest, body->ptr + at + length, body->len - at - length); break;
-        case 2: buf_add(&rest, body->ptr + at - (at < length ? at : length), body->len - at + (at < length ? at : length)); break;
-        default:
-            buf_add_str(&rest, morsel);
-            buf_add(&rest, body->ptr + at, body->len - at);
+        case 2:
+            buf_add(&rest, body->ptr + at - (at < length ? at : length), body->len - at + (at < length ? at : length));
+            break;
+        default: buf_add_str(&rest, morsel); buf_add(&rest, body->ptr + at, body->len - at);
         }
         body->len = at;
         buf_add_str(body, buf_str(&rest));
@@ -462,7 +500,8 @@ static void compare(struct str body, struct tally *tally) {
     struct err err = {0};
     json_error_t reason;
     bool ok = event_decode(process, body, arena, &event, &err);
-    json_t *tree = json_loadb(body.ptr, body.len, 0, &reason), *strict = json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES, NULL);
+    json_t *tree = json_loadb(body.ptr, body.len, 0, &reason),
+           *strict = json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES, NULL);
     if (tree)
         slow_decode(tree, &slow);
     bool nul = memchr(body.ptr, '\0', body.len) != NULL;
@@ -486,10 +525,14 @@ static void compare(struct str body, struct tally *tally) {
 
 static void mutated_records_are_judged_as_jansson_judges_them(void **state) {
     static const char record[] =
-        "{\"Timestamp\":\"2026-07-18T17:00:30.754549Z\",\"DeviceId\":\"d1\",\"DeviceName\":\"fin-lt-07.example\",\"FileSize\":9123,"
-        "\"FileName\":\"RemotePC.exe\",\"FolderPath\":\"C:\\\\Program Files\\\\RemotePC\",\"ProcessId\":\"4711\",\"IsProcessRemoteSession\":"
-        "true,\"ProcessCreationTime\":\"2026-07-18T19:00:30+02:00\",\"InitiatingProcessCreationTime\":{},\"ReportId\":45720,"
-        "\"AdditionalFields\":{\"a\":[1,2.5,\"\\u00e9\\ud83d\\ude00\"]},\"IsInitiatingProcessRemoteSession\":0,\"SHA1\":null,"
+        "{\"Timestamp\":\"2026-07-18T17:00:30.754549Z\",\"DeviceId\":\"d1\",\"DeviceName\":\"fin-lt-07.example\","
+        "\"FileSize\":9123,"
+        "\"FileName\":\"RemotePC.exe\",\"FolderPath\":\"C:\\\\Program "
+        "Files\\\\RemotePC\",\"ProcessId\":\"4711\",\"IsProcessRemoteSession\":"
+        "true,\"ProcessCreationTime\":\"2026-07-18T19:00:30+02:00\",\"InitiatingProcessCreationTime\":{},\"ReportId\":"
+        "45720,"
+        "\"AdditionalFields\":{\"a\":[1,2.5,\"\\u00e9\\ud83d\\ude00\"]},\"IsInitiatingProcessRemoteSession\":0,"
+        "\"SHA1\":null,"
         "\"ProcessUniqueId\":17,\"NewColumn\":{\"b\":[true,null,\"x\"]},\"ProcessCommandLine\":\"\\\"a\\\" \\/b\\t\"}";
     struct tally tally = {0};
     BUF_AUTO body = BUF(1 << 20);

@@ -193,6 +193,24 @@ static void the_cap_holds_for_every_encoding(void **state) {
     assert_true(out.len <= 4096);
 }
 
+static void a_body_of_exactly_the_cap_passes(void **state) {
+    BUF_AUTO body = BUF(1 << 20);
+    (void)state;
+    for (size_t cap = 19; cap <= 21; cap++) {
+        BUF_AUTO out = BUF(cap);
+        enum err_code wanted = cap < hello.len ? ERR_TOO_LARGE : ERR_NONE;
+        assert_int_equal(inflated("", hello, &out), wanted);
+        body.len = 0;
+        add_gzip(&body, hello);
+        assert_int_equal(inflated("gzip", buf_str(&body), &out), wanted);
+        body.len = 0;
+        add_zstd(&body, hello);
+        assert_int_equal(inflated("zstd", buf_str(&body), &out), wanted);
+        if (wanted == ERR_NONE)
+            assert_true(str_eq(buf_str(&out), hello));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bodies_without_an_encoding_pass_through),
@@ -205,6 +223,7 @@ int main(void) {
         cmocka_unit_test(unknown_encodings_are_unsupported),
         cmocka_unit_test(a_bomb_is_refused_before_it_takes_memory),
         cmocka_unit_test(the_cap_holds_for_every_encoding),
+        cmocka_unit_test(a_body_of_exactly_the_cap_passes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

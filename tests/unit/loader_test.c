@@ -250,7 +250,7 @@ static void published_file_check(const char *folder, const char *name) {
 static void the_published_collection_is_read_when_it_is_at_hand(void **state) {
     (void)state;
     const char *reference = getenv("RMMHUNT_REFERENCE");
-    if (!reference) return;
+    if (!reference || !*reference) return;
     struct arena *arena = arena_make();
     struct str folder = arena_printf(arena, "%s/data/hunts", reference);
     DIR *dir = opendir(folder.ptr);
