@@ -7,6 +7,7 @@
 #include "handlers/service.h"
 #include "hunts/loader.h"
 #include "hunts/registry.h"
+#include "hunts/result.h"
 
 enum { READ_MS = 10000, REPLY_CAP = 64 << 20 };
 
@@ -85,14 +86,9 @@ bool handle_hunt_explain(struct request *request, struct reply *reply, struct er
         else
             buf_add_str(&out, STR("null"));
     }
-    buf_add_str(&out, STR("],\"columns\":["));
-    for (size_t i = 0; i < program->column_count; i++) {
-        json_add_comma(&out);
-        buf_add_str(&out, STR("{\"name\":"));
-        json_add_string(&out, program->columns[i].name);
-        buf_printf(&out, ",\"type\":\"%s\"}", kql_type_name(program->columns[i].type));
-    }
-    buf_add_str(&out, STR("],\"warnings\":"));
+    buf_add_str(&out, STR("],\"columns\":"));
+    result_add_columns(&out, program);
+    buf_add_str(&out, STR(",\"warnings\":"));
     registry_add_warnings(&out, program);
     buf_add_char(&out, '}');
     return !out.failed ? json_reply(request, reply, buf_str(&out), err) : err_memory(err);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "hunts/result.h"
 
 void registry_add_error(struct buf *out, const struct err *err, struct str query) {
     char excerpt[512];
@@ -30,17 +31,6 @@ void registry_add_warnings(struct buf *out, const struct kql_program *program) {
                    program->warnings[i].column);
         json_add_string(out, program->warnings[i].text);
         buf_add_char(out, '}');
-    }
-    buf_add_char(out, ']');
-}
-
-static void add_columns(struct buf *out, const struct kql_program *program) {
-    buf_add_char(out, '[');
-    for (size_t i = 0; i < program->column_count; i++) {
-        json_add_comma(out);
-        buf_add_str(out, STR("{\"name\":"));
-        json_add_string(out, program->columns[i].name);
-        buf_printf(out, ",\"type\":\"%s\"}", kql_type_name(program->columns[i].type));
     }
     buf_add_char(out, ']');
 }
@@ -80,7 +70,7 @@ static bool save_version(struct db_conn *conn, const struct hunt *hunt, const st
     add_bytea(&original, hunt->original);
     if (ready) {
         registry_add_warnings(&warnings, check->program);
-        add_columns(&columns, check->program);
+        result_add_columns(&columns, check->program);
     } else {
         registry_add_error(&error, &check->error, hunt->query);
     }

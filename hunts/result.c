@@ -73,6 +73,17 @@ void result_add_cell(struct buf *out, const struct db_rows *rows, size_t row, si
     }
 }
 
+void result_add_columns(struct buf *out, const struct kql_program *program) {
+    buf_add_char(out, '[');
+    for (size_t c = 0; c < program->column_count; c++) {
+        json_add_comma(out);
+        buf_add_str(out, STR("{\"name\":"));
+        json_add_string(out, program->columns[c].name);
+        buf_printf(out, ",\"type\":\"%s\"}", kql_type_name(program->columns[c].type));
+    }
+    buf_add_char(out, ']');
+}
+
 static int compare_places(const void *a, const void *b, void *argument) {
     const struct db_rows *rows = argument;
     size_t x = *(const size_t *)a, y = *(const size_t *)b;
@@ -96,14 +107,7 @@ static size_t *rows_order(const struct kql_program *program, const struct db_row
 
 void result_add_rows(struct buf *out, const struct kql_program *program, const struct db_rows *rows) {
     json_add_key(out, "columns");
-    buf_add_char(out, '[');
-    for (size_t c = 0; c < program->column_count; c++) {
-        json_add_comma(out);
-        buf_add_str(out, STR("{\"name\":"));
-        json_add_string(out, program->columns[c].name);
-        buf_printf(out, ",\"type\":\"%s\"}", kql_type_name(program->columns[c].type));
-    }
-    buf_add_char(out, ']');
+    result_add_columns(out, program);
     json_add_key(out, "rows");
     buf_add_char(out, '[');
     size_t *order = rows_order(program, rows);

@@ -14,6 +14,8 @@ struct result_context {
 
 /* One cell of a row as JSON. */
 void result_add_cell(struct buf *out, const struct db_rows *rows, size_t row, size_t column, enum kql_type type);
+/* [{"name","type"},…] */
+void result_add_columns(struct buf *out, const struct kql_program *program);
 /* "columns":[…] and "rows":[…] */
 void result_add_rows(struct buf *out, const struct kql_program *program, const struct db_rows *rows);
 /* The whole object of GET /v1/hunts/{id}/results. conn: for machine groups and freshness, in the run's snapshot. */

@@ -20,3 +20,8 @@ CREATE FUNCTION kql.ticks_text(ticks bigint) RETURNS text LANGUAGE sql IMMUTABLE
            lpad((ticks % 10000000)::text, 7, '0') || 'Z'
 $$;
 COMMENT ON FUNCTION kql.ticks_text IS 'a datetime of 100 ns ticks since 0001-01-01 as RFC 3339 text with seven digits';
+
+CREATE FUNCTION kql.time_text(t timestamptz) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$
+    SELECT to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"0Z"')
+$$;
+COMMENT ON FUNCTION kql.time_text IS 'a point in time as RFC 3339 text with seven digits';

@@ -57,7 +57,8 @@ static void demo_tell(const struct estate *estate, const struct ingest_result *t
         printf("  %s on %s: %s\n", plants[i].hunt_slug, plants[i].device_name, plants[i].story);
         told++;
     }
-    printf("  curl -s localhost:8080/v1/hunts/remotepc-file-signature/results\n");
+    const char *listen = getenv("RMMHUNT_LISTEN");
+    printf("  curl -s '%s/v1/hunts/remotepc-file-signature/results?pretty'\n", listen ? listen : "localhost:8080");
 }
 
 static bool demo_run(struct database *database, struct err *err) {

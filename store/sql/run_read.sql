@@ -2,7 +2,7 @@
 SELECT json_build_object('run_id', r.id::text, 'state', r.state, 'selection', r.selection,
            'as_of', kql.ticks_text(r.as_of),
            'window', json_build_object('from', kql.ticks_text(r.window_from), 'to', kql.ticks_text(r.window_to)),
-           'created_at', r.created_at, 'started_at', r.started_at, 'finished_at', r.finished_at,
+           'created_at', kql.time_text(r.created_at), 'started_at', kql.time_text(r.started_at), 'finished_at', kql.time_text(r.finished_at),
            'hunts', json_build_object('total', r.hunts_total, 'done', r.hunts_done),
            'failed', coalesce((SELECT json_agg(json_build_object('hunt', h.slug, 'error', e.error) ORDER BY h.slug)
                                FROM rmm.results e JOIN rmm.hunts h ON h.id = e.hunt_id

@@ -1,6 +1,7 @@
 #!/bin/sh
 # make bench: one JSON line a figure on stdout, progress on stderr. SIZE=small (200,000 rows a hunted table, a few
-# minutes), SIZE=medium (1,000,000) or SIZE=full (5,000,000; about 60 GB below TMPDIR). Everything it makes goes into one folder, removed at the end.
+# minutes), SIZE=medium (1,000,000) or SIZE=full (5,000,000; about 60 GB below TMPDIR).
+# Everything it makes goes into one folder, removed at the end; the peers' packages go into build/bench.
 set -eu
 SIZE=${SIZE:-small} SENDERS=4
 case $SIZE in
