@@ -3,7 +3,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-enum { STEP = 256 * 1024, RATIO = 1000, RATIO_FROM = 1 << 20 };
+enum { STEP = 256 * 1024, RATIO = 500, RATIO_FROM = 1 << 20 };
 
 static bool over(const struct buf *out, struct str body, struct err *err) {
     if (out->failed)
