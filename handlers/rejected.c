@@ -60,7 +60,8 @@ bool handle_rejected_retry(struct request *request, struct reply *reply, struct 
         ok = (stored || why.code == ERR_UNPROCESSABLE || (*err = why, false)) &&
              db_exec(conn, db_statement("rejected_done"), params, 2, mono_ms() + READ_MS, NULL, err);
         if (ok && !stored)
-            ok = (*err = why, false);
+            ok = err_set(err, result->error_count ? result->errors[0].code : why.code, "still rejected: %s",
+                         result->error_count ? result->errors[0].message : why.text);
     }
     db_give(conn);
     if (!ok)

@@ -1,6 +1,7 @@
 #include "hunts/result.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -446,30 +447,44 @@ static void add_head(struct buf *out, const struct result_context *context) {
     add_hunt(out, context);
 }
 
-static bool add_freshness_table(struct buf *out, const struct result_context *context, struct db_conn *conn, size_t t,
-                                int64_t deadline_ms, struct err *err) {
-    BUF_AUTO sql = BUF(256), numbers = BUF(128);
+/* One table's freshness over the window, unless the run has read it already. */
+static bool freshness_read(const struct result_context *context, struct db_conn *conn, size_t t, int64_t deadline_ms,
+                           struct err *err) {
+    struct result_freshness *freshness = &context->freshness[t];
+    int64_t from = window_start(context) < 0 ? 0 : window_start(context), to = window_end(context);
+    if (freshness->known && freshness->from == from && freshness->to == to)
+        return true;
+    BUF_AUTO sql = BUF(256);
+    char numbers[3][24];
+    snprintf(numbers[0], sizeof numbers[0], "%zu", t);
+    snprintf(numbers[1], sizeof numbers[1], "%" PRId64, from);
+    snprintf(numbers[2], sizeof numbers[2], "%" PRId64, to);
+    struct str params[] = {str_from(numbers[0]), str_from(numbers[1]), str_from(numbers[2])};
     buf_printf(&sql, "SELECT max(ts) FROM data.%s", schema_tables()[t].sql);
     DB_ROWS_AUTO *newest = db_query(conn, buf_cstr(&sql), NULL, 0, deadline_ms, err);
-    int64_t from = window_start(context) < 0 ? 0 : window_start(context);
-    struct str params[3];
-    size_t starts[4] = {0};
-    int64_t values[3] = {(int64_t)t, from, window_end(context)};
-    for (size_t i = 0; i < 3; i++) {
-        buf_printf(&numbers, "%" PRId64, values[i]);
-        starts[i + 1] = numbers.len;
-    }
-    for (size_t i = 0; i < 3; i++)
-        params[i] = (struct str){numbers.ptr + starts[i], starts[i + 1] - starts[i]};
     DB_ROWS_AUTO *rows = newest ? db_query(conn, db_statement("freshness"), params, 3, deadline_ms, err) : NULL;
     if (!rows)
         return false;
+    *freshness = (struct result_freshness){.known = true,
+                                           .from = from,
+                                           .to = to,
+                                           .newest_event = db_is_null(newest, 0, 0) ? -1 : db_int(newest, 0, 0),
+                                           .newest_arrival = db_is_null(rows, 0, 0) ? -1 : db_int(rows, 0, 0),
+                                           .devices_reporting = db_int(rows, 0, 1)};
+    return true;
+}
+
+static bool add_freshness_table(struct buf *out, const struct result_context *context, struct db_conn *conn, size_t t,
+                                int64_t deadline_ms, struct err *err) {
+    const struct result_freshness *freshness = &context->freshness[t];
+    if (!freshness_read(context, conn, t, deadline_ms, err))
+        return false;
     json_add_key(out, schema_tables()[t].name);
     buf_add_str(out, STR("{\"newest_event\":"));
-    json_add_ticks(out, db_is_null(newest, 0, 0) ? -1 : db_int(newest, 0, 0));
+    json_add_ticks(out, freshness->newest_event);
     buf_add_str(out, STR(",\"newest_arrival\":"));
-    json_add_ticks(out, db_is_null(rows, 0, 0) ? -1 : db_int(rows, 0, 0));
-    buf_printf(out, ",\"devices_reporting\":%" PRId64 "}", db_int(rows, 0, 1));
+    json_add_ticks(out, freshness->newest_arrival);
+    buf_printf(out, ",\"devices_reporting\":%" PRId64 "}", freshness->devices_reporting);
     return true;
 }
 

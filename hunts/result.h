@@ -4,12 +4,21 @@
 #include "hunts/hunt.h"
 #include "store/db.h"
 
+/* What a run knows of a table's freshness: read once for all its hunts that look through the same window. */
+struct result_freshness {
+    bool known;
+    int64_t from, to;
+    int64_t newest_event, newest_arrival; /* ticks; -1: none */
+    int64_t devices_reporting;
+};
+
 struct result_context {
     int64_t run_id;   /* 0: an answer that belongs to no run */
     int64_t as_of, from, to; /* ticks; from and to -1: the query's own window only */
     const struct hunt *hunt;
     int version;
     const struct kql_program *program;
+    struct result_freshness *freshness; /* SCHEMA_TABLES of them, zeroed before the run's first hunt */
 };
 
 /* One cell of a row as JSON. */

@@ -45,6 +45,7 @@ struct run {
     int64_t as_of, from, to;
     char id[24];
     size_t failed, done;
+    struct result_freshness freshness[SCHEMA_TABLES];
 };
 
 static int64_t statement_deadline(void) {
@@ -124,6 +125,7 @@ static bool hunt_answer(struct run *run, struct arena *arena, const struct hunt 
                                      .hunt = hunt,
                                      .version = version,
                                      .program = program,
+                                     .freshness = run->freshness,
                                      .run_id = run->work->run_id};
     bool ok = program_run(run->reads, program, MAX_ROWS, statement_deadline(), &rows, err) &&
               result_build(arena, &context, run->reads, rows, statement_deadline(), body, err);
