@@ -41,7 +41,7 @@ UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*_
 INTEGRATION := $(patsubst tests/integration/%.c,$(BUILD)/tests/integration/%,$(wildcard tests/integration/*_test.c))
 SUPPORT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 
-.PHONY: all help deps run check units integration sanitize bench fuzz lint clean includes banned
+.PHONY: all help deps run check units integration replay sanitize bench fuzz lint clean includes banned
 all: $(BUILD)/rmmhunt ## build the service into build/rmmhunt
 
 help: ## this list
@@ -70,7 +70,7 @@ check: deps ## all tests: rules of the house, units, KQL cases, integration, and
 	@$(MAKE) --no-print-directory -j$$(nproc) tests
 	@$(MAKE) --no-print-directory units integration
 	@$(MAKE) --no-print-directory -j$$(nproc) MODE=asan all tests
-	@$(MAKE) --no-print-directory MODE=asan units integration
+	@$(MAKE) --no-print-directory MODE=asan replay units integration
 
 # V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -104,6 +104,18 @@ units: $(UNIT)
 	@set -e; for t in $(UNIT); do echo "== $$t"; RMMHUNT_REFERENCE="$(RMMHUNT_REFERENCE)" $$t; done
 integration: $(INTEGRATION) $(BUILD)/rmmhunt
 	@set -e; for t in $(INTEGRATION); do echo "== $$t"; RMMHUNT_BINARY=$(BUILD)/rmmhunt RMMHUNT_REFERENCE="$(RMMHUNT_REFERENCE)" $$t; done
+# Every harness over its corpus: files below tests/fuzz/corpus, and what else is at hand in its language.
+CORPUS_reader_fuzz := $(wildcard tests/fuzz/corpus/reader_fuzz/*)
+CORPUS_decode_fuzz := $(wildcard tests/fuzz/corpus/decode_fuzz/*)
+CORPUS_loader_fuzz := $(wildcard hunts/catalogue/*.yaml)
+CORPUS_kql_fuzz := $(wildcard tests/kql/*.test hunts/catalogue/*.yaml)
+REPLAYS := $(patsubst tests/fuzz/%.c,$(BUILD)/replay/%,$(wildcard tests/fuzz/*_fuzz.c))
+$(BUILD)/replay/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(LIB)
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(LDLIBS)
+replay: $(REPLAYS) ## every fuzz harness over its corpus
+	@set -e; $(foreach r,$(REPLAYS),echo "== $(r)"; $(r) $(CORPUS_$(notdir $(r)));)
 sanitize: ## units and integration under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory MODE=asan units integration
 

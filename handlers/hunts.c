@@ -148,14 +148,13 @@ static bool identity_from_path(struct request *request, struct str id, struct hu
     return rows != NULL;
 }
 
-/* id: what the path says, or ptr NULL. */
-static bool hunt_take(struct request *request, struct reply *reply, struct str id, bool save, struct err *err) {
+/* One file's bytes: loaded, checked, stored if asked to, and its verdict added. id: what the path says, or ptr NULL. */
+static bool file_take(struct request *request, struct str bytes, struct str id, bool save, int *version,
+                      struct buf *out, struct err *err) {
     struct hunt hunt;
     struct hunt_check check;
-    int version = 0;
-    BUF_AUTO out = BUF(REPLY_CAP);
-    request->source = request->body;
-    if (!hunt_load(request->arena, request->body, STR("request"), &hunt, err))
+    request->source = bytes;
+    if (!hunt_load(request->arena, bytes, STR("request"), &hunt, err))
         return false;
     if (id.ptr && !identity_from_path(request, id, &hunt, err))
         return false;
@@ -163,10 +162,67 @@ static bool hunt_take(struct request *request, struct reply *reply, struct str i
         return err_set(err, ERR_CONFLICT, "the file's id is '%.*s', the path says '%.*s'", STR_ARG(hunt.id),
                        STR_ARG(id));
     hunt_check(request->arena, &hunt, &check);
-    if (save && !hunt_save(request, &hunt, &check, &version, err))
+    if (save && !hunt_save(request, &hunt, &check, version, err))
+        return false;
+    add_verdict(out, &hunt, &check, *version);
+    return !out->failed || err_memory(err);
+}
+
+static bool hunt_take(struct request *request, struct reply *reply, struct str id, bool save, struct err *err) {
+    int version = 0;
+    BUF_AUTO out = BUF(REPLY_CAP);
+    if (!file_take(request, request->body, id, save, &version, &out, err))
         return false;
     reply->status = version == 1 ? 201 : 200;
-    add_verdict(&out, &hunt, &check, version);
+    return json_reply(request, reply, buf_str(&out), err);
+}
+
+/* The next file of a body in which lines of --- stand between files; false at the end. */
+static bool file_next(struct str *rest, struct str *file) {
+    size_t at = 0;
+    if (!rest->len)
+        return false;
+    while (at < rest->len) {
+        const char *end = memchr(rest->ptr + at, '\n', rest->len - at);
+        size_t next = end ? (size_t)(end - rest->ptr) + 1 : rest->len;
+        if (str_eq(str_trim((struct str){rest->ptr + at, next - at}), STR("---"))) {
+            *file = (struct str){rest->ptr, at};
+            *rest = (struct str){rest->ptr + next, rest->len - next};
+            return true;
+        }
+        at = next;
+    }
+    *file = *rest;
+    rest->len = 0;
+    return true;
+}
+
+static size_t files_count(struct str body) {
+    struct str file;
+    size_t count = 0;
+    while (file_next(&body, &file))
+        count += str_trim(file).len > 0;
+    return count;
+}
+
+/* Each file for itself: one that can't be loaded is told and keeps no other out. */
+static bool files_take(struct request *request, struct reply *reply, bool save, struct err *err) {
+    struct str rest = request->body, file;
+    BUF_AUTO out = BUF(REPLY_CAP);
+    buf_add_str(&out, STR("{\"hunts\":["));
+    while (file_next(&rest, &file)) {
+        struct err why = {0};
+        int version = 0;
+        if (!str_trim(file).len)
+            continue;
+        json_add_comma(&out);
+        if (file_take(request, file, (struct str){0}, save, &version, &out, &why))
+            continue;
+        if (err_status(why.code) >= 500)
+            return *err = why, false;
+        registry_add_error(&out, &why, file);
+    }
+    buf_add_str(&out, STR("]}"));
     return !out.failed ? json_reply(request, reply, buf_str(&out), err) : err_memory(err);
 }
 
@@ -175,9 +231,13 @@ bool handle_hunt_put(struct request *request, struct reply *reply, struct err *e
 }
 
 bool handle_hunts_import(struct request *request, struct reply *reply, struct err *err) {
+    if (files_count(request->body) > 1)
+        return files_take(request, reply, true, err);
     return hunt_take(request, reply, (struct str){0}, true, err);
 }
 
 bool handle_hunts_check(struct request *request, struct reply *reply, struct err *err) {
+    if (files_count(request->body) > 1)
+        return files_take(request, reply, false, err);
     return hunt_take(request, reply, (struct str){0}, false, err);
 }
