@@ -433,7 +433,7 @@ static void rejected_records_are_listed_and_can_be_tried_again(void **state) {
     char path[128];
     snprintf(path, sizeof path, "/v1/events/rejected/%s/retry", id);
     ANSWER_AUTO still = server_expect(&server_fixture, 422, &(struct send){.method = "POST", .path = path});
-    assert_string_equal(answer_text(&still, "code"), "unprocessable");
+    assert_string_equal(answer_text(&still, "code"), "bad_timestamp");
     ANSWER_AUTO after = server_expect(&server_fixture, 200, &(struct send){.path = "/v1/events/rejected?limit=1"});
     assert_string_equal(answer_text(&after, "rejected.0.id"), id);
 }
