@@ -29,17 +29,37 @@ static bool source_read(struct request *request, struct kql_options *options, st
     return query->ptr || err_memory(err);
 }
 
+/* The cursor is the place of the page's first event: the events of a run's window hardly change between two pages. */
+static bool page_read(struct request *request, struct result_page *page, struct err *err) {
+    struct str cursor = request_query(request, "cursor");
+    long long limit, from = 0;
+    if (!request_number(request, "limit", 1, 1000, 1000, &limit, err))
+        return false;
+    if (cursor.ptr && (!str_to_int64(cursor, &from) || from < 0))
+        return err_set(err, ERR_BAD_PARAMETER, "cursor is not one that this list gave");
+    page->from = (size_t)from;
+    page->limit = (size_t)limit;
+    return true;
+}
+
 bool handle_evidence(struct request *request, struct reply *reply, struct err *err) {
     struct kql_options options = {.device = request_path_parameter(request, "id")};
     struct kql_program *program;
     struct str query = {0};
+    struct result_page page = {0};
     BUF_AUTO out = BUF(ANSWER_CAP);
     if (!source_read(request, &options, &query, err))
         return false;
     options.max_rows = MAX_EVENTS;
-    buf_add_char(&out, '{');
-    if (!query_run(request->service->db, request->arena, query, &options, mono_ms() + READ_MS, &out, &program, err))
+    if (!page_read(request, &page, err))
         return false;
-    buf_add_char(&out, '}');
+    buf_add_char(&out, '{');
+    if (!query_run(request->service->db, request->arena, query, &options, mono_ms() + READ_MS, &page, &out,
+                   &program, err))
+        return false;
+    if (page.from + page.limit < page.total)
+        buf_printf(&out, ",\"next\":\"%zu\"}", page.from + page.limit);
+    else
+        buf_add_str(&out, STR(",\"next\":null}"));
     return result_reply(request, reply, buf_str(&out), err);
 }

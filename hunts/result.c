@@ -96,9 +96,9 @@ static int compare_places(const void *a, const void *b, void *argument) {
 
 /* The database gives rows in any order: unless the query sorts, they are put into one that is the same each time.
  * NULL: as they are. Owned by the caller. */
-static size_t *rows_order(const struct kql_program *program, const struct db_rows *rows) {
+static size_t *rows_order(bool ordered, const struct db_rows *rows) {
     size_t count = db_count(rows);
-    size_t *places = program->ordered || !count ? NULL : calloc(count, sizeof *places);
+    size_t *places = ordered || !count ? NULL : calloc(count, sizeof *places);
     for (size_t r = 0; places && r < count; r++)
         places[r] = r;
     if (places)
@@ -107,13 +107,20 @@ static size_t *rows_order(const struct kql_program *program, const struct db_row
 }
 
 void result_add_rows(struct buf *out, const struct kql_program *program, const struct db_rows *rows) {
+    result_add_page(out, program, rows, NULL);
+}
+
+void result_add_page(struct buf *out, const struct kql_program *program, const struct db_rows *rows,
+                     const struct result_page *page) {
+    size_t count = db_count(rows), from = page && page->from < count ? page->from : page ? count : 0;
+    size_t end = page && page->limit < count - from ? from + page->limit : count;
     json_add_key(out, "columns");
     result_add_columns(out, program);
     json_add_key(out, "rows");
     buf_add_char(out, '[');
-    size_t *order = rows_order(program, rows);
-    for (size_t r = 0; r < db_count(rows); r++) {
-        buf_add_str(out, r ? STR(",[") : STR("["));
+    size_t *order = rows_order(program->ordered && !page, rows);
+    for (size_t r = from; r < end; r++) {
+        buf_add_str(out, r > from ? STR(",[") : STR("["));
         for (size_t c = 0; c < program->column_count; c++) {
             if (c)
                 buf_add_char(out, ',');

@@ -4,6 +4,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "hunts/hunt.h"
+#include "hunts/result.h"
 #include "store/db.h"
 
 struct run_request {
@@ -29,6 +30,8 @@ bool runner_wait(struct runner *runner, int64_t run_id, int64_t deadline_ms);
 bool runner_cancel(struct runner *runner, int64_t run_id, struct err *err);
 
 /* options->max_rows: more rows than that are ERR_LIMIT.
- * One query against the database in its own read-only snapshot: columns and rows as JSON members into out. */
+ * One query against the database in its own read-only snapshot: columns and rows as JSON members into out.
+ * page: which rows, NULL for all. */
 bool query_run(struct db *db, struct arena *arena, struct str query, const struct kql_options *options,
-               int64_t deadline_ms, struct buf *out, struct kql_program **program, struct err *err);
+               int64_t deadline_ms, struct result_page *page, struct buf *out, struct kql_program **program,
+               struct err *err);
