@@ -1,5 +1,7 @@
 #include "store/commit.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -231,12 +233,39 @@ static bool presence(struct db_conn *conn, const struct group *group, int64_t de
     return db_exec(conn, db_statement("presence_insert"), params, 3, deadline_ms, NULL, err);
 }
 
-static unsigned tables_mask(struct commit_part *const *parts, size_t count) {
-    unsigned mask = 0;
+/* What the batch's row says of all parts: which tables get rows, and between which event times. */
+struct extent {
+    unsigned tables;
+    int64_t from, to; /* from > to: no rows */
+};
+
+static struct extent extent_of(struct commit_part *const *parts, size_t count) {
+    struct extent extent = {.from = INT64_MAX, .to = INT64_MIN};
     for (size_t p = 0; p < count; p++)
-        for (size_t t = 0; t < SCHEMA_TABLES; t++)
-            mask |= (unsigned)(parts[p]->batch.tables[t].count > 0) << t;
-    return mask;
+        for (size_t t = 0; t < SCHEMA_TABLES; t++) {
+            const struct batch_table *table = &parts[p]->batch.tables[t];
+            extent.tables |= (unsigned)(table->count > 0) << t;
+            for (size_t i = 0; i < table->count; i++) {
+                extent.from = table->rows[i].ts < extent.from ? table->rows[i].ts : extent.from;
+                extent.to = table->rows[i].ts > extent.to ? table->rows[i].ts : extent.to;
+            }
+        }
+    return extent;
+}
+
+static bool batch_open(struct db_conn *conn, struct group *group, int64_t deadline_ms, struct err *err) {
+    struct extent extent = extent_of(group->parts, group->part_count);
+    char numbers[3][24];
+    bool empty = extent.from > extent.to;
+    snprintf(numbers[0], sizeof numbers[0], "%u", extent.tables);
+    snprintf(numbers[1], sizeof numbers[1], "%" PRId64, extent.from);
+    snprintf(numbers[2], sizeof numbers[2], "%" PRId64, extent.to);
+    struct str params[] = {str_from(numbers[0]), empty ? (struct str){0} : str_from(numbers[1]),
+                           empty ? (struct str){0} : str_from(numbers[2])};
+    DB_ROWS_AUTO *batch = db_query(conn, db_statement("batch_open"), params, 3, deadline_ms, err);
+    if (batch)
+        group->batch = db_int(batch, 0, 0);
+    return batch != NULL;
 }
 
 static bool write_table(struct db_conn *conn, struct group *group, int64_t deadline_ms, struct err *err) {
@@ -252,13 +281,8 @@ static bool write_table(struct db_conn *conn, struct group *group, int64_t deadl
 static bool write_all(struct db_conn *conn, struct commit_part *const *parts, size_t count, int64_t deadline_ms,
                       struct err *err) {
     struct group group = {.parts = parts, .part_count = count};
-    BUF_AUTO tables = BUF(16);
-    buf_printf(&tables, "%u", tables_mask(parts, count));
-    struct str param = buf_str(&tables);
-    DB_ROWS_AUTO *batch = db_query(conn, db_statement("batch_open"), &param, 1, deadline_ms, err);
-    if (!batch)
+    if (!batch_open(conn, &group, deadline_ms, err))
         return false;
-    group.batch = db_int(batch, 0, 0);
     for (size_t p = 0; p < count; p++) {
         memset(parts[p]->stored, 0, sizeof parts[p]->stored);
         memset(parts[p]->duplicate, 0, sizeof parts[p]->duplicate);

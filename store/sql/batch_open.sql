@@ -1,3 +1,4 @@
--- $1 integer: bit n set: table n of the schema has rows in it. The next commit's number: the upper part of its rows'
--- arrival numbers.
-INSERT INTO rmm.batches (id, tables) VALUES (nextval('rmm.batch'), $1::integer) RETURNING id
+-- $1 integer: bit n set: table n of the schema has rows in it; $2 bigint, $3 bigint: earliest and latest event time in
+-- ticks, NULL without rows. The next commit's number: the upper part of its rows' arrival numbers.
+INSERT INTO rmm.batches (id, tables, from_ts, to_ts)
+VALUES (nextval('rmm.batch'), $1::integer, $2::bigint, $3::bigint) RETURNING id
