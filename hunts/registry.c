@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "hunts/result.h"
+#include "store/array.h"
 
 void registry_add_error(struct buf *out, const struct err *err, struct str query) {
     char excerpt[512];
@@ -114,6 +115,28 @@ static bool sync_tool(struct db_conn *conn, const struct tool *tool, int64_t dea
     return true;
 }
 
+static bool processes_add(struct db_conn *conn, const struct tool *tool, int64_t deadline_ms, struct err *err) {
+    BUF_AUTO names = BUF(1u << 20);
+    for (size_t i = 0; i < tool->process_count; i++)
+        array_add(&names, tool->processes[i]);
+    array_end(&names);
+    struct str params[] = {tool->name, buf_str(&names)};
+    return names.failed ? err_memory(err)
+                        : db_exec(conn, db_statement("tool_processes_add"), params, 2, deadline_ms, NULL, err);
+}
+
+/* What a flag compares a program's name with. */
+static bool processes_sync(struct db_conn *conn, const struct catalogue *catalogue, int64_t deadline_ms, struct err *err) {
+    bool unknown, ok = db_begin(conn, "", deadline_ms, err) &&
+                       db_exec(conn, db_statement("tool_processes_clear"), NULL, 0, deadline_ms, NULL, err);
+    for (size_t i = 0; ok && i < catalogue->tool_count; i++)
+        ok = processes_add(conn, &catalogue->tools[i], deadline_ms, err);
+    if (ok)
+        return db_commit(conn, deadline_ms, &unknown, err);
+    db_rollback(conn);
+    return false;
+}
+
 bool registry_sync(struct db *db, int64_t deadline_ms, struct err *err) {
     struct catalogue catalogue;
     struct arena *arena = arena_new(64u << 20);
@@ -124,6 +147,7 @@ bool registry_sync(struct db *db, int64_t deadline_ms, struct err *err) {
     ok = conn != NULL;
     for (size_t i = 0; ok && i < catalogue.tool_count; i++)
         ok = sync_tool(conn, &catalogue.tools[i], deadline_ms, err);
+    ok = ok && processes_sync(conn, &catalogue, deadline_ms, err);
     db_give(conn);
     arena_free(arena);
     return ok;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "hunts/ledger.h"
 #include "hunts/registry.h"
 #include "hunts/result.h"
 #include "store/array.h"
@@ -192,6 +193,14 @@ static bool run_begin(struct run *run, struct err *err) {
     return true;
 }
 
+/* A ledger that lags doesn't fail the run: the next one catches up. */
+static void ledger_keep(struct run *run) {
+    struct err err = {0};
+    struct ledger_run ledger = {run->work->run_id, run->as_of, run->from, run->to};
+    if (!ledger_advance(run->writes, &ledger, statement_deadline(), &err))
+        log_err("ledger.failed", "", &err);
+}
+
 static void run_execute(struct runner *runner, struct work *work) {
     struct run run = {.runner = runner, .work = work};
     struct err err = {0}, failure = {0};
@@ -202,6 +211,7 @@ static void run_execute(struct runner *runner, struct work *work) {
         pthread_mutex_lock(&runner->lock);
         work->conn = run.reads;
         pthread_mutex_unlock(&runner->lock);
+        ledger_keep(&run);
         bool ok = run_hunts(&run, &failure);
         pthread_mutex_lock(&runner->lock);
         work->conn = NULL;

@@ -159,14 +159,24 @@ static bool folds_events(enum stage_kind kind) {
            kind == STAGE_PROJECT_REORDER || kind == STAGE_GETSCHEMA || kind == STAGE_JOIN || kind == STAGE_LOOKUP || kind == STAGE_UNION;
 }
 
+/* Hits: the stages up to the one that folds, then only a look at those behind it. */
+static bool bind_hits(struct kql *kql, const struct stage *stage, struct scope *scope) {
+    if (!hits_stage(kql, stage))
+        return false;
+    if (kql->evidence_done || stage->kind == STAGE_SORT)
+        return true;
+    return folds_events(stage->kind) ? hits_close(kql, scope) : bind_stage(kql, stage, scope);
+}
+
 bool bind_pipeline(struct kql *kql, const struct pipeline *table, struct scope *out) {
     if (++kql->depth > PARSE_MAX_DEPTH)
         return kql_fail(kql, table->offset, table->length, "the query is nested too deeply");
     if (!bind_source(kql, table, out))
         return false;
-    for (size_t i = 0; i < table->stage_count && !kql->evidence_done; i++) {
+    for (size_t i = 0; i < table->stage_count && (!kql->evidence_done || hits_wanted(kql)); i++) {
         bool evidence = kql->in_main && kql->options->device.ptr && folds_events(table->stages[i].kind);
-        if (evidence ? !bind_evidence(kql, out) : !bind_stage(kql, &table->stages[i], out))
+        if (hits_wanted(kql) ? !bind_hits(kql, &table->stages[i], out)
+                             : evidence ? !bind_evidence(kql, out) : !bind_stage(kql, &table->stages[i], out))
             return false;
     }
     kql->depth--;
@@ -221,6 +231,8 @@ static bool bind_where(struct kql *kql, const struct node *node, struct scope *s
         return kql_fail(kql, node->offset, node->length, "where needs a condition; this is a %s", kql_type_name(expr.type));
     if (scope->main && scope->table)
         window_narrow(kql, &expr);
+    if (hits_moving(kql, node, scope, &expr))
+        return true;
     return condition_add(kql, scope, &expr);
 }
 

@@ -99,6 +99,8 @@ struct kql {
     bool failed; /* memory was out while SQL was built */
     bool in_main;
     bool evidence_done;
+    bool aside;            /* an event table is read beside the main statement's own */
+    const struct schema_table *hit_table;
 };
 
 /* emit.c: SQL text. A parameter is written as \x01 index \x02 until the end, when only used ones get a $n. */
@@ -157,6 +159,15 @@ bool bind_shape(struct kql *kql, const struct stage *stage, struct scope *scope)
 bool bind_join(struct kql *kql, const struct stage *stage, struct scope *scope);
 /* bind_union.c: the legs, and before them scope when it isn't NULL, into out */
 bool bind_union(struct kql *kql, const struct stage *stage, struct scope *scope, struct scope *out);
+/* hits.c: the events that a query counts, by themselves. */
+bool hits_wanted(const struct kql *kql);
+/* Whether the stage leaves each event's fate its own; before or behind the one that folds events together. */
+bool hits_stage(struct kql *kql, const struct stage *stage);
+/* True when the condition only bounds the event's time and moves with now(). */
+bool hits_moving(struct kql *kql, const struct node *node, struct scope *scope, const struct expr *expr);
+bool hits_columns(struct kql *kql, const struct schema_table *table, struct scope *scope);
+bool hits_close(struct kql *kql, struct scope *scope);
+bool hits_check(struct kql *kql);
 /* source.c */
 bool bind_source(struct kql *kql, const struct pipeline *table, struct scope *scope);
 /* The expression as Kusto's tostring() gives it. */

@@ -18,6 +18,7 @@ static bool bind_lets(struct kql *kql) {
     kql->select_count = 0;
     kql->param_count = 0;
     kql->tables = 0;
+    kql->aside = false;
     return true;
 }
 
@@ -27,6 +28,8 @@ static bool compile(struct kql *kql, struct kql_program *program) {
         return false;
     kql->in_main = true;
     if (!bind_pipeline(kql, kql->query.main, &scope))
+        return false;
+    if (kql->options->hits != HITS_NONE && (!hits_check(kql) || (!kql->evidence_done && !hits_close(kql, &scope))))
         return false;
     if (kql->options->device.ptr && !kql->evidence_done && !scope_find(&scope, STR("DeviceId")))
         return err_set(kql->err, ERR_BAD_QUERY, "the query has no events to show as evidence");
@@ -62,6 +65,7 @@ struct kql_program *kql_compile(struct arena *arena, struct str query, const str
     }
     program->warnings = parser.warnings;
     program->warning_count = parser.warning_count;
+    program->hit_table = kql.hit_table;
     program->tables = kql.tables;
     program->window_from = kql.window_from;
     program->window_to = kql.window_to;

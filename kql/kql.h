@@ -5,12 +5,21 @@
 #include "base/err.h"
 #include "kql/schema.h"
 
+enum kql_hits {
+    HITS_NONE,
+    HITS_EVER, /* whatever their time: bounds on Timestamp that move with now() are left out; reads one table only */
+    HITS_RUN,  /* those that a run at `now` counts; may look into other tables */
+};
+
 struct kql_options {
     bool strict;        /* refuse what Kusto refuses; else mend the known defects of published hunts with a warning */
     int64_t now;        /* ticks: what now() and ago() mean */
     int64_t from, to;   /* ticks, inclusive: bounds on Timestamp of every event table read; -1: none */
     struct str device;  /* evidence: the raw events of this DeviceId behind the final statement's first summarize,
                            distinct or project, every column of its table and AdditionalColumns; ptr NULL: off */
+    enum kql_hits hits; /* the events that the query counts: columns ts, device, report_id, digest and arrived of
+                           data.<table>. BAD_QUERY when more than each event by itself decides */
+    int64_t arrived_from; /* hits: arrival numbers from here on */
     uint32_t max_rows;  /* LIMIT + 1 wrapped around the statement, so that a caller can tell "too many"; 0: none */
 };
 
@@ -48,6 +57,7 @@ struct kql_program {
     size_t column_count;
     struct kql_warning *warnings;
     size_t warning_count;
+    const struct schema_table *hit_table; /* hits: the table whose events they are */
     uint32_t tables;          /* bit schema_table_index(t): an event table that is read */
     int64_t window_from, window_to; /* ticks: the bounds on the main table's Timestamp known at compile time, -1: open */
     bool ordered;             /* the final operator is sort/top: rows come in the query's order */

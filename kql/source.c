@@ -76,7 +76,8 @@ static bool base_open(struct kql *kql, const struct schema_table *table, struct 
         kql->window_from = kql->options->from;
         kql->window_to = kql->options->to;
     }
-    return base_bounds(kql, scope);
+    kql->aside = kql->aside || !kql->in_main;
+    return base_bounds(kql, scope) && (!hits_wanted(kql) || hits_columns(kql, table, scope));
 }
 
 static bool let_open(struct kql *kql, const struct let *let, const struct pipeline *use, struct scope *scope) {

@@ -1,0 +1,14 @@
+/* The ledger: what hunts ever found, kept beyond the events' retention. Fed by runs: each looks at the events that came
+ * since the last one, whatever their time, so that late events count and none counts twice. Who writes it holds the lock of
+ * rmm.ledger until the commit; so ids of changes are in commit order. */
+#pragma once
+#include "store/db.h"
+
+struct ledger_run {
+    int64_t run_id;
+    int64_t as_of, from, to; /* ticks; -1: not given */
+};
+
+/* Brings the ledger up to what has arrived for the run's hunts, and tells of changes, in one transaction. May be run again.
+ * deadline_ms: mono_ms() value. */
+bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t deadline_ms, struct err *err);

@@ -1,0 +1,37 @@
+-- $1 bigint: run. Tells of new tools, devices and signals, of those that grew or returned or were there earlier than known.
+WITH told AS (
+    SELECT c.*, d.first_seen, d.last_seen, d.count, d.signals, d.streak_from, d.told, v.device_id, v.device_name, v.machine_group,
+           (SELECT sum(t.late) FROM rmm.ledger_touched t WHERE t.device = c.device AND t.tool = c.tool) AS late,
+           NOT EXISTS (SELECT FROM rmm.device_tools o WHERE o.tool = c.tool AND NOT EXISTS (
+               SELECT FROM rmm.ledger_changed n WHERE n.device = o.device AND n.tool = o.tool AND n.old_first IS NULL)) AS first_in_estate
+    FROM rmm.ledger_changed c
+    JOIN rmm.device_tools d ON d.device = c.device AND d.tool = c.tool
+    JOIN rmm.devices v ON v.device = c.device
+), change AS (
+    SELECT 1 AS rank, 'new_tool' AS type, NULL AS device_id, NULL AS device_name, tool,
+           jsonb_build_object('devices', count(*), 'first_seen', kql.ticks_text(min(first_seen))) AS detail
+    FROM told WHERE first_in_estate GROUP BY tool
+    UNION ALL
+    SELECT 2, CASE WHEN other_tools > 0 THEN 'new_tool_on_device' ELSE 'new_device' END, device_id, device_name, tool,
+           jsonb_build_object('first_seen', kql.ticks_text(first_seen), 'last_seen', kql.ticks_text(last_seen),
+                              'count', count, 'signals', to_jsonb(signals), 'machine_group', machine_group, 'late', late)
+    FROM told WHERE old_first IS NULL
+    UNION ALL
+    SELECT 3, 'new_signal', c.device_id, c.device_name, c.tool,
+           jsonb_build_object('signal', t.signal, 'signals', to_jsonb(c.signals), 'late', t.late)
+    FROM told c JOIN rmm.ledger_touched t ON t.device = c.device AND t.tool = c.tool AND NOT t.known
+    WHERE c.old_first IS NOT NULL
+    UNION ALL
+    SELECT 4, 'returned', device_id, device_name, tool,
+           jsonb_build_object('since', kql.ticks_text(streak_from * 864000000000), 'last_seen', kql.ticks_text(last_seen), 'late', late)
+    FROM told WHERE old_streak < streak_from
+    UNION ALL
+    SELECT 5, 'first_moved', device_id, device_name, tool,
+           jsonb_build_object('first_seen', kql.ticks_text(first_seen), 'was', kql.ticks_text(old_first), 'late', late)
+    FROM told WHERE old_first > first_seen
+    UNION ALL
+    SELECT 6, 'grew', device_id, device_name, tool, jsonb_build_object('count', count, 'was', told, 'late', late)
+    FROM told WHERE old_first IS NOT NULL AND count >= 2 * told
+)
+INSERT INTO rmm.changes (type, device_id, device_name, tool, run_id, detail)
+SELECT type, device_id, device_name, tool, $1::bigint, detail FROM change ORDER BY rank, tool, device_id, detail::text

@@ -1,0 +1,17 @@
+-- rmm.device_tools of what was touched, anew from rmm.findings; how it was before.
+WITH touched AS (
+    SELECT DISTINCT device, tool FROM rmm.ledger_touched
+), saved AS (
+    INSERT INTO rmm.device_tools AS d (device, tool, first_seen, last_seen, count, signals, streak_from, told)
+    SELECT f.device, f.tool, min(f.first_seen), max(f.last_seen), sum(f.count), array_agg(f.signal ORDER BY f.signal),
+           rmm.streak_from(range_agg(f.days), (SELECT quiet_days FROM rmm.ledger)), sum(f.count)
+    FROM rmm.findings f JOIN touched t ON t.device = f.device AND t.tool = f.tool
+    GROUP BY f.device, f.tool ORDER BY f.device, f.tool
+    ON CONFLICT (device, tool) DO UPDATE
+    SET first_seen = excluded.first_seen, last_seen = excluded.last_seen, count = excluded.count,
+        signals = excluded.signals, streak_from = excluded.streak_from
+)
+INSERT INTO rmm.ledger_changed (device, tool, old_first, old_streak, old_count, other_tools)
+SELECT t.device, t.tool, d.first_seen, d.streak_from, d.count,
+       (SELECT count(*) FROM rmm.device_tools o WHERE o.device = t.device AND o.tool NOT IN (t.tool, 'All Tools'))
+FROM touched t LEFT JOIN rmm.device_tools d ON d.device = t.device AND d.tool = t.tool

@@ -1,0 +1,15 @@
+-- rmm.devices of what was touched, anew.
+INSERT INTO rmm.devices AS d (device, device_id, device_name, machine_group, first_seen, last_seen, tools)
+SELECT t.device, min(i.device_id), coalesce(min(n.value), ''), coalesce(min(g.value), ''), min(t.first_seen), max(t.last_seen),
+       count(*) FILTER (WHERE t.tool <> 'All Tools')
+FROM (SELECT DISTINCT device FROM rmm.ledger_touched) c
+JOIN rmm.device_tools t ON t.device = c.device
+JOIN dict.device i ON i.id = c.device
+LEFT JOIN LATERAL (SELECT value FROM rmm.facts f WHERE f.device = c.device AND f.kind = 'device_name'
+                   ORDER BY last_seen DESC, value LIMIT 1) n ON true
+LEFT JOIN LATERAL (SELECT value FROM rmm.facts f WHERE f.device = c.device AND f.kind = 'machine_group'
+                   ORDER BY last_seen DESC, value LIMIT 1) g ON true
+GROUP BY t.device ORDER BY t.device
+ON CONFLICT (device) DO UPDATE
+SET device_name = excluded.device_name, machine_group = excluded.machine_group, first_seen = excluded.first_seen,
+    last_seen = excluded.last_seen, tools = excluded.tools

@@ -1,0 +1,24 @@
+-- $1 bigint: run. The found events that the ledger doesn't know yet, into it; how many.
+WITH fresh AS (
+    INSERT INTO rmm.hits (device, hunt, ts, report_id, digest, arrived, run_id, event_table, counted, late)
+    SELECT f.device, f.hunt, f.ts, f.report_id, f.digest, f.arrived, $1::bigint, f.event_table,
+           row_number() OVER (PARTITION BY t.tool, t.signal, f.event_table, f.ts, f.device, f.report_id, f.digest ORDER BY f.hunt) = 1
+               AND NOT EXISTS (SELECT FROM rmm.hits k JOIN rmm.hunt_tools kt ON kt.hunt = k.hunt
+                               WHERE k.ts = f.ts AND k.device = f.device AND k.event_table = f.event_table
+                                 AND k.digest = f.digest AND k.report_id IS NOT DISTINCT FROM f.report_id
+                                 AND kt.tool = t.tool AND kt.signal = t.signal),
+           coalesce(f.ts <= l.served_to, false)
+    FROM (SELECT DISTINCT * FROM rmm.ledger_found) f
+    JOIN rmm.hunt_tools t ON t.hunt = f.hunt
+    LEFT JOIN rmm.ledger_hunts l ON l.hunt = f.hunt
+    WHERE NOT EXISTS (SELECT FROM rmm.hits k WHERE k.ts = f.ts AND k.device = f.device AND k.event_table = f.event_table
+                        AND k.digest = f.digest AND k.report_id IS NOT DISTINCT FROM f.report_id AND k.hunt = f.hunt)
+    ON CONFLICT DO NOTHING
+    RETURNING *
+), noted AS (
+    INSERT INTO rmm.ledger_new (hunt, tool, signal, event_table, ts, device, report_id, digest, counted, late)
+    SELECT f.hunt, t.tool, t.signal, f.event_table, f.ts, f.device, f.report_id, f.digest, f.counted, f.late
+    FROM fresh f JOIN rmm.hunt_tools t ON t.hunt = f.hunt
+    RETURNING 1
+)
+SELECT count(*) FROM noted
