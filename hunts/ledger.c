@@ -10,6 +10,9 @@
 
 enum { QUERY_ARENA = 64 << 20, SQL_CAP = 8 << 20, ANALYZE_ROWS = 1000 };
 
+static const char work_clear[] =
+    "TRUNCATE rmm.ledger_found, rmm.ledger_new, rmm.ledger_facts, rmm.ledger_touched, rmm.ledger_changed";
+
 /* Events that a pass has to look at. */
 struct reach {
     struct str snapshot; /* up to which the ledger has read; ptr NULL: nothing */
@@ -152,7 +155,7 @@ static bool pass_run(struct pass *pass, struct err *err) {
     if (!lock)
         return false;
     struct str params[] = {str_from(pass->id), db_text(lock, 0, 0), str_from(to)};
-    return statement_run(pass, "ledger_clear", NULL, 0, err) && hunts_find(pass, err) && hits_keep(pass, err) &&
+    return db_exec(pass->conn, work_clear, NULL, 0, pass->deadline_ms, NULL, err) && hunts_find(pass, err) && hits_keep(pass, err) &&
            statement_run(pass, "ledger_served", params, 3, err);
 }
 
