@@ -10,6 +10,8 @@
 
 enum { QUERY_ARENA = 64 << 20, SQL_CAP = 8 << 20, ANALYZE_ROWS = 1000 };
 
+/* A process stopped in here keeps the lock no longer than the session may be idle. */
+static const char limits[] = "SET LOCAL idle_in_transaction_session_timeout = 5000";
 static const char work_clear[] =
     "TRUNCATE rmm.ledger_found, rmm.ledger_new, rmm.ledger_facts, rmm.ledger_touched, rmm.ledger_changed";
 
@@ -151,6 +153,8 @@ static int64_t served_to(const struct ledger_run *run) {
 static bool pass_run(struct pass *pass, struct err *err) {
     char to[24];
     snprintf(to, sizeof to, "%" PRId64, served_to(pass->run));
+    if (!db_exec(pass->conn, limits, NULL, 0, pass->deadline_ms, NULL, err))
+        return false;
     DB_ROWS_AUTO *lock = db_query(pass->conn, db_statement("ledger_lock"), NULL, 0, pass->deadline_ms, err);
     if (!lock)
         return false;

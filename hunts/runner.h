@@ -1,5 +1,6 @@
-/* Runs: hunts x window x as_of. Requests are queued and run by a few threads of this process; every hunt of a run sees one
- * snapshot. Results are stored as finished JSON. */
+/* Runs: hunts x window x as_of, in the queue that rmm.runs is. A few threads of this process claim runs, whoever queued
+ * them, and a heartbeat renews their leases and tells their progress. What dies or stops is taken over by another server of
+ * the same database. Every hunt of a run sees one snapshot; results are stored as finished JSON. */
 #pragma once
 #include "base/attr.h"
 #include "base/buf.h"
@@ -17,16 +18,19 @@ struct run_request {
 };
 
 struct runner;
-void runner_close(struct runner *runner); /* cancels what runs and waits */
-OWNED_BY(runner_close) struct runner *runner_open(struct db *db, struct err *err);
-/* Fails the runs that a server which is gone left unfinished; for the start of a server that owns its database. */
-bool runner_recover(struct db *db, struct err *err);
+/* Hands running runs back to the queue; no new ones are begun. Waits return. */
+void runner_stop(struct runner *runner);
+void runner_close(struct runner *runner); /* stops and waits for its threads */
+/* own_only: takes no run but the one submitted here last; for commands beside a server. */
+OWNED_BY(runner_close) struct runner *runner_open(struct db *db, bool own_only, struct err *err);
+/* Says that this run was queued, so that it needn't wait for the next look into the queue. */
+void runner_hint(struct runner *runner, int64_t run_id);
 /* Creates the run and queues it. ERR_NOT_FOUND names hunts or tools that don't exist. The same idempotency key gives the
  * run that was created with it. */
 bool runner_submit(struct runner *runner, const struct run_request *request, int64_t *run_id, struct err *err);
-/* True when the run isn't queued or running here any more by the deadline. */
+/* True when the run is over by the deadline, whichever server has it. */
 bool runner_wait(struct runner *runner, int64_t run_id, int64_t deadline_ms);
-/* Asks a run to stop; ERR_NOT_FOUND. */
+/* Asks a run to stop, whichever server has it; ERR_NOT_FOUND. */
 bool runner_cancel(struct runner *runner, int64_t run_id, struct err *err);
 
 /* options->max_rows: more rows than that are ERR_LIMIT.

@@ -35,7 +35,7 @@ static bool demo_fill(struct ingest *ingest, struct estate *estate, struct inges
 
 static bool demo_hunt(struct db *db, int64_t as_of, int64_t *run_id, struct err *err) {
     struct run_request request = {.all = true, .from = -1, .to = -1, .as_of = as_of};
-    struct runner *runner = runner_open(db, err);
+    struct runner *runner = runner_open(db, true, err);
     if (!runner)
         return false;
     bool ok = runner_submit(runner, &request, run_id, err);

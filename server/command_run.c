@@ -54,7 +54,7 @@ static bool arguments_read(int argc, char **argv, struct arguments *arguments, s
 }
 
 static bool run_and_wait(struct db *db, const struct run_request *request, int64_t *run_id, struct err *err) {
-    struct runner *runner = runner_open(db, err);
+    struct runner *runner = runner_open(db, true, err);
     bool ok = runner && runner_submit(runner, request, run_id, err);
     if (ok && !runner_wait(runner, *run_id, mono_ms() + WAIT_MS))
         ok = err_set(err, ERR_DEADLINE, "the run is not finished after an hour");

@@ -73,10 +73,9 @@ static bool open_database(struct server *server, struct err *err) {
     service->db = server->database.db;
     service->ingest = ingest_open(service->db, err);
     if (!service->ingest || !registry_sync(service->db, mono_ms() + SYNC_MS, err) ||
-        !runner_recover(service->db, err) ||
         (config->hunts[0] && !hunts_import_folder(service->db, config->hunts, err)))
         return false;
-    service->runner = runner_open(service->db, err);
+    service->runner = runner_open(service->db, false, err);
     return service->runner != NULL;
 }
 
@@ -139,6 +138,7 @@ static int serve(struct server *server) {
     while (sigwait(&stop, &number)) {
     }
     log_line(LOG_INFO, "server.draining", "signal %d", number);
+    runner_stop(server->service->runner);
     if (!listener_drain(server->listener, DRAIN_MS))
         log_line(LOG_WARN, "server.cut", "requests were still under way");
     return 0;

@@ -1,0 +1,308 @@
+#include "hunts/run.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "hunts/ledger.h"
+#include "hunts/registry.h"
+#include "hunts/result.h"
+#include "hunts/runner.h"
+
+enum {
+    MAX_ROWS = 200000,
+    STATEMENT_MS = 120000,
+    WRITE_MS = 30000,
+    LEDGER_MS = 120000,
+    RETRY_SECONDS = 1,
+    QUERY_ARENA = 256 << 20,
+    RESULT_CAP = 256 << 20,
+    RUN_CAP = 512 << 20,
+};
+
+/* What one hunt gave, kept until all are written at once. */
+struct outcome {
+    struct str hunt; /* id, in the run's rows */
+    struct buf body, error;
+    bool failed;
+};
+
+struct run {
+    struct run_attempt *attempt;
+    struct db_conn *reads;
+    struct outcome *outcomes;
+    size_t done, failed, bytes;
+    struct result_freshness freshness[SCHEMA_TABLES];
+};
+
+static int64_t statement_deadline(void) {
+    return mono_ms() + STATEMENT_MS + 5000;
+}
+
+static bool snapshot_open(struct db_conn *conn, struct err *err) {
+    return db_begin(conn, "ISOLATION LEVEL REPEATABLE READ READ ONLY", statement_deadline(), err) &&
+           db_exec(conn, "SET LOCAL statement_timeout = 120000", NULL, 0, statement_deadline(), NULL, err);
+}
+
+/* A number out of range, a pattern that isn't one: the query's fault or its data's, not the server's. */
+static bool query_failed(struct err *err) {
+    char text[400];
+    if (err->code != ERR_INTERNAL || strncmp(err->sqlstate, "22", 2) != 0)
+        return false;
+    snprintf(text, sizeof text, "%.390s", err->text);
+    return err_set(err, ERR_BAD_QUERY, "a value in the query or its data can't be used, %s", text);
+}
+
+/* max_rows: as compiled, so that one row more shows that there are too many. */
+static bool program_run(struct db_conn *conn, const struct kql_program *program, uint32_t max_rows,
+                        int64_t deadline_ms, struct db_rows **rows, struct err *err) {
+    BUF_AUTO sql = BUF(8u << 20);
+    buf_add_str(&sql, program->sql);
+    if (!buf_cstr(&sql))
+        return err_memory(err);
+    *rows = db_query(conn, sql.ptr, program->params, program->param_count, deadline_ms, err);
+    if (!*rows)
+        return query_failed(err);
+    if (db_count(*rows) > max_rows) {
+        db_rows_free(*rows);
+        *rows = NULL;
+        return err_set(err, ERR_LIMIT, "the query gives more than %u rows; summarize, or narrow it", max_rows);
+    }
+    return true;
+}
+
+static void etag_make(struct str body, char etag[35]) {
+    unsigned char digest[16];
+    crypto_generichash(digest, sizeof digest, (const unsigned char *)body.ptr, body.len, NULL, 0);
+    etag[0] = '"';
+    sodium_bin2hex(etag + 1, 33, digest, sizeof digest);
+    etag[33] = '"';
+    etag[34] = '\0';
+}
+
+
+void run_stop(struct run_attempt *attempt, enum run_stop reason) {
+    pthread_mutex_lock(&attempt->lock);
+    if (attempt->stop == RUN_GOES_ON)
+        attempt->stop = reason;
+    if (attempt->conn)
+        db_cancel(attempt->conn);
+    pthread_mutex_unlock(&attempt->lock);
+}
+
+static enum run_stop stop_reason(struct run_attempt *attempt) {
+    pthread_mutex_lock(&attempt->lock);
+    enum run_stop reason = attempt->stop;
+    pthread_mutex_unlock(&attempt->lock);
+    return reason;
+}
+
+static void expose(struct run_attempt *attempt, struct db_conn *conn) {
+    pthread_mutex_lock(&attempt->lock);
+    attempt->conn = conn;
+    pthread_mutex_unlock(&attempt->lock);
+}
+
+static bool hunt_answer(struct run *run, struct arena *arena, const struct hunt *hunt, int version, struct buf *body,
+                        struct err *err) {
+    struct run_attempt *attempt = run->attempt;
+    struct kql_options options = {.now = attempt->as_of, .from = attempt->from, .to = attempt->to, .max_rows = MAX_ROWS};
+    struct kql_program *program = kql_compile(arena, hunt->query, &options, err);
+    struct db_rows *rows = NULL;
+    if (!program)
+        return false;
+    struct result_context context = {.as_of = attempt->as_of,
+                                     .from = attempt->from,
+                                     .to = attempt->to,
+                                     .hunt = hunt,
+                                     .version = version,
+                                     .program = program,
+                                     .freshness = run->freshness,
+                                     .run_id = attempt->run_id};
+    bool ok = program_run(run->reads, program, MAX_ROWS, statement_deadline(), &rows, err) &&
+              result_build(arena, &context, run->reads, rows, statement_deadline(), body, err);
+    db_rows_free(rows);
+    if (ok && run->bytes + body->len > RUN_CAP)
+        ok = err_set(err, ERR_LIMIT, "the run's results are over %d MiB; run fewer hunts at once", RUN_CAP >> 20);
+    return ok;
+}
+
+/* A hunt's fault is its own: the snapshot goes on behind a savepoint. False: the run itself can't go on. */
+static bool hunt_run(struct run *run, const struct hunt *hunt, int version, struct err *err) {
+    struct outcome *outcome = &run->outcomes[run->done];
+    struct err failure = {0};
+    struct arena *arena = arena_new(QUERY_ARENA);
+    if (!arena)
+        return err_memory(err);
+    *outcome = (struct outcome){.hunt = hunt->id, .body = BUF(RESULT_CAP), .error = BUF(64 * 1024)};
+    bool ok = db_exec(run->reads, "SAVEPOINT hunt", NULL, 0, statement_deadline(), NULL, err);
+    if (ok) {
+        outcome->failed = !hunt_answer(run, arena, hunt, version, &outcome->body, &failure);
+        const char *end = outcome->failed ? "ROLLBACK TO SAVEPOINT hunt" : "RELEASE SAVEPOINT hunt";
+        ok = db_exec(run->reads, end, NULL, 0, statement_deadline(), NULL, err);
+    }
+    arena_free(arena);
+    if (outcome->failed) {
+        buf_free(&outcome->body);
+        registry_add_error(&outcome->error, &failure, hunt->query);
+        if (ok && err_status(failure.code) >= 500)
+            log_err("hunt.failed", "", &failure);
+    }
+    run->failed += outcome->failed;
+    run->bytes += outcome->body.len;
+    run->done++;
+    return ok;
+}
+
+static bool run_hunts(struct run *run, const struct db_rows *work, struct err *err) {
+    bool ok = snapshot_open(run->reads, err);
+    for (size_t r = 0; ok && stop_reason(run->attempt) == RUN_GOES_ON && r < db_count(work); r++) {
+        struct hunt hunt = {.id = db_text(work, r, 0),   .slug = db_text(work, r, 2), .name = db_text(work, r, 3),
+                            .tool = db_text(work, r, 4), .signal = db_text(work, r, 5), .query = db_text(work, r, 6)};
+        ok = hunt_run(run, &hunt, (int)db_int(work, r, 1), err);
+        atomic_store(&run->attempt->done, (long long)run->done);
+    }
+    db_rollback(run->reads);
+    return ok;
+}
+
+static bool outcome_save(struct db_conn *conn, struct str run_id, const struct outcome *outcome, struct err *err) {
+    char etag[35];
+    struct str params[] = {run_id, outcome->hunt, STR("failed"), {0}, {0}, buf_str(&outcome->error)};
+    if (!outcome->failed) {
+        etag_make(buf_str(&outcome->body), etag);
+        params[2] = STR("succeeded");
+        params[3] = buf_str(&outcome->body);
+        params[4] = str_from(etag);
+    }
+    return db_exec(conn, db_statement("result_save"), params, 6, mono_ms() + WRITE_MS, NULL, err);
+}
+
+/* params: run, attempt. *held is false when another attempt has the run. A process stopped in here keeps the row locked no
+ * longer than the session may be idle. */
+static bool run_hold(struct db_conn *conn, const struct str params[2], bool *held, struct err *err) {
+    if (!db_begin(conn, "", mono_ms() + WRITE_MS, err) ||
+        !db_exec(conn, "SET LOCAL idle_in_transaction_session_timeout = 5000", NULL, 0, mono_ms() + WRITE_MS, NULL, err))
+        return false;
+    DB_ROWS_AUTO *rows = db_query(conn, db_statement("run_hold"), params, 2, mono_ms() + WRITE_MS, err);
+    *held = rows && db_count(rows) > 0;
+    return rows != NULL;
+}
+
+/* Results and the run's end, or nothing. failure NULL: the hunts were run. */
+static bool run_write(struct db_conn *conn, struct run *run, const struct err *failure, struct err *err) {
+    char id[24], number[24], done[24];
+    bool held = false, unknown;
+    BUF_AUTO error = BUF(64 * 1024);
+    snprintf(id, sizeof id, "%" PRId64, run->attempt->run_id);
+    snprintf(number, sizeof number, "%" PRId64, run->attempt->attempt);
+    snprintf(done, sizeof done, "%zu", run->done);
+    if (failure)
+        registry_add_error(&error, failure, STR(""));
+    struct str params[] = {str_from(id), str_from(number)};
+    const char *state = failure || (run->failed && run->failed == run->done) ? "failed" : "succeeded";
+    struct str end[] = {str_from(id), str_from(state), buf_str(&error), str_from(done)};
+    bool ok = run_hold(conn, params, &held, err);
+    for (size_t i = 0; ok && held && i < run->done; i++)
+        ok = outcome_save(conn, str_from(id), &run->outcomes[i], err);
+    if (ok && held)
+        ok = db_exec(conn, db_statement("run_finish"), end, 4, mono_ms() + WRITE_MS, NULL, err) &&
+             db_commit(conn, mono_ms() + WRITE_MS, &unknown, err);
+    else if (ok)
+        log_line(LOG_WARN, "run.lost", "run %s: attempt %s came too late, its results are dropped", id, number);
+    db_rollback(conn);
+    return ok;
+}
+
+/* Back into the queue: at once, or after a pause when the world is at fault. */
+static bool run_release(struct db_conn *conn, const struct run *run, const struct err *failure, struct err *err) {
+    char id[24], number[24], pause[12];
+    BUF_AUTO error = BUF(64 * 1024);
+    snprintf(id, sizeof id, "%" PRId64, run->attempt->run_id);
+    snprintf(number, sizeof number, "%" PRId64, run->attempt->attempt);
+    snprintf(pause, sizeof pause, "%d", failure ? RETRY_SECONDS : 0);
+    if (failure)
+        registry_add_error(&error, failure, STR(""));
+    struct str params[] = {str_from(id), str_from(number), str_from(pause), buf_str(&error)};
+    return db_exec(conn, db_statement("run_release"), params, 4, mono_ms() + WRITE_MS, NULL, err);
+}
+
+static void run_log(const struct run *run, const struct err *failure) {
+    log_line(LOG_WARN, "run.retry", "run %" PRId64 ", attempt %" PRId64 ": %.400s", run->attempt->run_id,
+             run->attempt->attempt, failure->text);
+}
+
+static bool run_settle(struct db *db, struct run *run, bool ok, struct err *failure, struct err *err) {
+    enum run_stop stop = stop_reason(run->attempt);
+    struct db_conn *conn = stop == RUN_LOST ? NULL : db_take(db, mono_ms() + WRITE_MS, err);
+    if (!conn)
+        return stop == RUN_LOST;
+    bool settled = false, again = !ok && stop == RUN_GOES_ON && err_status(failure->code) == 503;
+    if (stop != RUN_HANDED_BACK && !again) {
+        atomic_store(&run->attempt->finishing, true);
+        settled = run_write(conn, run, ok || stop == RUN_CANCELLED ? NULL : failure, err);
+        *failure = settled ? *failure : *err;
+        db_give(conn);
+        conn = settled ? NULL : db_take(db, mono_ms() + WRITE_MS, err);
+    }
+    if (conn && stop != RUN_HANDED_BACK)
+        run_log(run, failure);
+    settled = settled || (conn && run_release(conn, run, stop == RUN_HANDED_BACK ? NULL : failure, err));
+    db_give(conn);
+    return settled;
+}
+
+/* A ledger that lags doesn't fail the run: the next one catches up. */
+static void ledger_keep(struct run *run) {
+    struct err err = {0};
+    struct run_attempt *attempt = run->attempt;
+    struct ledger_run ledger = {attempt->run_id, attempt->as_of, attempt->from, attempt->to};
+    if (!ledger_advance(run->reads, &ledger, mono_ms() + LEDGER_MS, &err) && stop_reason(attempt) == RUN_GOES_ON)
+        log_err("ledger.failed", "", &err);
+}
+
+bool run_execute(struct db *db, struct run_attempt *attempt, struct err *err) {
+    char id[24];
+    struct err failure = {0};
+    struct run run = {.attempt = attempt, .reads = db_take(db, mono_ms() + WRITE_MS, &failure)};
+    snprintf(id, sizeof id, "%" PRId64, attempt->run_id);
+    struct str param = str_from(id);
+    expose(attempt, run.reads);
+    DB_ROWS_AUTO *work =
+        run.reads ? db_query(run.reads, db_statement("run_work"), &param, 1, mono_ms() + WRITE_MS, &failure) : NULL;
+    if (work)
+        run.outcomes = calloc(db_count(work) + 1, sizeof *run.outcomes);
+    if (work)
+        ledger_keep(&run);
+    bool ok = work && (run.outcomes || err_memory(&failure)) && run_hunts(&run, work, &failure);
+    expose(attempt, NULL);
+    db_give(run.reads);
+    bool settled = run_settle(db, &run, ok, &failure, err);
+    for (size_t i = 0; i < run.done; i++) {
+        buf_free(&run.outcomes[i].body);
+        buf_free(&run.outcomes[i].error);
+    }
+    free(run.outcomes);
+    return settled;
+}
+
+bool query_run(struct db *db, struct arena *arena, struct str query, const struct kql_options *options,
+               int64_t deadline_ms, struct result_page *page, struct buf *out, struct kql_program **program,
+               struct err *err) {
+    struct db_rows *rows = NULL;
+    *program = kql_compile(arena, query, options, err);
+    struct db_conn *conn = *program ? db_take(db, deadline_ms, err) : NULL;
+    bool ok = conn && snapshot_open(conn, err) && program_run(conn, *program, options->max_rows, deadline_ms, &rows, err);
+    if (ok && page)
+        page->total = db_count(rows);
+    if (ok)
+        result_add_page(out, *program, rows, page);
+    db_rows_free(rows);
+    if (conn)
+        db_rollback(conn);
+    db_give(conn);
+    return ok && (!out->failed || err_set(err, ERR_LIMIT, "the answer is over the size limit; narrow the query"));
+}
