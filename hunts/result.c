@@ -107,20 +107,13 @@ static size_t *rows_order(bool ordered, const struct db_rows *rows) {
 }
 
 void result_add_rows(struct buf *out, const struct kql_program *program, const struct db_rows *rows) {
-    result_add_page(out, program, rows, NULL);
-}
-
-void result_add_page(struct buf *out, const struct kql_program *program, const struct db_rows *rows,
-                     const struct result_page *page) {
-    size_t count = db_count(rows), from = page && page->from < count ? page->from : page ? count : 0;
-    size_t end = page && page->limit < count - from ? from + page->limit : count;
     json_add_key(out, "columns");
     result_add_columns(out, program);
     json_add_key(out, "rows");
     buf_add_char(out, '[');
-    size_t *order = rows_order(program->ordered && !page, rows);
-    for (size_t r = from; r < end; r++) {
-        buf_add_str(out, r > from ? STR(",[") : STR("["));
+    size_t *order = rows_order(program->ordered, rows);
+    for (size_t r = 0; r < db_count(rows); r++) {
+        buf_add_str(out, r ? STR(",[") : STR("["));
         for (size_t c = 0; c < program->column_count; c++) {
             if (c)
                 buf_add_char(out, ',');

@@ -466,16 +466,13 @@ bool runner_cancel(struct runner *runner, int64_t run_id, struct err *err) {
 }
 
 bool query_run(struct db *db, struct arena *arena, struct str query, const struct kql_options *options,
-               int64_t deadline_ms, struct result_page *page, struct buf *out, struct kql_program **program,
-               struct err *err) {
+               int64_t deadline_ms, struct buf *out, struct kql_program **program, struct err *err) {
     struct db_rows *rows = NULL;
     *program = kql_compile(arena, query, options, err);
     struct db_conn *conn = *program ? db_take(db, deadline_ms, err) : NULL;
     bool ok = conn && snapshot_open(conn, err) && program_run(conn, *program, options->max_rows, deadline_ms, &rows, err);
-    if (ok && page)
-        page->total = db_count(rows);
     if (ok)
-        result_add_page(out, *program, rows, page);
+        result_add_rows(out, *program, rows);
     db_rows_free(rows);
     if (conn)
         db_rollback(conn);
