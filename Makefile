@@ -88,7 +88,13 @@ $(BUILD)/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 EMBEDDED := $(wildcard migrations/*.sql) $(wildcard store/sql/*.sql) $(wildcard hunts/catalogue/*.yaml)
-$(EMBED): base/embed.sh $(EMBEDDED)
+# The list is a file of its own, so that a file which went or was renamed counts as a change.
+EMBED_LIST := $(BUILD)/embed/list
+.PHONY: embed-list
+embed-list:
+$(EMBED_LIST): embed-list
+	@mkdir -p $(@D); echo '$(EMBEDDED)' | cmp -s - $@ || echo '$(EMBEDDED)' > $@
+$(EMBED): base/embed.sh $(EMBEDDED) $(EMBED_LIST)
 	@mkdir -p $(@D)
 	$(Q)sh base/embed.sh $(EMBEDDED) > $@.tmp && mv $@.tmp $@
 $(BUILD)/embed/embedded.o: $(EMBED)

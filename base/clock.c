@@ -195,3 +195,8 @@ bool timespan_parse(struct str s, int64_t *ticks) {
     *ticks = (int64_t)total;
     return true;
 }
+
+void sleep_ms(int ms) {
+    struct timespec pause = {ms / 1000, ms % 1000 * 1000000L};
+    nanosleep(&pause, NULL);
+}

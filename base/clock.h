@@ -34,3 +34,5 @@ int64_t days_from_civil(int year, int month, int day);
 int64_t mono_ms(void);
 /* Milliseconds left until the deadline, 0 when it is over, at most INT_MAX: fit for poll(). */
 int ms_left(int64_t deadline_ms);
+/* Sleeps that long, or less when a signal comes. */
+void sleep_ms(int ms);

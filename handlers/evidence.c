@@ -1,65 +1,95 @@
-/* GET /v1/devices/{id}/evidence: the events that a run's hunt counted on a device, every column as it came. */
+/* GET /v1/devices/{device_id}/evidence: the events on a device that hunts counted, every column as it came. */
+#include "hunts/evidence.h"
+
+#include <inttypes.h>
+
 #include "base/clock.h"
+#include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
-#include "hunts/runner.h"
 
-enum { READ_MS = 30000, ANSWER_CAP = 256 << 20, MAX_EVENTS = 10000 };
+enum { READ_MS = 30000, ARENA_CAP = 512 << 20, MAX_COLUMNS = SCHEMA_TABLES * SCHEMA_MAX_COLUMNS + 4 };
 
-static bool source_read(struct request *request, struct kql_options *options, struct str *query, struct err *err) {
-    long long number;
-    struct str params[] = {request_query(request, "run"), request_query(request, "hunt")};
-    if (!str_to_int64(params[0], &number))
-        return err_set(err, ERR_BAD_PARAMETER, "run=<run id> is needed: results carry the whole link");
-    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    DB_ROWS_AUTO *rows =
-        conn ? db_query(conn, db_statement("evidence_source"), params, 2, mono_ms() + READ_MS, err) : NULL;
-    db_give(conn);
-    if (!rows)
-        return false;
-    if (!db_count(rows))
-        return err_set(err, ERR_NOT_FOUND, "run %lld has no such hunt", number);
-    if (db_count(rows) > 1)
-        return err_set(err, ERR_BAD_PARAMETER, "run %lld covers several hunts: name one with hunt=<slug>", number);
-    options->now = db_int(rows, 0, 0);
-    options->from = db_int(rows, 0, 1);
-    options->to = db_int(rows, 0, 2);
-    *query = arena_copy(request->arena, db_text(rows, 0, 3));
-    return query->ptr || err_memory(err);
-}
-
-/* The cursor is the place of the page's first event: the events of a run's window hardly change between two pages. */
-static bool page_read(struct request *request, struct result_page *page, struct err *err) {
-    struct str cursor = request_query(request, "cursor");
-    long long limit, from = 0;
-    if (!request_number(request, "limit", 1, 1000, 1000, &limit, err))
-        return false;
-    if (cursor.ptr && (!str_to_int64(cursor, &from) || from < 0))
-        return err_set(err, ERR_BAD_PARAMETER, "cursor is not one that this list gave");
-    page->from = (size_t)from;
-    page->limit = (size_t)limit;
+/* "ticks.arrival.microseconds": the last event, and by when results were finished, so that a run which ends between two
+ * pages changes nothing. */
+static bool place_read(struct request *request, struct str cursor, struct evidence_request *evidence, struct err *err) {
+    long long numbers[3] = {-1, -1, 0};
+    for (size_t i = 0; cursor.ptr && i < 3; i++) {
+        const char *dot = cursor.len ? memchr(cursor.ptr, '.', cursor.len) : NULL;
+        struct str part = {cursor.ptr, dot ? (size_t)(dot - cursor.ptr) : cursor.len};
+        if (!str_to_int64(part, &numbers[i]) || (dot != NULL) != (i < 2))
+            return list_cursor_refuse(request, err);
+        cursor = (struct str){part.ptr + part.len + (dot != NULL), cursor.len - part.len - (dot != NULL)};
+    }
+    evidence->after = (struct evidence_key){numbers[0], numbers[1]};
+    evidence->until_us = numbers[2];
     return true;
 }
 
+static bool request_read(struct request *request, struct evidence_request *evidence, enum format *format, struct err *err) {
+    long long limit, number;
+    struct str limit_text, cursor;
+    if (!format_choose(request, format, err) || !list_parameters(request, &limit, &limit_text, &cursor, err))
+        return false;
+    *evidence = (struct evidence_request){.device = request_path_parameter(request, "device_id"),
+                                          .run = request_query(request, "run"),
+                                          .hunt = request_query(request, "hunt"),
+                                          .tool = request_query(request, "tool"),
+                                          .limit = (size_t)limit,
+                                          .flat = *format == FORMAT_CSV || *format == FORMAT_TABLE};
+    if (evidence->run.ptr && !str_to_int64(evidence->run, &number))
+        return err_set(err, ERR_NOT_FOUND, "no run '%.*s'; GET /v1/runs lists them", STR_ARG(evidence->run));
+    return place_read(request, cursor, evidence, err);
+}
+
+static void column_add(const char **columns, size_t *count, const char *name) {
+    for (size_t i = 0; i < *count; i++)
+        if (!strcmp(columns[i], name))
+            return;
+    columns[(*count)++] = name;
+}
+
+/* The same columns on each page: all that the hunts' tables have. */
+static const char *const *columns_make(struct request *request, uint32_t tables) {
+    const char **columns = arena_array(request->arena, MAX_COLUMNS + 1, sizeof *columns);
+    size_t count = 0;
+    if (!columns)
+        return NULL;
+    column_add(columns, &count, "table");
+    column_add(columns, &count, "hunts");
+    for (size_t t = 0; t < SCHEMA_TABLES; t++)
+        for (size_t c = 0; tables & UINT32_C(1) << t && c < schema_tables()[t].column_count; c++)
+            column_add(columns, &count, schema_tables()[t].columns[c].name);
+    column_add(columns, &count, "TenantId");
+    column_add(columns, &count, "AdditionalColumns");
+    return columns;
+}
+
+static bool evidence_reply(struct request *request, struct reply *reply, const struct evidence_request *wanted,
+                           const struct evidence *evidence, enum format format, struct err *err) {
+    static const char *const short_columns[] = {"Timestamp", "table", "FileName", "Signer", "RemoteUrl", "hunts", NULL};
+    struct list_items items = {.member = "events", .objects = evidence->events, .count = evidence->count};
+    items.columns = format == FORMAT_TABLE ? short_columns : columns_make(request, evidence->tables);
+    items.more = arena_printf(request->arena, ",\"warnings\":%.*s", STR_ARG(evidence->warnings));
+    if (evidence->more)
+        items.next = arena_printf(request->arena, "%" PRId64 ".%" PRId64 ".%" PRId64, evidence->last.ts,
+                                  evidence->last.arrived, wanted->until_us);
+    if (!items.columns || !items.more.ptr || (evidence->more && !items.next.ptr))
+        return err_memory(err);
+    return list_reply_items(request, reply, &items, err);
+}
+
 bool handle_evidence(struct request *request, struct reply *reply, struct err *err) {
-    struct kql_options options = {.device = request_path_parameter(request, "id")};
-    struct kql_program *program;
-    struct str query = {0};
-    struct result_page page = {0};
-    BUF_AUTO out = BUF(ANSWER_CAP);
-    if (!source_read(request, &options, &query, err))
+    struct evidence_request wanted;
+    struct evidence evidence;
+    enum format format;
+    if (!request_read(request, &wanted, &format, err))
         return false;
-    options.max_rows = MAX_EVENTS;
-    if (!page_read(request, &page, err))
-        return false;
-    buf_add_char(&out, '{');
-    if (!query_run(request->service->db, request->arena, query, &options, mono_ms() + READ_MS, &page, &out,
-                   &program, err))
-        return false;
-    if (page.from + page.limit < page.total)
-        buf_printf(&out, ",\"next\":\"%zu\"}", page.from + page.limit);
-    else
-        buf_add_str(&out, STR(",\"next\":null}"));
-    return result_reply(request, reply, buf_str(&out), err);
+    struct arena *arena = arena_new(ARENA_CAP);
+    bool ok = arena ? evidence_read(request->service->db, arena, &wanted, mono_ms() + READ_MS, &evidence, err)
+                    : err_memory(err);
+    ok = ok && evidence_reply(request, reply, &wanted, &evidence, format, err);
+    arena_free(arena);
+    return ok;
 }

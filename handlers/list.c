@@ -2,21 +2,97 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/json.h"
 #include "base/url.h"
 #include "handlers/format.h"
+#include "handlers/routes.h"
 
-enum { REPLY_CAP = 512 << 20, MAX_LIMIT = 1000, DEFAULT_LIMIT = 100 };
+enum {
+    REPLY_CAP = 512 << 20,
+    MAX_LIMIT = 1000,
+    DEFAULT_LIMIT = 100,
+    CURSOR_VERSION = 1,
+    CURSOR_MARK = 16, /* crypto_generichash wants that many */
+    CURSOR_KEY = 4096,
+};
+
+/* What a cursor is good for: the path and the filters, in the order in which routes.def names them. A mark, not a secret:
+ * a key gives nothing that the list itself doesn't. */
+static void cursor_mark(const struct request *request, struct str key, unsigned char mark[CURSOR_MARK]) {
+    crypto_generichash_state hash;
+    static const char *const free_names[] = {"cursor", "limit", "format", "pretty", "wait", "latest"};
+    crypto_generichash_init(&hash, NULL, 0, CURSOR_MARK);
+    crypto_generichash_update(&hash, (const unsigned char *)request->path.ptr, request->path.len);
+    for (const char *name = request->route ? request->route->parameters : ""; *name;) {
+        size_t length = strcspn(name, ",");
+        char one[64];
+        snprintf(one, sizeof one, "%.*s", (int)length, name);
+        bool filter = true;
+        for (size_t i = 0; i < sizeof free_names / sizeof *free_names; i++)
+            filter = filter && strcmp(one, free_names[i]) != 0;
+        struct str value = filter ? request_query(request, one) : (struct str){0};
+        crypto_generichash_update(&hash, (const unsigned char *)one, length + 1);
+        crypto_generichash_update(&hash, (const unsigned char *)(value.ptr ? value.ptr : ""), value.len);
+        name += length + (name[length] == ',');
+    }
+    crypto_generichash_update(&hash, (const unsigned char *)key.ptr, key.len);
+    crypto_generichash_final(&hash, mark, CURSOR_MARK);
+}
+
+/* base64url of a version, a mark and the key. */
+static struct str cursor_make(struct request *request, struct str key) {
+    size_t length = 1 + CURSOR_MARK + key.len;
+    size_t room = sodium_base64_encoded_len(length, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    unsigned char *bytes = arena_take(request->arena, length);
+    char *text = arena_take(request->arena, room);
+    if (!bytes || !text || key.len > CURSOR_KEY)
+        return (struct str){0};
+    bytes[0] = CURSOR_VERSION;
+    cursor_mark(request, key, bytes + 1);
+    memcpy(bytes + 1 + CURSOR_MARK, key.ptr, key.len);
+    sodium_bin2base64(text, room, bytes, length, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    return str_from(text);
+}
+
+bool list_cursor_refuse(struct request *request, struct err *err) {
+    request->problem_field = "cursor";
+    return err_set(err, ERR_BAD_PARAMETER, "cursor is not one that this list gave; leave it out to start at the front");
+}
+
+static bool cursor_open(struct request *request, struct str cursor, struct str *key, struct err *err) {
+    unsigned char mark[CURSOR_MARK], *bytes = arena_take(request->arena, cursor.len + 1);
+    size_t length = 0;
+    *key = (struct str){0};
+    if (!cursor.ptr)
+        return true;
+    if (!bytes)
+        return err_memory(err);
+    if (sodium_base642bin(bytes, cursor.len, cursor.ptr, cursor.len, NULL, &length, NULL,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) ||
+        length < 1 + CURSOR_MARK || bytes[0] != CURSOR_VERSION)
+        return list_cursor_refuse(request, err);
+    *key = (struct str){(const char *)bytes + 1 + CURSOR_MARK, length - 1 - CURSOR_MARK};
+    cursor_mark(request, *key, mark);
+    return (sodium_memcmp(mark, bytes + 1, CURSOR_MARK) == 0 && str_utf8_valid(*key)) || list_cursor_refuse(request, err);
+}
 
 bool list_parameters(struct request *request, long long *limit, struct str *limit_text, struct str *cursor,
                      struct err *err) {
     if (!request_number(request, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT, limit, err))
         return false;
     *limit_text = arena_printf(request->arena, "%lld", *limit + 1);
-    *cursor = request_query(request, "cursor");
-    return limit_text->ptr || err_memory(err);
+    return limit_text->ptr ? cursor_open(request, request_query(request, "cursor"), cursor, err) : err_memory(err);
+}
+
+bool list_below(struct request *request, struct str *cursor, struct err *err) {
+    long long number;
+    if (!cursor->ptr)
+        *cursor = STR("9223372036854775807");
+    return str_to_int64(*cursor, &number) || list_cursor_refuse(request, err);
 }
 
 bool json_reply(struct request *request, struct reply *reply, struct str json, struct err *err) {
@@ -46,6 +122,36 @@ static struct cell cell_of(struct arena *arena, const json_t *value) {
     return (struct cell){json_is_number(value) ? CELL_NUMBER : CELL_JSON, copy};
 }
 
+/* "AnyDesk, RemotePC": a list of things by the member that names them, which is the list's own name without the s. */
+static struct cell names_cell(struct arena *arena, const json_t *list, const char *column) {
+    char member[64];
+    size_t index, length = strlen(column);
+    const json_t *item;
+    BUF_AUTO out = BUF(1u << 20);
+    snprintf(member, sizeof member, "%.*s", length ? (int)length - 1 : 0, column);
+    json_array_foreach(list, index, item) {
+        const char *name = json_string_value(json_object_get(item, member));
+        if (!name)
+            return cell_of(arena, list);
+        buf_printf(&out, "%s%s", index ? ", " : "", name);
+    }
+    struct str text = arena_copy(arena, buf_str(&out));
+    return text.len ? (struct cell){CELL_TEXT, text} : (struct cell){CELL_NULL, STR("")};
+}
+
+/* The same; for people "2026-07-16T02:11:09.1234567Z" ends with its seconds. */
+static struct cell table_cell(struct arena *arena, const json_t *value, enum format format) {
+    struct cell cell = cell_of(arena, value);
+    if (format == FORMAT_TABLE && cell.kind == CELL_TEXT && cell.text.len == 28 && cell.text.ptr[10] == 'T')
+        cell.text.len = 19;
+    return cell;
+}
+
+static struct cell column_cell(struct arena *arena, const json_t *object, const char *column, enum format format) {
+    const json_t *value = json_object_get(object, column);
+    return json_is_array(value) ? names_cell(arena, value, column) : table_cell(arena, value, format);
+}
+
 static bool table_reply(struct reply *reply, enum format format, const struct format_table *table, struct err *err) {
     reply->body.cap = REPLY_CAP;
     reply->content_type = format_content_type(format);
@@ -53,28 +159,40 @@ static bool table_reply(struct reply *reply, enum format format, const struct fo
     return !reply->body.failed || err_memory(err);
 }
 
-static bool list_convert(struct request *request, struct reply *reply, const struct db_rows *rows, size_t count,
-                         enum format format, const char *const *columns, struct err *err) {
-    struct format_table table = {.row_count = count};
-    struct str names[16];
-    json_t **objects = arena_array(request->arena, count + 1, sizeof *objects);
-    for (; columns[table.column_count]; table.column_count++)
-        names[table.column_count] = str_from(columns[table.column_count]);
-    struct cell *cells = arena_array(request->arena, count * table.column_count + 1, sizeof *cells);
-    if (!objects || !cells)
+static bool list_convert(struct request *request, struct reply *reply, const struct list_items *items,
+                         enum format format, struct err *err) {
+    struct format_table table = {.row_count = items->count};
+    while (items->columns[table.column_count])
+        table.column_count++;
+    struct str *names = arena_array(request->arena, table.column_count + 1, sizeof *names);
+    json_t **objects = arena_array(request->arena, items->count + 1, sizeof *objects);
+    struct cell *cells = arena_array(request->arena, items->count * table.column_count + 1, sizeof *cells);
+    if (!names || !objects || !cells)
         return err_memory(err);
-    for (size_t r = 0; r < count; r++) {
-        struct str text = db_text(rows, r, 1);
-        objects[r] = json_loadb(text.ptr, text.len, JSON_ALLOW_NUL, NULL);
+    for (size_t c = 0; c < table.column_count; c++)
+        names[c] = str_from(items->columns[c]);
+    for (size_t r = 0; r < items->count; r++) {
+        objects[r] = json_loadb(items->objects[r].ptr, items->objects[r].len, JSON_ALLOW_NUL, NULL);
         for (size_t c = 0; c < table.column_count; c++)
-            cells[r * table.column_count + c] = cell_of(request->arena, json_object_get(objects[r], columns[c]));
+            cells[r * table.column_count + c] =
+                column_cell(request->arena, objects[r], items->columns[c], format);
     }
     table.columns = names;
     table.cells = cells;
     bool ok = table_reply(reply, format, &table, err);
-    for (size_t r = 0; r < count; r++)
+    for (size_t r = 0; r < items->count; r++)
         json_decref(objects[r]);
     return ok;
+}
+
+static bool list_lines(struct reply *reply, const struct list_items *items, struct err *err) {
+    reply->body.cap = REPLY_CAP;
+    reply->content_type = format_content_type(FORMAT_NDJSON);
+    for (size_t i = 0; i < items->count; i++) {
+        json_add_minified(&reply->body, items->objects[i]);
+        buf_add_char(&reply->body, '\n');
+    }
+    return !reply->body.failed || err_memory(err);
 }
 
 /* Link: rel="next" (RFC 8288) with the filters of this request and the next cursor. */
@@ -98,34 +216,49 @@ static void add_next_link(struct request *request, struct reply *reply, struct s
         reply_header(reply, "Link", text);
 }
 
-bool list_reply(struct request *request, struct reply *reply, const char *member, const struct db_rows *rows,
-                long long limit, const char *const *columns, struct err *err) {
+bool list_reply_items(struct request *request, struct reply *reply, const struct list_items *items, struct err *err) {
     enum format format;
-    size_t count = db_count(rows);
-    bool more = count > (size_t)limit;
     if (!format_choose(request, &format, err))
         return false;
-    count = more ? (size_t)limit : count;
-    if (more)
-        add_next_link(request, reply, db_text(rows, count - 1, 0));
+    struct str next = items->next.ptr ? cursor_make(request, items->next) : (struct str){0};
+    if (items->next.ptr && !next.ptr)
+        return err_memory(err);
+    if (next.ptr)
+        add_next_link(request, reply, next);
     if (format != FORMAT_JSON)
-        return list_convert(request, reply, rows, count, format, columns, err);
+        return format == FORMAT_NDJSON ? list_lines(reply, items, err) : list_convert(request, reply, items, format, err);
     BUF_AUTO out = BUF(REPLY_CAP);
     buf_add_char(&out, '{');
-    json_add_key(&out, member);
+    json_add_key(&out, items->member);
     buf_add_char(&out, '[');
-    for (size_t r = 0; r < count; r++) {
-        if (r)
+    for (size_t i = 0; i < items->count; i++) {
+        if (i)
             buf_add_char(&out, ',');
-        buf_add_str(&out, db_text(rows, r, 1));
+        buf_add_str(&out, items->objects[i]);
     }
     buf_add_str(&out, STR("],\"next\":"));
-    if (more)
-        json_add_string(&out, db_text(rows, count - 1, 0));
+    if (next.ptr)
+        json_add_string(&out, next);
     else
         buf_add_str(&out, STR("null"));
+    buf_add_str(&out, items->more);
     buf_add_char(&out, '}');
     return !out.failed ? json_reply(request, reply, buf_str(&out), err) : err_memory(err);
+}
+
+bool list_reply(struct request *request, struct reply *reply, const char *member, const struct db_rows *rows,
+                long long limit, const char *const *columns, struct err *err) {
+    size_t count = db_count(rows);
+    bool more = count > (size_t)limit;
+    count = more ? (size_t)limit : count;
+    struct str *objects = arena_array(request->arena, count + 1, sizeof *objects);
+    if (!objects)
+        return err_memory(err);
+    for (size_t r = 0; r < count; r++)
+        objects[r] = db_text(rows, r, 1);
+    const struct list_items items = {.member = member, .objects = objects, .count = count, .columns = columns,
+                                     .next = more ? db_text(rows, count - 1, 0) : (struct str){0}};
+    return list_reply_items(request, reply, &items, err);
 }
 
 /* The rows as Kusto gives them. */
@@ -152,12 +285,6 @@ static const char *const summary_members[] = {"device_id",  "device_name", "mach
 static const char *const table_members[] = {"device_name", "machine_group", "first_seen", "last_seen", "count", NULL};
 enum { SUMMARY_COLUMNS = 8 };
 
-/* "2026-07-16T02:11:09.1234567Z" to the second, for people. */
-static void shorten_time(struct cell *cell) {
-    if (cell->kind == CELL_TEXT && cell->text.len == 28 && cell->text.ptr[10] == 'T')
-        cell->text.len = 19;
-}
-
 static size_t device_total(const json_t *results) {
     size_t index, total = 0;
     const json_t *result;
@@ -168,11 +295,8 @@ static size_t device_total(const json_t *results) {
 static void device_line(struct request *request, const json_t *result, const json_t *device,
                         const char *const *members, enum format format, struct cell *line) {
     line[0] = cell_of(request->arena, json_object_get(json_object_get(result, "hunt"), "slug"));
-    for (size_t c = 0; members[c]; c++) {
-        line[c + 1] = cell_of(request->arena, json_object_get(device, members[c]));
-        if (format == FORMAT_TABLE)
-            shorten_time(&line[c + 1]);
-    }
+    for (size_t c = 0; members[c]; c++)
+        line[c + 1] = table_cell(request->arena, json_object_get(device, members[c]), format);
 }
 
 /* One line a hunt and device. */

@@ -3,13 +3,26 @@
 #include "handlers/request.h"
 #include "store/db.h"
 
-/* {"<member>":[…],"next":…} from rows whose first column is the cursor and whose second is an object as JSON; the query
- * asked for limit + 1 rows. columns: members shown by csv, ndjson (all) and table, NULL-ended. */
+struct list_items {
+    const char *member;          /* {"<member>":[…],"next":…} */
+    const struct str *objects;   /* each a JSON object */
+    size_t count;
+    struct str next;             /* the key that the next page starts behind; ptr NULL: the end */
+    const char *const *columns;  /* members shown by csv and table, NULL-ended; ndjson shows all */
+    struct str more;             /* further members as JSON (",\"warnings\":[…]"), or empty */
+};
+bool list_reply_items(struct request *request, struct reply *reply, const struct list_items *items, struct err *err);
+/* The same from rows whose first column is the key and whose second is the object; the query asked for limit + 1 rows. */
 bool list_reply(struct request *request, struct reply *reply, const char *member, const struct db_rows *rows,
                 long long limit, const char *const *columns, struct err *err);
-/* The common ?limit= and ?cursor=; limit 1..1000, default 100. */
+/* The common ?limit= and ?cursor=; limit 1..1000, default 100. *cursor is the key inside the client's cursor, which is
+ * opaque and good for the list that gave it with the same filters only; ptr NULL without one. */
 bool list_parameters(struct request *request, long long *limit, struct str *limit_text, struct str *cursor,
                      struct err *err);
+/* False with the error for a cursor that this list didn't give: for keys that aren't what the list makes. */
+bool list_cursor_refuse(struct request *request, struct err *err);
+/* Lists by descending id: the cursor's key, or one above all ids. */
+bool list_below(struct request *request, struct str *cursor, struct err *err);
 /* A result body ({"columns","rows","devices",…} or {"hunts":[…]}) as it is or converted; pretty on request. */
 bool result_reply(struct request *request, struct reply *reply, struct str body, struct err *err);
 /* A JSON text as the reply's body, pretty on request. */

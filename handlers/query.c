@@ -52,7 +52,7 @@ bool handle_query(struct request *request, struct reply *reply, struct err *err)
         return false;
     request->source = query;
     buf_add_char(&out, '{');
-    if (!query_run(request->service->db, request->arena, query, &options, mono_ms() + QUERY_MS, NULL, &out, &program, err))
+    if (!query_run(request->service->db, request->arena, query, &options, mono_ms() + QUERY_MS, &out, &program, err))
         return false;
     json_add_key(&out, "warnings");
     registry_add_warnings(&out, program);

@@ -11,14 +11,12 @@ enum { READ_MS = 10000 };
 
 bool handle_rejected_list(struct request *request, struct reply *reply, struct err *err) {
     static const char *const columns[] = {"id", "received_at", "code", "message", "table", "state", "bytes", NULL};
-    long long limit, number;
+    long long limit;
     struct str limit_text, cursor;
-    if (!list_parameters(request, &limit, &limit_text, &cursor, err))
+    if (!list_parameters(request, &limit, &limit_text, &cursor, err) || !list_below(request, &cursor, err))
         return false;
-    if (cursor.ptr && !str_to_int64(cursor, &number))
-        return err_set(err, ERR_BAD_PARAMETER, "cursor is not one that this list gave");
     struct str params[] = {request_query(request, "state"), request_query(request, "code"),
-                           cursor.ptr ? cursor : STR("9223372036854775807"), limit_text};
+                           cursor, limit_text};
     struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
     DB_ROWS_AUTO *rows =
         conn ? db_query(conn, db_statement("rejected_list"), params, 4, mono_ms() + READ_MS, err) : NULL;

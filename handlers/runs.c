@@ -209,13 +209,11 @@ bool handle_run_results(struct request *request, struct reply *reply, struct err
 
 bool handle_runs_list(struct request *request, struct reply *reply, struct err *err) {
     static const char *const columns[] = {"run_id", "state", "as_of", "created_at", "finished_at", "hunts", NULL};
-    long long limit, number;
+    long long limit;
     struct str limit_text, cursor;
-    if (!list_parameters(request, &limit, &limit_text, &cursor, err))
+    if (!list_parameters(request, &limit, &limit_text, &cursor, err) || !list_below(request, &cursor, err))
         return false;
-    if (cursor.ptr && !str_to_int64(cursor, &number))
-        return err_set(err, ERR_BAD_PARAMETER, "cursor is not one that this list gave");
-    struct str params[] = {cursor.ptr ? cursor : STR("9223372036854775807"), limit_text};
+    struct str params[] = {cursor, limit_text};
     struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
     DB_ROWS_AUTO *rows = conn ? db_query(conn, db_statement("runs_list"), params, 2, mono_ms() + READ_MS, err) : NULL;
     db_give(conn);

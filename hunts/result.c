@@ -107,20 +107,13 @@ static size_t *rows_order(bool ordered, const struct db_rows *rows) {
 }
 
 void result_add_rows(struct buf *out, const struct kql_program *program, const struct db_rows *rows) {
-    result_add_page(out, program, rows, NULL);
-}
-
-void result_add_page(struct buf *out, const struct kql_program *program, const struct db_rows *rows,
-                     const struct result_page *page) {
-    size_t count = db_count(rows), from = page && page->from < count ? page->from : page ? count : 0;
-    size_t end = page && page->limit < count - from ? from + page->limit : count;
     json_add_key(out, "columns");
     result_add_columns(out, program);
     json_add_key(out, "rows");
     buf_add_char(out, '[');
-    size_t *order = rows_order(program->ordered && !page, rows);
-    for (size_t r = from; r < end; r++) {
-        buf_add_str(out, r > from ? STR(",[") : STR("["));
+    size_t *order = rows_order(program->ordered, rows);
+    for (size_t r = 0; r < db_count(rows); r++) {
+        buf_add_str(out, r ? STR(",[") : STR("["));
         for (size_t c = 0; c < program->column_count; c++) {
             if (c)
                 buf_add_char(out, ',');
@@ -525,6 +518,32 @@ static void add_warnings(struct buf *out, const struct result_context *context) 
     buf_add_char(out, ']');
 }
 
+/* Events that came after an earlier run had answered for their time. Beside the summaries, which don't depend on when
+ * events came. */
+static void add_late(struct buf *out, const struct result_context *context) {
+    json_add_key(out, "late");
+    buf_add_char(out, '[');
+    for (size_t r = 0; context->late && r < db_count(context->late); r++) {
+        if (!str_eq(db_text(context->late, r, 0), context->hunt->id))
+            continue;
+        json_add_comma(out);
+        buf_add_str(out, STR("{\"device_id\":"));
+        json_add_string(out, db_text(context->late, r, 1));
+        json_add_key(out, "device_name");
+        json_add_string(out, db_text(context->late, r, 2));
+        json_add_key(out, "count");
+        json_add_int(out, db_int(context->late, r, 3));
+        json_add_key(out, "first_seen");
+        json_add_ticks(out, db_int(context->late, r, 4));
+        json_add_key(out, "last_seen");
+        json_add_ticks(out, db_int(context->late, r, 5));
+        json_add_key(out, "report_ids");
+        buf_add_str(out, db_text(context->late, r, 6));
+        buf_add_char(out, '}');
+    }
+    buf_add_char(out, ']');
+}
+
 bool result_build(struct arena *arena, const struct result_context *context, struct db_conn *conn,
                   const struct db_rows *rows, int64_t deadline_ms, struct buf *out, struct err *err) {
     struct table table = {.arena = arena, .context = context, .rows = rows};
@@ -537,6 +556,7 @@ bool result_build(struct arena *arena, const struct result_context *context, str
     result_add_rows(out, context->program, rows);
     if (!add_freshness(out, context, conn, deadline_ms, err))
         return false;
+    add_late(out, context);
     add_warnings(out, context);
     buf_add_char(out, '}');
     return !out->failed || err_set(err, ERR_LIMIT, "the result is over %zu MiB; narrow the window or the hunt",

@@ -18,6 +18,7 @@ struct result_context {
     const struct hunt *hunt;
     int version;
     const struct kql_program *program;
+    const struct db_rows *late; /* of late_hits for the run; NULL: none */
     struct result_freshness *freshness; /* SCHEMA_TABLES of them, zeroed before the run's first hunt */
 };
 
@@ -27,13 +28,6 @@ void result_add_cell(struct buf *out, const struct db_rows *rows, size_t row, si
 void result_add_columns(struct buf *out, const struct kql_program *program);
 /* "columns":[…] and "rows":[…] */
 void result_add_rows(struct buf *out, const struct kql_program *program, const struct db_rows *rows);
-/* A part of the rows, which are in one order by all their columns, the first one first. NULL: all. */
-struct result_page {
-    size_t from, limit;
-    size_t total; /* rows in all: filled by query_run */
-};
-void result_add_page(struct buf *out, const struct kql_program *program, const struct db_rows *rows,
-                     const struct result_page *page);
 /* The whole object of GET /v1/hunts/{id}/results. conn: for machine groups and freshness, in the run's snapshot. */
 bool result_build(struct arena *arena, const struct result_context *context, struct db_conn *conn,
                   const struct db_rows *rows, int64_t deadline_ms, struct buf *out, struct err *err);

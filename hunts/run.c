@@ -34,6 +34,7 @@ struct run {
     struct run_attempt *attempt;
     struct db_conn *reads;
     struct outcome *outcomes;
+    struct db_rows *late;
     size_t done, failed, bytes;
     struct result_freshness freshness[SCHEMA_TABLES];
 };
@@ -120,6 +121,7 @@ static bool hunt_answer(struct run *run, struct arena *arena, const struct hunt 
                                      .hunt = hunt,
                                      .version = version,
                                      .program = program,
+                                     .late = run->late,
                                      .freshness = run->freshness,
                                      .run_id = attempt->run_id};
     bool ok = program_run(run->reads, program, MAX_ROWS, statement_deadline(), &rows, err) &&
@@ -157,8 +159,16 @@ static bool hunt_run(struct run *run, const struct hunt *hunt, int version, stru
     return ok;
 }
 
+static bool late_read(struct run *run, struct err *err) {
+    char id[24];
+    snprintf(id, sizeof id, "%" PRId64, run->attempt->run_id);
+    struct str param = str_from(id);
+    run->late = db_query(run->reads, db_statement("late_hits"), &param, 1, statement_deadline(), err);
+    return run->late != NULL;
+}
+
 static bool run_hunts(struct run *run, const struct db_rows *work, struct err *err) {
-    bool ok = snapshot_open(run->reads, err);
+    bool ok = snapshot_open(run->reads, err) && late_read(run, err);
     for (size_t r = 0; ok && stop_reason(run->attempt) == RUN_GOES_ON && r < db_count(work); r++) {
         struct hunt hunt = {.id = db_text(work, r, 0),   .slug = db_text(work, r, 2), .name = db_text(work, r, 3),
                             .tool = db_text(work, r, 4), .signal = db_text(work, r, 5), .query = db_text(work, r, 6)};
@@ -286,20 +296,18 @@ bool run_execute(struct db *db, struct run_attempt *attempt, struct err *err) {
         buf_free(&run.outcomes[i].error);
     }
     free(run.outcomes);
+    db_rows_free(run.late);
     return settled;
 }
 
 bool query_run(struct db *db, struct arena *arena, struct str query, const struct kql_options *options,
-               int64_t deadline_ms, struct result_page *page, struct buf *out, struct kql_program **program,
-               struct err *err) {
+               int64_t deadline_ms, struct buf *out, struct kql_program **program, struct err *err) {
     struct db_rows *rows = NULL;
     *program = kql_compile(arena, query, options, err);
     struct db_conn *conn = *program ? db_take(db, deadline_ms, err) : NULL;
     bool ok = conn && snapshot_open(conn, err) && program_run(conn, *program, options->max_rows, deadline_ms, &rows, err);
-    if (ok && page)
-        page->total = db_count(rows);
     if (ok)
-        result_add_page(out, *program, rows, page);
+        result_add_rows(out, *program, rows);
     db_rows_free(rows);
     if (conn)
         db_rollback(conn);

@@ -34,8 +34,6 @@ bool runner_wait(struct runner *runner, int64_t run_id, int64_t deadline_ms);
 bool runner_cancel(struct runner *runner, int64_t run_id, struct err *err);
 
 /* options->max_rows: more rows than that are ERR_LIMIT.
- * One query against the database in its own read-only snapshot: columns and rows as JSON members into out.
- * page: which rows, NULL for all. */
+ * One query against the database in its own read-only snapshot: columns and rows as JSON members into out. */
 bool query_run(struct db *db, struct arena *arena, struct str query, const struct kql_options *options,
-               int64_t deadline_ms, struct result_page *page, struct buf *out, struct kql_program **program,
-               struct err *err);
+               int64_t deadline_ms, struct buf *out, struct kql_program **program, struct err *err);

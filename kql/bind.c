@@ -125,10 +125,11 @@ const struct let *let_find(const struct kql *kql, struct str name) {
     return NULL;
 }
 
-/* Evidence: the events themselves, where the query would first fold them together. */
-static bool bind_evidence(struct kql *kql, struct scope *scope) {
-    struct column *device = scope_find(scope, STR("DeviceId")), *outputs = take(kql, scope->column_count + 1, sizeof *outputs);
-    size_t count = 0;
+/* Evidence: the keys of the events themselves, where the query would first fold them together. */
+bool bind_evidence(struct kql *kql, struct scope *scope) {
+    static const char *const keys[] = {"$time", "$arrived", "$table"};
+    enum { KEYS = sizeof keys / sizeof *keys };
+    struct column *device = scope_find(scope, STR("DeviceId")), *outputs = take(kql, KEYS, sizeof *outputs);
     if (!outputs)
         return false;
     if (!device || !device->schema)
@@ -138,19 +139,16 @@ static bool bind_evidence(struct kql *kql, struct scope *scope) {
                              .deps = device->deps};
     if (!condition_add(kql, scope, &condition))
         return false;
-    scope->order = -1;
-    for (size_t i = 0; i < scope->column_count; i++) {
-        struct column *column = &scope->columns[i];
-        bool extra = str_eq(column->name, STR("AdditionalColumns"));
-        if ((!column->schema && !extra) || (column->hidden && !extra))
-            continue;
-        if (column->timestamp && scope->order < 0)
-            scope->order = (int)count;
-        outputs[count] = *column;
-        outputs[count++].hidden = false;
+    for (size_t i = 0; i < KEYS; i++) {
+        const struct column *key = scope_find(scope, str_from(keys[i]));
+        if (!key)
+            return err_set(kql->err, ERR_BAD_QUERY, "the query's rows are no events of a table: there is no evidence to show");
+        outputs[i] = *key;
+        outputs[i].hidden = false;
     }
+    scope->order = -1;
     kql->evidence_done = true;
-    return scope_close(kql, scope, outputs, count, STR(""), NULL, false);
+    return scope_close(kql, scope, outputs, KEYS, STR(""), NULL, false);
 }
 
 static bool folds_events(enum stage_kind kind) {

@@ -128,6 +128,7 @@ bool scope_close(struct kql *kql, struct scope *scope, struct column *outputs, s
                  const struct deps *suffix_deps, bool distinct);
 void column_from(struct column *column, struct str name, struct expr *expr, struct kql *kql);
 bool bind_pipeline(struct kql *kql, const struct pipeline *table, struct scope *out);
+bool bind_evidence(struct kql *kql, struct scope *scope);
 bool bind_stage(struct kql *kql, const struct stage *stage, struct scope *scope);
 const struct let *let_find(const struct kql *kql, struct str name);
 /* The pipeline's first column as a subquery. */

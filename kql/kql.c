@@ -31,8 +31,8 @@ static bool compile(struct kql *kql, struct kql_program *program) {
         return false;
     if (kql->options->hits != HITS_NONE && (!hits_check(kql) || (!kql->evidence_done && !hits_close(kql, &scope))))
         return false;
-    if (kql->options->device.ptr && !kql->evidence_done && !scope_find(&scope, STR("DeviceId")))
-        return err_set(kql->err, ERR_BAD_QUERY, "the query has no events to show as evidence");
+    if (kql->options->device.ptr && !kql->evidence_done && !bind_evidence(kql, &scope))
+        return false;
     if (scope.table || scope.condition_count || scope.raw.ptr || !scope.input)
         if (!scope_close(kql, &scope, scope.columns, scope.column_count, STR(""), NULL, false))
             return false;

@@ -15,8 +15,8 @@ struct kql_options {
     bool strict;        /* refuse what Kusto refuses; else mend the known defects of published hunts with a warning */
     int64_t now;        /* ticks: what now() and ago() mean */
     int64_t from, to;   /* ticks, inclusive: bounds on Timestamp of every event table read; -1: none */
-    struct str device;  /* evidence: the raw events of this DeviceId behind the final statement's first summarize,
-                           distinct or project, every column of its table and AdditionalColumns; ptr NULL: off */
+    struct str device;  /* evidence: the keys (time, arrival number, table) of the events of this DeviceId behind the
+                           final statement's first summarize, distinct or project; ptr NULL: off */
     enum kql_hits hits; /* the events that the query counts: columns ts, device, report_id, digest and arrived of
                            data.<table>. BAD_QUERY when more than each event by itself decides */
     int64_t arrived_from; /* hits: arrival numbers from here on */

@@ -57,7 +57,7 @@ static bool base_bounds(struct kql *kql, struct scope *scope) {
 
 static bool base_open(struct kql *kql, const struct schema_table *table, struct scope *scope) {
     size_t n = table->column_count;
-    struct column *columns = take(kql, n + 4, sizeof *columns);
+    struct column *columns = take(kql, n + 8, sizeof *columns);
     if (!columns)
         return false;
     for (size_t i = 0; i < n; i++)
@@ -70,7 +70,12 @@ static bool base_open(struct kql *kql, const struct schema_table *table, struct 
     hidden_column(&columns[n + 2], n + 2, STR("Type"), KQL_STRING, type);
     hidden_column(&columns[n + 3], n + 3, STR("TenantId"), KQL_STRING,
                   STR("(SELECT tenant.tenant_id FROM dict.host tenant WHERE tenant.id = t.host)"));
-    *scope = (struct scope){.table = table, .columns = columns, .column_count = n + 4, .order = -1, .main = kql->in_main};
+    /* What evidence is found by; Kusto gives no column such a name. */
+    hidden_column(&columns[n + 4], n + 4, STR("$table"), KQL_STRING, type);
+    hidden_column(&columns[n + 5], n + 5, STR("$time"), KQL_DATETIME, STR("t.ts"));
+    hidden_column(&columns[n + 6], n + 6, STR("$arrived"), KQL_LONG, STR("t.arrived"));
+    hidden_column(&columns[n + 7], n + 7, STR("$unknown"), KQL_STRING, STR("coalesce(t.extra, '')"));
+    *scope = (struct scope){.table = table, .columns = columns, .column_count = n + 8, .order = -1, .main = kql->in_main};
     kql->tables |= UINT32_C(1) << schema_table_index(table);
     if (scope->main) {
         kql->window_from = kql->options->from;

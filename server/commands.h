@@ -9,6 +9,9 @@ int command_hunts(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_query(int argc, char **argv);
 int command_explain(int argc, char **argv);
+int command_devices(int argc, char **argv);
+int command_findings(int argc, char **argv);
+int command_changes(int argc, char **argv);
 int command_demo(int argc, char **argv);
 
 /* Every hunt file below a folder (RMMHUNT_HUNTS) into the database; files that can't be read are logged and counted. */

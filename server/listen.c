@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "server/exchange.h"
 
-enum { THREAD_STACK = 512 * 1024, ADMIN_CONNECTIONS = 64, CALM_MS = 100 };
+enum { THREAD_STACK = 512 * 1024, ADMIN_CONNECTIONS = 64, CALM_MS = 100, DRAIN_LOOK_MS = 10 };
 
 struct listener {
     struct service *service;
@@ -144,7 +144,6 @@ const char *listener_admin_url(const struct listener *listener) {
 }
 
 bool listener_drain(struct listener *listener, int64_t limit_ms) {
-    const struct timespec pause = {0, 10 * 1000000L};
     int64_t deadline = mono_ms() + limit_ms, calm_since = -1;
     atomic_store(&listener->service->draining, true);
     listener->quiesced = MHD_quiesce_daemon(listener->daemon);
@@ -158,7 +157,7 @@ bool listener_drain(struct listener *listener, int64_t limit_ms) {
             calm_since = mono_ms();
         else if (mono_ms() - calm_since >= CALM_MS)
             return true;
-        nanosleep(&pause, NULL);
+        sleep_ms(DRAIN_LOOK_MS);
     }
     return false;
 }

@@ -1,8 +1,17 @@
--- $1 bigint: run, $2 text: hunt's id or slug, NULL: the run's only hunt. as_of, from, to and the query as it was run.
-SELECT r.as_of, coalesce(r.window_from, -1), coalesce(r.window_to, -1), v.query, h.slug
-FROM rmm.runs r
-JOIN rmm.results e ON e.run_id = r.id
-JOIN rmm.hunts h ON h.id = e.hunt_id
-JOIN rmm.hunt_versions v ON v.hunt_id = e.hunt_id AND v.version = e.hunt_version
-WHERE r.id = $1::bigint AND ($2::text IS NULL OR h.id = $2::text OR h.slug = $2::text)
-ORDER BY h.slug LIMIT 2
+-- $1 bigint: run or NULL for each hunt's latest result, $2 text: hunt's id or slug or NULL, $3 text: tool or NULL,
+-- $4 bigint: results finished by then (microseconds since 1970), $5 text: device. By slug: slug, as_of, from, to, the query
+-- as it was run, and whether the result may speak of the device (it has rows without devices, or names it).
+SELECT h.slug, l.as_of, coalesce(l.window_from, -1), coalesce(l.window_to, -1), v.query,
+       strpos(l.body, '"device_id":' || to_json($5::text)::text) > 0
+           OR strpos(l.body, '"devices":[]') > 0 AND strpos(l.body, '"rows":[]') = 0
+FROM rmm.hunts h
+CROSS JOIN LATERAL (
+    SELECT * FROM rmm.looks k
+    WHERE k.hunt_id = h.id AND ($1::bigint IS NULL OR k.run_id = $1::bigint)
+      AND k.finished_at <= timestamptz '1970-01-01 00:00:00Z' + $4::bigint * interval '1 microsecond'
+    ORDER BY k.whole DESC, k.looked_at DESC, k.run_id DESC LIMIT 1) l
+JOIN rmm.hunt_versions v ON v.hunt_id = h.id AND v.version = l.hunt_version
+WHERE ($2::text IS NULL OR h.id = lower($2::text) OR h.slug = $2::text)
+  AND ($3::text IS NULL OR lower(h.tool) = lower($3::text))
+  AND (h.retired_at IS NULL OR $1::bigint IS NOT NULL OR $2::text IS NOT NULL)
+ORDER BY h.slug

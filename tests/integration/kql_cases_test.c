@@ -18,7 +18,7 @@
 #include "base/json.h"
 #include "tests/support/server_fixture.h"
 
-enum { STAGES = 12, PRINTED_STAGES = 3, QUERY_CAP = 1 << 20, WHY = 400, MANY = 5000, SLUG = 256 };
+enum { STAGES = 12, PRINTED_STAGES = 3, QUERY_CAP = 1 << 20, WHY = 400, MANY = 5000, CURSOR = 512 };
 
 /* How many cases of a stage must pass at least; raised whenever more do. A stage's index is its number. */
 static const struct {
@@ -329,7 +329,7 @@ struct pages {
 };
 
 static bool hunt_matches(const char *slug, const json_t *wanted, struct why *why) {
-    char path[SLUG + 64];
+    char path[CURSOR + 64];
     snprintf(path, sizeof path, "/v1/hunts/%s", slug);
     ANSWER_AUTO hunt = server_expect(&server_fixture, 200, &(struct send){.path = path});
     const char *query = answer_text(&hunt, "query");
@@ -339,12 +339,12 @@ static bool hunt_matches(const char *slug, const json_t *wanted, struct why *why
     return answer.status == 400 || because(why, "%ld, want a refusal", answer.status);
 }
 
-/* A page of the list; the last slug into slug, false behind the last page. */
-static bool page_check(const json_t *table, char slug[SLUG], struct pages *pages) {
-    char path[SLUG + 64];
+/* A page of the list; the next one's cursor into cursor, false behind the last page. */
+static bool page_check(const json_t *table, char cursor[CURSOR], struct pages *pages) {
+    char path[CURSOR + 64];
     size_t i;
     const json_t *hunt;
-    snprintf(path, sizeof path, "/v1/hunts?limit=50%s%s", *slug ? "&cursor=" : "", slug);
+    snprintf(path, sizeof path, "/v1/hunts?limit=50%s%s", *cursor ? "&cursor=" : "", cursor);
     ANSWER_AUTO list = server_expect(&server_fixture, 200, &(struct send){.path = path});
     json_array_foreach(answer_at(&list, "hunts"), i, hunt) {
         const char *name = text_of(hunt, "slug");
@@ -356,8 +356,8 @@ static bool page_check(const json_t *table, char slug[SLUG], struct pages *pages
         print_error("%s: %s\n", name, why.text);
         pages->failed++;
     }
-    snprintf(slug, SLUG, "%s", text_of(list.json, "next"));
-    return *slug;
+    snprintf(cursor, CURSOR, "%s", text_of(list.json, "next"));
+    return *cursor;
 }
 
 /* Every hunt of a new server comes from its catalogue. */
@@ -367,9 +367,9 @@ static void published_hunts_have_the_columns_that_kusto_gives(void **state) {
     json_auto_t *table = json_load_file("tests/kql/columns.json", JSON_REJECT_DUPLICATES, &error);
     if (!table)
         fail_msg("tests/kql/columns.json:%d: %s", error.line, error.text);
-    char slug[SLUG] = "";
+    char cursor[CURSOR] = "";
     struct pages pages = {0};
-    while (page_check(table, slug, &pages))
+    while (page_check(table, cursor, &pages))
         assert_true(pages.hunts < MANY);
     assert_int_equal(pages.failed, 0);
     assert_int_equal(pages.hunts, json_object_size(table));

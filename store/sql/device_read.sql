@@ -1,0 +1,81 @@
+-- $1 text: device's id, $2 bigint: now in ticks. All that the ledger has of the device, as JSON; no row when it has nothing.
+WITH d AS (
+    SELECT * FROM rmm.devices WHERE device_id = $1::text
+), hit AS (
+    SELECT k.hunt, t.tool, t.signal, h.slug, h.id, min(k.ts) AS first_seen, max(k.ts) AS last_seen, count(*) AS count,
+           array_agg(DISTINCT k.report_id) FILTER (WHERE k.report_id IS NOT NULL) AS reports
+    FROM d JOIN rmm.hits k ON k.device = d.device JOIN rmm.hunt_tools t ON t.hunt = k.hunt JOIN rmm.hunts h ON h.number = k.hunt
+    GROUP BY k.hunt, t.tool, t.signal, h.slug, h.id
+), hunt_list AS (
+    SELECT tool, signal, json_agg(json_build_object('id', id, 'slug', slug, 'first_seen', kql.ticks_text(first_seen),
+               'last_seen', kql.ticks_text(last_seen), 'count', count,
+               'report_ids', (SELECT coalesce(json_agg(r::text ORDER BY r), '[]') FROM unnest(reports) r),
+               'evidence', json_build_object('url', '/v1/devices/' || $1::text || '/evidence?hunt=' || slug)) ORDER BY slug) AS hunts
+    FROM hit GROUP BY tool, signal
+), signal AS (
+    SELECT f.tool, json_agg(json_build_object('signal', f.signal, 'first_seen', kql.ticks_text(f.first_seen),
+               'last_seen', kql.ticks_text(f.last_seen), 'count', f.count,
+               'days', (SELECT sum(upper(r) - lower(r)) FROM unnest(f.days) r),
+               'state', rmm.finding_state(f.first_seen, f.last_seen, rmm.streak_from(f.days, l.quiet_days), $2::bigint, l.new_days, l.quiet_days),
+               'hunts', coalesce(h.hunts, '[]')) ORDER BY f.signal) AS signals
+    FROM d JOIN rmm.findings f ON f.device = d.device LEFT JOIN hunt_list h ON h.tool = f.tool AND h.signal = f.signal, rmm.ledger l
+    GROUP BY f.tool
+), fact AS (
+    SELECT f.tool, f.kind, f.value, f.of, min(f.first_seen) AS first_seen, max(f.last_seen) AS last_seen
+    FROM d JOIN rmm.facts f ON f.device = d.device GROUP BY f.tool, f.kind, f.value, f.of
+), listed AS (
+    SELECT tool, kind, of, json_agg(json_build_object('value', value, 'first_seen', kql.ticks_text(first_seen),
+               'last_seen', kql.ticks_text(last_seen)) ORDER BY first_seen, value) AS items
+    FROM fact GROUP BY tool, kind, of
+), named AS (
+    SELECT f.sha1, i.file_name, coalesce(t.folder_path, '') AS folder_path
+    FROM d JOIN data.device_process_events t ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    JOIN dict.file f ON f.id = t.file JOIN dict.image i ON i.id = t.image
+    WHERE f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
+    UNION
+    SELECT f.sha1, i.file_name, coalesce(t.folder_path, '')
+    FROM d JOIN data.device_file_events t ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    JOIN dict.file f ON f.id = t.file JOIN dict.image i ON i.id = t.image
+    WHERE f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
+    UNION
+    SELECT f.sha1, i.file_name, coalesce(t.folder_path, '')
+    FROM d JOIN data.device_image_load_events t ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    JOIN dict.file f ON f.id = t.file JOIN dict.image i ON i.id = t.image
+    WHERE f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
+    UNION
+    SELECT of, CASE kind WHEN 'file_name' THEN value ELSE '' END, CASE kind WHEN 'folder_path' THEN value ELSE '' END
+    FROM fact WHERE kind IN ('file_name', 'folder_path')
+), file AS (
+    SELECT f.tool, json_agg(json_build_object('sha1', f.value, 'first_seen', kql.ticks_text(f.first_seen),
+               'last_seen', kql.ticks_text(f.last_seen),
+               'names', coalesce((SELECT json_agg(v ORDER BY v) FROM (SELECT DISTINCT file_name AS v FROM named n WHERE n.sha1 = f.value AND n.file_name <> '') v), '[]'),
+               'paths', coalesce((SELECT json_agg(v ORDER BY v) FROM (SELECT DISTINCT folder_path AS v FROM named n WHERE n.sha1 = f.value AND n.folder_path <> '') v), '[]'))
+               ORDER BY f.first_seen, f.value) AS files
+    FROM fact f WHERE f.kind = 'sha1' GROUP BY f.tool
+), signer AS (
+    SELECT f.tool, json_agg(json_build_object('signer', split_part(f.of, E'\n', 1), 'issuer', split_part(f.of, E'\n', 2),
+               'serials', l.items) ORDER BY f.of) AS signers
+    FROM (SELECT DISTINCT tool, of FROM fact WHERE kind = 'serial') f
+    JOIN listed l ON l.tool = f.tool AND l.kind = 'serial' AND l.of = f.of GROUP BY f.tool
+), tool AS (
+    SELECT json_agg(json_build_object('tool', t.tool, 'signals', t.signals, 'seen_by', array_to_string(t.signals, '+'),
+               'first_seen', kql.ticks_text(t.first_seen), 'last_seen', kql.ticks_text(t.last_seen), 'count', t.count,
+               'state', rmm.finding_state(t.first_seen, t.last_seen, t.streak_from, $2::bigint, l.new_days, l.quiet_days),
+               'by_signal', s.signals,
+               'accounts', coalesce((SELECT items FROM listed x WHERE x.tool = t.tool AND x.kind = 'account'), '[]'),
+               'domains', coalesce((SELECT items FROM listed x WHERE x.tool = t.tool AND x.kind = 'domain'), '[]'),
+               'files', coalesce((SELECT files FROM file x WHERE x.tool = t.tool), '[]'),
+               'signers', coalesce((SELECT signers FROM signer x WHERE x.tool = t.tool), '[]'),
+               'exclusions', '[]'::json) ORDER BY t.tool) AS tools
+    FROM d JOIN rmm.device_tools t ON t.device = d.device LEFT JOIN signal s ON s.tool = t.tool, rmm.ledger l
+)
+SELECT json_build_object('device_id', d.device_id, 'device_name', d.device_name, 'machine_group', d.machine_group,
+           'first_seen', kql.ticks_text(d.first_seen), 'last_seen', kql.ticks_text(d.last_seen),
+           'names', (SELECT json_agg(json_build_object('value', value, 'first_seen', kql.ticks_text(first_seen),
+                         'last_seen', kql.ticks_text(last_seen)) ORDER BY first_seen, value)
+                     FROM (SELECT value, min(first_seen) AS first_seen, max(last_seen) AS last_seen FROM fact
+                           WHERE kind = 'device_name' GROUP BY value) n),
+           'tools', tool.tools, 'flags', d.flags,
+           'portal', 'https://security.microsoft.com/machines/' || d.device_id || '/timeline?from='
+               || kql.ticks_text(d.first_seen) || '&to=' || kql.ticks_text(d.last_seen))::text
+FROM d, tool
