@@ -18,7 +18,7 @@ static const char work_clear[] =
 /* Events that a pass has to look at. */
 struct reach {
     struct str snapshot; /* up to which the ledger has read; ptr NULL: nothing */
-    bool any;
+    bool known, any;
     int64_t arrived_from, from, to;
 };
 
@@ -38,9 +38,9 @@ static bool statement_run(struct pass *pass, const char *name, const struct str 
 
 static bool reach_find(struct pass *pass, struct str snapshot, struct err *err) {
     struct reach *reach = &pass->reach;
-    if (reach->any && reach->snapshot.ptr && str_eq(reach->snapshot, snapshot))
+    if (reach->known && !reach->snapshot.ptr == !snapshot.ptr && str_eq(reach->snapshot, snapshot))
         return true;
-    *reach = (struct reach){.snapshot = snapshot, .any = true, .from = -1, .to = -1};
+    *reach = (struct reach){.snapshot = snapshot, .known = true, .any = true, .from = -1, .to = -1};
     if (!snapshot.ptr)
         return true;
     DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement("ledger_floor"), &snapshot, 1, pass->deadline_ms, err);
