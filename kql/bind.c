@@ -81,6 +81,20 @@ void column_from(struct column *column, struct str name, struct expr *expr, stru
     column->timestamp = expr->timestamp;
 }
 
+struct str column_name_free(struct kql *kql, const struct column *columns, size_t count, struct str name) {
+    struct str tried = name.len ? name : STR("Column1");
+    for (unsigned n = name.len ? 1 : 2;; n++) {
+        size_t i = 0;
+        while (i < count && !str_eq(columns[i].name, tried))
+            i++;
+        if (i == count)
+            return tried;
+        tried = sql_print(kql, "%.*s%u", STR_ARG(name.len ? name : STR("Column")), n);
+        if (!tried.ptr)
+            return STR("");
+    }
+}
+
 /* The same columns, read from the select that just was closed. */
 static bool scope_reopen(struct kql *kql, struct scope *scope, struct select *select) {
     struct column *columns = take(kql, select->column_count, sizeof *columns);
@@ -94,7 +108,9 @@ static bool scope_reopen(struct kql *kql, struct scope *scope, struct select *se
     }
     bool main = scope->main;
     int order = scope->order;
-    *scope = (struct scope){.input = select, .columns = columns, .column_count = select->column_count, .order = order, .main = main};
+    const struct schema_table *origin = scope->table ? scope->table : scope->origin;
+    *scope = (struct scope){.input = select, .columns = columns, .column_count = select->column_count, .order = order, .main = main,
+                            .origin = origin};
     return true;
 }
 
@@ -239,8 +255,7 @@ static bool bind_extend(struct kql *kql, const struct stage *stage, struct scope
         struct str name = node->kind == NODE_NAMED ? node->text : expr.name;
         size_t at = 0;
         if (!name.len)
-            for (unsigned n = i ? (unsigned)i + 1 : 1; !name.len || scope_find(scope, name); n++)
-                name = sql_print(kql, "Column%u", n);
+            name = column_name_free(kql, outputs, count, name);
         while (at < count && !str_eq(outputs[at].name, name))
             at++;
         count += at == count;

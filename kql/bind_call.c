@@ -15,9 +15,9 @@ static const char *const special[] = {"now", "ago", "iff", "iif", "case", "coale
 enum { ARGUMENTS_MAX = 64 };
 
 static bool type_letter(char letter, enum kql_type *type) {
-    static const char letters[] = "slibdtrRgj";
+    static const char letters[] = "slibdtrRXgj";
     static const enum kql_type types[] = {KQL_STRING, KQL_LONG, KQL_INT, KQL_BOOL, KQL_DATETIME,
-                                          KQL_TIMESPAN, KQL_REAL, KQL_STRING, KQL_GUID, KQL_DYNAMIC};
+                                          KQL_TIMESPAN, KQL_REAL, KQL_STRING, KQL_STRING, KQL_GUID, KQL_DYNAMIC};
     const char *at = memchr(letters, letter, sizeof letters - 1);
     if (!at)
         return false;
@@ -172,7 +172,11 @@ static bool bind_extreme(struct kql *kql, const struct node *node, struct expr *
         list = sql_join(kql, list, ", ", sql_of(kql, &args[i]));
         expr_merge(out, &args[i]);
     }
-    out->sql = sql_print(kql, "%s(%.*s)", str_eq(node->text, STR("min_of")) ? "least" : "greatest", STR_ARG(list));
+    bool least = str_eq(node->text, STR("min_of"));
+    if (least && out->type == KQL_REAL) /* NaN wins, as it does by itself in greatest */
+        out->sql = sql_print(kql, "CASE WHEN 'NaN'::float8 IN (%.*s) THEN 'NaN'::float8 ELSE least(%.*s) END", STR_ARG(list), STR_ARG(list));
+    else
+        out->sql = sql_print(kql, "%s(%.*s)", least ? "least" : "greatest", STR_ARG(list));
     return true;
 }
 
@@ -210,32 +214,30 @@ static bool bind_arguments(struct kql *kql, struct scope *scope, const struct no
 }
 
 /* The name that Kusto gives a column made by this call. */
-static struct str call_name(const struct node *node, const struct expr *args) {
-    static const char *const keep[] = {"bin", "bin_at", "floor", "tostring", "tolong", "toint", "todouble", "todatetime",
-                                       "startofday", "startofweek", "startofmonth", "startofyear", "tobool", "toreal",
-                                       "totimespan"};
-    for (size_t i = 0; node->count && i < sizeof keep / sizeof *keep; i++)
-        if (str_eq(node->text, str_from(keep[i])))
-            return args[0].name;
+static struct str call_name(struct kql *kql, const struct node *node, const struct expr *args) {
+    static const struct {
+        const char *function, *prefix;
+    } names[] = {
+#define RESULT_NAME(function, prefix) {function, prefix},
+#include "kql/names.def"
+#undef RESULT_NAME
+    };
+    for (size_t i = 0; node->count && args[0].name.len && i < sizeof names / sizeof *names; i++)
+        if (str_eq(node->text, str_from(names[i].function)))
+            return *names[i].prefix ? sql_print(kql, "%s%.*s", names[i].prefix, STR_ARG(args[0].name)) : args[0].name;
     return (struct str){0};
 }
 
-/* Patterns given to trim and its kin are taken as they are only when constant and free of what differs. */
-static bool call_refused(struct kql *kql, const struct node *node, const struct function *function, const struct expr *args) {
-    const char *place = strchr(function->types, 'R');
+/* A constant pattern of the argument that the letter R or X stands for, as PostgreSQL reads it. */
+static bool patterns_translate(struct kql *kql, const struct node *node, const struct function *function, struct expr *args) {
+    const char *place = strpbrk(function->types, "RX"), *problem = NULL;
     if (!place)
-        return false;
-    const struct expr *arg = &args[place - function->types];
-    if (!arg->constant) {
-        kql_fail(kql, arg->offset, arg->length, "%.*s needs a constant pattern here", STR_ARG(node->text));
         return true;
-    }
-    struct str pattern = arg->literal.text;
-    if (!memmem(pattern.ptr, pattern.len, "(?", 2) && !memmem(pattern.ptr, pattern.len, "\\b", 2))
-        return false;
-    kql_fail(kql, arg->offset, arg->length, "this regular expression of %.*s uses syntax that isn't supported here",
-             STR_ARG(node->text));
-    return true;
+    struct expr *arg = &args[place - function->types];
+    if (!arg->constant)
+        return kql_fail(kql, arg->offset, arg->length, "%.*s needs a constant pattern here", STR_ARG(node->text));
+    arg->literal.text = regex_translate(kql, arg->literal.text, *place == 'X' ? REGEX_GROUPS : REGEX_PLAIN, &problem);
+    return !problem || kql_fail(kql, arg->offset, arg->length, "this regular expression can't be used: %s", problem);
 }
 
 /* toscalar(pipeline): the first column of its first row. */
@@ -271,11 +273,11 @@ bool bind_call(struct kql *kql, struct scope *scope, const struct node *node, st
         for (size_t i = 0; i < rows && !found; i++)
             if (str_eq(node->text, str_from(functions[i].name)) && function_fits(&functions[i], args, node->count, convert)) {
                 found = true;
-                if (call_refused(kql, node, &functions[i], args) || !function_apply(kql, &functions[i], args, node->count, out))
+                if (!patterns_translate(kql, node, &functions[i], args) || !function_apply(kql, &functions[i], args, node->count, out))
                     return false;
             }
     if (!found)
         return function_unknown(kql, node, known);
-    out->name = call_name(node, args);
+    out->name = call_name(kql, node, args);
     return true;
 }

@@ -159,11 +159,15 @@ static struct column *column_mend(struct kql *kql, struct scope *scope, const st
 }
 
 static bool column_unknown(struct kql *kql, struct scope *scope, const struct node *node) {
-    char where[80] = "known here";
+    char where[160] = "known here";
     const struct column *best = NULL;
     unsigned least = (unsigned)(2 + node->text.len / 4);
     if (scope && scope->table)
         snprintf(where, sizeof where, "a column of %s", scope->table->name);
+    else if (scope && scope->origin && schema_column_find(scope->origin, node->text))
+        snprintf(where, sizeof where, "a column here any more: an operator before this dropped what %s has", scope->origin->name);
+    else if (scope && scope->origin)
+        snprintf(where, sizeof where, "a column of what is left of %s here", scope->origin->name);
     else if (scope)
         snprintf(where, sizeof where, "a column here");
     for (size_t i = 0; scope && i < scope->column_count; i++) {
@@ -308,8 +312,41 @@ static bool bind_item(struct kql *kql, struct scope *scope, const struct node *n
     return true;
 }
 
+/* `* has "x"`: true when it is of one of the columns that hold text; numbers and times are looked at for `* == 5`. */
+static bool bind_star(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
+    struct node chain = {.kind = NODE_BINARY, .text = STR("or"), .offset = node->offset, .length = node->length};
+    size_t count = scope ? scope->column_count : 0;
+    struct node *parts = take(kql, count + 1, sizeof *parts), *names = take(kql, count + 1, sizeof *names);
+    struct expr value = {.type = KQL_STRING};
+    chain.args = take(kql, count + 1, sizeof *chain.args);
+    if (!parts || !names || !chain.args)
+        return false;
+    if (node->count == 2 && node->args[1]->kind != NODE_TABLE && !bind_expression(kql, scope, node->args[1], &value))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct column *column = &scope->columns[i];
+        bool text = column->type == KQL_STRING || column->type == KQL_DYNAMIC;
+        bool same = text == (value.type == KQL_STRING) && (text || column->type == value.type ||
+                                                           (type_is_number(column->type) && type_is_number(value.type)));
+        struct node **args = same && !column->hidden ? take(kql, node->count, sizeof *args) : NULL;
+        if (!args)
+            continue;
+        names[i] = (struct node){.kind = NODE_NAME, .text = column->name, .offset = node->offset, .length = node->length};
+        memcpy(args, node->args, node->count * sizeof *args);
+        args[0] = &names[i];
+        parts[i] = *node;
+        parts[i].args = args;
+        chain.args[chain.count++] = &parts[i];
+    }
+    if (!chain.count)
+        return kql_fail(kql, node->offset, node->length, "* finds no column that can be compared with this");
+    return bind_chain(kql, scope, &chain, out);
+}
+
 static bool bind_operands(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
     struct expr left, right;
+    if (node->args[0]->kind == NODE_STAR)
+        return bind_star(kql, scope, node, out);
     if (!bind_expression(kql, scope, node->args[0], &left) || !bind_expression(kql, scope, node->args[1], &right))
         return false;
     return bind_binary(kql, node, &left, &right, out);
@@ -341,7 +378,7 @@ bool bind_expression(struct kql *kql, struct scope *scope, const struct node *no
         good = bind_minus(kql, scope, node, out);
         break;
     case NODE_LIST:
-        good = bind_list(kql, scope, node, out);
+        good = node->args[0]->kind == NODE_STAR ? bind_star(kql, scope, node, out) : bind_list(kql, scope, node, out);
         break;
     case NODE_BETWEEN:
         good = bind_between(kql, scope, node, out);

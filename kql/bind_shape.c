@@ -30,9 +30,10 @@ static bool bind_project(struct kql *kql, const struct stage *stage, struct scop
         }
         if (!bind_expression(kql, scope, node->kind == NODE_NAMED ? node->args[0] : node, &expr))
             return false;
+        bool plain = node->kind == NODE_NAMED || node->kind == NODE_NAME;
         struct str name = node->kind == NODE_NAMED ? node->text : expr.name;
-        if (!name.len)
-            name = sql_print(kql, "Column%zu", i + 1);
+        if (!plain)
+            name = column_name_free(kql, outputs, count, name);
         for (size_t c = 0; c < count; c++)
             if (str_eq(outputs[c].name, name))
                 return kql_fail(kql, node->offset, node->length, "two columns would be named %.*s", STR_ARG(name));

@@ -23,8 +23,8 @@ static bool letter_take(struct kql *kql, char letter, struct expr *arg, bool con
     static const char letters[] = "slbdtrj";
     static const enum kql_type types[] = {KQL_STRING, KQL_LONG, KQL_BOOL, KQL_DATETIME, KQL_TIMESPAN, KQL_REAL, KQL_DYNAMIC};
     const char *at = memchr(letters, letter, sizeof letters - 1);
-    if (letter == 'x')
-        return true;
+    if (letter == 'x' || letter == 'R')
+        return letter == 'x' || arg->type == KQL_REAL;
     if (letter == 'J') {
         if (convert)
             expr_to_dynamic(kql, arg);
@@ -129,20 +129,6 @@ static bool holds_aggregate(const struct node *node) {
     return false;
 }
 
-static struct str name_free(struct kql *kql, const struct column *columns, size_t count, struct str name, struct str fallback) {
-    struct str wanted = name.len ? name : fallback, tried = wanted;
-    for (unsigned n = 1;; n++) {
-        size_t i = 0;
-        while (i < count && !str_eq(columns[i].name, tried))
-            i++;
-        if (i == count)
-            return tried;
-        tried = sql_print(kql, "%.*s%u", STR_ARG(wanted), n);
-        if (!tried.ptr)
-            return wanted;
-    }
-}
-
 struct group {
     struct column *columns;
     size_t count;
@@ -150,7 +136,7 @@ struct group {
     struct deps deps;
 };
 
-static bool group_key(struct kql *kql, struct scope *scope, const struct node *node, size_t i, struct group *group) {
+static bool group_key(struct kql *kql, struct scope *scope, const struct node *node, struct group *group) {
     struct expr expr;
     const struct node *value = node->kind == NODE_NAMED ? node->args[0] : node;
     if (holds_aggregate(value))
@@ -158,7 +144,7 @@ static bool group_key(struct kql *kql, struct scope *scope, const struct node *n
     if (!bind_expression(kql, scope, value, &expr))
         return false;
     struct str name = node->kind == NODE_NAMED ? node->text
-                      : name_free(kql, group->columns, group->count, expr.name, sql_print(kql, "Column%zu", i + 1));
+                      : column_name_free(kql, group->columns, group->count, expr.name);
     if (expr.role != ROLE_DEVICE_ID && expr.role != ROLE_DEVICE_NAME)
         expr.role = ROLE_KEY;
     struct column *column = &group->columns[group->count++];
@@ -182,7 +168,7 @@ static void extreme_column(struct kql *kql, struct group *group, const struct ex
     value.constant = value.timestamp = false;
     value.nullable = value.type != KQL_STRING;
     expr_merge(&value, by);
-    column_from(&group->columns[group->count], name_free(kql, group->columns, group->count, name, STR("Column1")), &value, kql);
+    column_from(&group->columns[group->count], column_name_free(kql, group->columns, group->count, name), &value, kql);
     group->count++;
 }
 
@@ -227,7 +213,7 @@ static bool group_value(struct kql *kql, struct scope *scope, const struct node 
     if (!aggregate_bind(kql, scope, value, &expr))
         return false;
     struct str name = node->kind == NODE_NAMED ? node->text
-                      : name_free(kql, group->columns, group->count, expr.name, STR("Column1"));
+                      : column_name_free(kql, group->columns, group->count, expr.name);
     column_from(&group->columns[group->count++], name, &expr, kql);
     return true;
 }
@@ -239,7 +225,7 @@ bool bind_summarize(struct kql *kql, const struct stage *stage, struct scope *sc
     if (!group.columns)
         return false;
     for (size_t i = 0; i < stage->by.count; i++)
-        if (!group_key(kql, scope, stage->by.items[i], i, &group))
+        if (!group_key(kql, scope, stage->by.items[i], &group))
             return false;
     for (size_t i = 0; i < stage->items.count; i++)
         if (!group_value(kql, scope, stage->items.items[i], &group))

@@ -78,6 +78,7 @@ struct scope {
     size_t condition_count, condition_size;
     int order; /* index of the hidden column that holds the row order, -1: none */
     bool main; /* the final statement's own event table */
+    const struct schema_table *origin; /* the event table that the rows come from, for messages; NULL: none or many */
 };
 
 struct kql {
@@ -125,6 +126,8 @@ bool condition_add(struct kql *kql, struct scope *scope, const struct expr *expr
 bool scope_close(struct kql *kql, struct scope *scope, struct column *outputs, size_t count, struct str suffix,
                  const struct deps *suffix_deps, bool distinct);
 void column_from(struct column *column, struct str name, struct expr *expr, struct kql *kql);
+/* name, or Column when it has none, with the number that makes it one that isn't among the columns. */
+struct str column_name_free(struct kql *kql, const struct column *columns, size_t count, struct str name);
 bool bind_pipeline(struct kql *kql, const struct pipeline *table, struct scope *out);
 bool bind_stage(struct kql *kql, const struct stage *stage, struct scope *scope);
 const struct let *let_find(const struct kql *kql, struct str name);
@@ -143,6 +146,11 @@ struct expr expr_constant(const struct node *node, struct literal literal);
 /* bind_operator.c */
 bool bind_binary(struct kql *kql, const struct node *node, struct expr *left, struct expr *right, struct expr *out);
 bool bind_between(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
+/* regex.c */
+enum regex_use { REGEX_TEST, REGEX_PLAIN, REGEX_GROUPS };
+/* The pattern as PostgreSQL reads it: to be tested only, as one group without a number to find a place, or as group 1 so
+ * that its own groups begin with 2. ptr NULL with the reason when it can't be. */
+struct str regex_translate(struct kql *kql, struct str pattern, enum regex_use use, const char **problem);
 /* bind_list.c: in, has_any and their kin */
 bool bind_list(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
 /* Regular expression for `has` and its kin; left, right: which edges need a term boundary. */

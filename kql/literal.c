@@ -199,9 +199,10 @@ bool literal_number(struct str s, struct literal *out, size_t *used) {
         out->number = real || !fits ? (int64_t)llround(value * (double)unit) : (int64_t)whole * unit;
         return true;
     }
-    if (!real && !fits)
+    bool least = !real && str_eq((struct str){text, n}, STR("9223372036854775808"));
+    if (!real && !fits && !least)
         return false;
-    *out = (struct literal){.type = real ? KQL_REAL : KQL_LONG, .number = real ? 0 : whole, .real = value};
+    *out = (struct literal){.type = real ? KQL_REAL : KQL_LONG, .number = real ? 0 : least ? INT64_MIN : whole, .real = value, .least = least};
     return true;
 }
 
@@ -328,7 +329,7 @@ static bool number_parse(struct arena *arena, struct str text, struct literal *o
         out->real = (digits.ptr[0] | 32) == 'n' ? (double)NAN : negate ? -HUGE_VAL : HUGE_VAL;
         return true;
     }
-    if (!literal_number(digits, &number, &used) || used != digits.len || number.type == KQL_TIMESPAN)
+    if (!literal_number(digits, &number, &used) || used != digits.len || number.type == KQL_TIMESPAN || (number.least && !negate))
         return false;
     if (out->type == KQL_DECIMAL)
         out->text = arena_copy(arena, text);

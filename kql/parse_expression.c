@@ -199,6 +199,8 @@ static struct node *parse_primary(struct parser *parser) {
         if (!node)
             return NULL;
         node->literal = token->literal;
+        if (token->literal.least && !(parser->at > 1 && str_eq(parser->tokens[parser->at - 2].text, STR("-"))))
+            return parse_fail(parser, token, "this number is out of range");
         while (token->literal.type == KQL_STRING && parse_peek(parser)->kind == TOKEN_LITERAL &&
                parse_peek(parser)->literal.type == KQL_STRING) {
             struct str more = parse_peek(parser)->literal.text, old = node->literal.text;
@@ -331,14 +333,40 @@ static struct node *parse_between(struct parser *parser, struct node *left, size
     return finish(parser, NODE_BETWEEN, offset, text, &args);
 }
 
+static const char *const string_words[] = {
+    "has", "!has", "has_cs", "!has_cs", "contains", "!contains", "contains_cs", "!contains_cs", "startswith",
+    "!startswith", "startswith_cs", "!startswith_cs", "endswith", "!endswith", "endswith_cs", "!endswith_cs",
+    "hasprefix", "!hasprefix", "hasprefix_cs", "!hasprefix_cs", "hassuffix", "!hassuffix", "hassuffix_cs",
+    "!hassuffix_cs", NULL};
+static const char *const list_words[] = {"in", "!in", "in~", "!in~", "has_any", "has_all", "!has_any", "!has_all", NULL};
+
+static void word_nearest(struct str word, const char *const *words, unsigned *least, const char **best) {
+    for (; *words; words++)
+        if (str_distance(word, str_from(*words)) < *least) {
+            *least = str_distance(word, str_from(*words));
+            *best = *words;
+        }
+}
+
+/* A word where an operator could stand: when it looks like one, it is a mistyped one. */
+static bool operator_mistyped(struct parser *parser) {
+    static const char *const others[] = {"and", "or", "by", "asc", "desc", "nulls", "on", "to", "step", "from", "with", "of", NULL};
+    static const char *const further[] = {"between", "!between", "matches", NULL};
+    const struct token *token = parse_peek(parser);
+    const char *best = NULL;
+    unsigned least = token->text.len > 4 ? 3 : 2;
+    if (token->kind != TOKEN_NAME || token->quoted || token->text.len < 2 || word_in(token->text, others))
+        return false;
+    word_nearest(token->text, string_words, &least, &best);
+    word_nearest(token->text, list_words, &least, &best);
+    word_nearest(token->text, further, &least, &best);
+    if (best)
+        parse_fail(parser, token, "%.*s isn't an operator of KQL; did you mean %s?", STR_ARG(token->text), best);
+    return best != NULL;
+}
+
 static struct node *parse_comparison(struct parser *parser) {
     static const char *const puncts[] = {"==", "!=", "<>", "=~", "!~", "<=", ">=", "<", ">", NULL};
-    static const char *const words[] = {
-        "has", "!has", "has_cs", "!has_cs", "contains", "!contains", "contains_cs", "!contains_cs", "startswith",
-        "!startswith", "startswith_cs", "!startswith_cs", "endswith", "!endswith", "endswith_cs", "!endswith_cs",
-        "hasprefix", "!hasprefix", "hasprefix_cs", "!hasprefix_cs", "hassuffix", "!hassuffix", "hassuffix_cs",
-        "!hassuffix_cs", NULL};
-    static const char *const lists[] = {"in", "!in", "in~", "!in~", "has_any", "has_all", "!has_any", "!has_all", NULL};
     size_t offset = parse_peek(parser)->offset;
     struct node *left = parse_sum(parser);
     struct nodes args = {0};
@@ -347,20 +375,20 @@ static struct node *parse_comparison(struct parser *parser) {
         return NULL;
     struct token *token = parse_peek(parser);
     bool name = token->kind == TOKEN_NAME && !token->quoted;
-    if (name && word_in(token->text, lists)) {
+    if (name && word_in(token->text, list_words)) {
         parser->at++;
         return parse_membership(parser, left, offset, token->text);
     }
     if (parse_word(parser, "between") || parse_word(parser, "!between"))
         return parse_between(parser, left, offset, token->text);
-    if (name && word_in(token->text, words)) {
+    if (name && word_in(token->text, string_words)) {
         text = token->text;
         parser->at++;
     } else if (parse_is_word(parser, 0, "matches") && parse_is_word(parser, 1, "regex")) {
         text = STR("matches regex");
         parser->at += 2;
     } else if (!take_operator(parser, puncts, &text)) {
-        return left;
+        return operator_mistyped(parser) ? NULL : left;
     }
     if (!nodes_add(parser, &args, left) || !nodes_add(parser, &args, parse_sum(parser)))
         return NULL;
