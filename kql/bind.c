@@ -191,11 +191,13 @@ bool bind_pipeline(struct kql *kql, const struct pipeline *table, struct scope *
 
 bool bind_subquery(struct kql *kql, const struct pipeline *table, struct str *sql, enum kql_type *type) {
     struct scope scope = {.order = -1};
-    bool in_main = kql->in_main;
+    struct kql outer = *kql;
     kql->in_main = false;
+    kql->aggregates = AGGREGATES_NONE;
     if (!bind_pipeline(kql, table, &scope))
         return false;
-    kql->in_main = in_main;
+    kql->in_main = outer.in_main;
+    kql->aggregates = outer.aggregates;
     size_t first = 0;
     while (first < scope.column_count && scope.columns[first].hidden)
         first++;

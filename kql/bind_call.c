@@ -261,6 +261,8 @@ bool bind_call(struct kql *kql, struct scope *scope, const struct node *node, st
     size_t rows = sizeof functions / sizeof *functions;
     if (str_eq(node->text, STR("toscalar")))
         return bind_scalar(kql, node, out);
+    if (kql->aggregates == AGGREGATES_AROUND && aggregate_known(node->text))
+        return bind_aggregate(kql, scope, node, out);
     for (size_t i = 0; i < rows && !known; i++)
         known = str_eq(node->text, str_from(functions[i].name));
     for (size_t i = 0; i < sizeof special / sizeof *special && !known; i++)

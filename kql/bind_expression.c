@@ -52,7 +52,7 @@ void expr_to_dynamic(struct kql *kql, struct expr *expr) {
         computed(expr, KQL_DYNAMIC, sql_template(kql, template, expr, 1));
         return;
     }
-    computed(expr, KQL_DYNAMIC, sql_template(kql, "to_jsonb(%1)", expr, 1));
+    computed(expr, KQL_DYNAMIC, sql_template(kql, expr->type == KQL_DECIMAL ? "to_jsonb((%1)::text)" : "to_jsonb(%1)", expr, 1));
 }
 
 static bool convert_dynamic(struct kql *kql, struct expr *expr, enum kql_type type) {
@@ -212,6 +212,9 @@ bool bind_name(struct kql *kql, struct scope *scope, const struct node *node, st
     struct column *column = scope_find(scope, node->text);
     const struct let *let = column ? NULL : let_find(kql, node->text);
     bool yes = str_eq(node->text, STR("true"));
+    if (column && kql->aggregates == AGGREGATES_AROUND)
+        return kql_fail(kql, node->offset, node->length, "%.*s must be inside of an aggregate such as take_any(), or be a key behind `by`",
+                        STR_ARG(node->text));
     if (column) {
         column_read(column, node, out);
         return true;

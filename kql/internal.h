@@ -97,6 +97,7 @@ struct kql {
     int64_t window_from, window_to;
     int depth;
     uint32_t work;         /* expressions bound: lets are bound anew at each use */
+    enum { AGGREGATES_NONE, AGGREGATES_AROUND, AGGREGATES_INSIDE } aggregates; /* summarize: outside of or in an aggregate */
     bool failed; /* memory was out while SQL was built */
     bool in_main;
     bool evidence_done;
@@ -159,6 +160,9 @@ struct str has_pattern(struct kql *kql, struct str needle, bool left, bool right
 bool bind_call(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
 /* bind_summarize.c */
 bool bind_summarize(struct kql *kql, const struct stage *stage, struct scope *scope);
+/* A call of an aggregate, in a value of summarize. */
+bool aggregate_known(struct str name);
+bool bind_aggregate(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
 /* bind_shape.c: project and its kin, sort, top, … */
 bool bind_shape(struct kql *kql, const struct stage *stage, struct scope *scope);
 /* bind_join.c */

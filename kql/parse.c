@@ -343,12 +343,14 @@ static bool parse_datatable(struct parser *parser, struct pipeline *table) {
     } while (parse_comma(parser, ")", &failed));
     if (failed || !parse_expect(parser, ")") || !parse_expect(parser, "["))
         return false;
+    parser->values = true;
     while (!parse_is_punct(parser, 0, "]")) {
         if (!nodes_add(parser, &table->items, parse_expression(parser)))
             return false;
         if (!parse_punct(parser, ",")) /* Kusto itself takes a trailing comma here */
             break;
     }
+    parser->values = false;
     return parse_expect(parser, "]");
 }
 

@@ -13,6 +13,7 @@ struct parser {
     int depth;
     uint32_t nodes; /* made so far: bounds the work of texts that must be read twice */
     bool strict;
+    bool values; /* in the values of a datatable, where -9223372036854775808 is a literal; elsewhere it is an expression */
     struct kql_warning *warnings;
     size_t warning_count, warning_size;
     struct err *err;

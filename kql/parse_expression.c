@@ -190,6 +190,23 @@ static bool parse_list(struct parser *parser, struct nodes *args) {
     return !failed && parse_expect(parser, ")");
 }
 
+/* Words that Kusto reads as names only in brackets: where a value stands, and where a column is named. */
+static const char *const reserved_words[] = {
+    "where", "project", "as", "union", "by", "asc", "desc", "first", "last", "and", "or", "in", "has", "contains", "startswith",
+    "endswith", "between", "set", "to", "isfuzzy", "print", "datatable", "externaldata", "materialize", "invoke", "sample",
+    "search", "find", "int", "long", "real", "string", "datetime", "timespan", "dynamic", "decimal", "date", "time", "double",
+    "boolean", "uniqueid", "of", "toscalar", "bagexpansion", "with_itemindex", "relaxed", "simple", "flags", NULL};
+static const char *const reserved_names[] = {
+    "project", "union", "asc", "desc", "first", "last", "and", "or", "startswith", "endswith", "between", "withsource",
+    "isfuzzy", "true", "false", NULL};
+
+static bool word_in(struct str word, const char *const *words) {
+    for (; *words; words++)
+        if (str_eq(word, str_from(*words)))
+            return true;
+    return false;
+}
+
 static struct node *parse_primary(struct parser *parser) {
     struct token *token = parse_peek(parser);
     struct nodes args = {0};
@@ -199,7 +216,7 @@ static struct node *parse_primary(struct parser *parser) {
         if (!node)
             return NULL;
         node->literal = token->literal;
-        if (token->literal.least && !(parser->at > 1 && str_eq(parser->tokens[parser->at - 2].text, STR("-"))))
+        if (token->literal.least && !(parser->values && parser->at > 1 && str_eq(parser->tokens[parser->at - 2].text, STR("-"))))
             return parse_fail(parser, token, "this number is out of range");
         while (token->literal.type == KQL_STRING && parse_peek(parser)->kind == TOKEN_LITERAL &&
                parse_peek(parser)->literal.type == KQL_STRING) {
@@ -222,6 +239,8 @@ static struct node *parse_primary(struct parser *parser) {
                           parser->text.ptr + token->offset);
     parser->at++;
     if (token->quoted || !parse_punct(parser, "(")) {
+        if (parser->strict && !token->quoted && word_in(token->text, reserved_words))
+            return parse_fail(parser, token, "%.*s is a word of KQL: as a name it is written ['%.*s']", STR_ARG(token->text), STR_ARG(token->text));
         struct node *node = parse_node(parser, NODE_NAME, token->offset);
         if (node)
             node->text = token->text;
@@ -304,13 +323,6 @@ static struct node *parse_product(struct parser *parser) {
 static struct node *parse_sum(struct parser *parser) {
     static const char *const texts[] = {"+", "-", NULL};
     return parse_chain(parser, texts, parse_product);
-}
-
-static bool word_in(struct str word, const char *const *words) {
-    for (; *words; words++)
-        if (str_eq(word, str_from(*words)))
-            return true;
-    return false;
 }
 
 /* Behind `in`, has_any…: a list in parentheses, or a name of one. */
@@ -425,6 +437,8 @@ struct node *parse_named(struct parser *parser) {
     struct token *token = parse_peek(parser);
     if (token->kind != TOKEN_NAME || !parse_is_punct(parser, 1, "="))
         return parse_expression(parser);
+    if (parser->strict && !token->quoted && word_in(token->text, reserved_names))
+        return parse_fail(parser, token, "%.*s is a word of KQL: as a name it is written ['%.*s']", STR_ARG(token->text), STR_ARG(token->text));
     parser->at += 2;
     struct nodes args = {0};
     if (!nodes_add(parser, &args, parse_expression(parser)))

@@ -70,3 +70,20 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     WHEN a <> 0 AND abs(a) < 'Infinity' AND abs(b) < 'Infinity' AND b * ln(abs(a)) < -740 THEN 0::float8
     ELSE power(a, b) END
 $$;
+
+-- Bags merged; of a name that several have, the first one's value.
+CREATE FUNCTION kql.bag_of(bags jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM (
+    SELECT DISTINCT ON (m.key) m.key, m.value FROM jsonb_array_elements(bags) WITH ORDINALITY b(bag, place),
+      jsonb_each(CASE WHEN jsonb_typeof(b.bag) = 'object' THEN b.bag ELSE '{}' END) m ORDER BY m.key, b.place) s
+$$;
+
+-- The first of the sorted values at which the weights so far reach the share.
+CREATE FUNCTION kql.percentile_weighted(items anycompatiblearray, weights bigint[], share float8) RETURNS anycompatible
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT s.item FROM (
+    SELECT u.item, u.place, sum(u.weight) OVER (ORDER BY u.place) AS so_far, sum(u.weight) OVER () AS total
+    FROM unnest(items, weights) WITH ORDINALITY u(item, weight, place)) s
+  WHERE s.so_far >= s.total * share ORDER BY s.place LIMIT 1
+$$;
