@@ -54,6 +54,7 @@ struct stage {
     struct str join_kind;       /* join: as written; len 0: innerunique */
     struct pipeline *right;     /* join */
     struct nodes legs;          /* union: NODE_TABLE */
+    bool inner;                 /* union: only the columns that all legs have */
     struct str with_source;     /* union: the column that names the leg; len 0: none */
 };
 

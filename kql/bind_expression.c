@@ -58,10 +58,21 @@ void expr_to_dynamic(struct kql *kql, struct expr *expr) {
 static bool convert_dynamic(struct kql *kql, struct expr *expr, enum kql_type type) {
     static const char *const templates[] = {
         "kql.dynamic_text(%1)", "kql.dynamic_long(%1)", "kql.dynamic_long(%1)",
-        "kql.to_bool(kql.dynamic_text(%1))", "kql.to_datetime(kql.dynamic_text(%1))",
-        "kql.to_timespan(kql.dynamic_text(%1))", "kql.to_real(kql.dynamic_text(%1))",
-        "kql.to_real(kql.dynamic_text(%1))::numeric", "nullif(kql.dynamic_text(%1), '')", "%1"};
+        "kql.dynamic_bool(%1)", "kql.to_datetime(kql.dynamic_text(%1))",
+        "kql.to_timespan(kql.dynamic_text(%1))", "kql.dynamic_real(%1)",
+        "kql.to_decimal(kql.dynamic_text(%1))", "nullif(kql.dynamic_text(%1), '')", "%1"};
     computed(expr, type, sql_template(kql, templates[type], expr, 1));
+    return true;
+}
+
+bool expr_parse(struct kql *kql, struct expr *expr, enum kql_type type) {
+    static const char *const templates[] = {"%1", "kql.to_long(%1)", "kql.to_int(kql.to_long(%1))", "kql.to_bool(%1)",
+                                            "kql.to_datetime(%1)", "kql.to_timespan(%1)", "kql.to_real(%1)",
+                                            "kql.to_decimal(%1)", "kql.to_guid(%1)", "kql.parse_json(%1)"};
+    if (expr->type != KQL_STRING)
+        return expr_convert(kql, expr, type);
+    if (type != KQL_STRING)
+        computed(expr, type, sql_template(kql, templates[type], expr, 1));
     return true;
 }
 
@@ -134,6 +145,11 @@ bool bind_warn(struct kql *kql, size_t offset, struct str text) {
             str_eq(parser->warnings[i].text, text))
             return true;
     return parse_warn(parser, offset, text);
+}
+
+bool key_check(struct kql *kql, const struct expr *expr) {
+    return expr->type != KQL_DYNAMIC || !kql->options->strict ||
+           kql_fail(kql, expr->offset, expr->length, "a dynamic value can't be grouped or sorted by; convert it, as with tostring()");
 }
 
 /* The column that a defective but published name means, in lenient mode. */

@@ -28,7 +28,7 @@ static bool bind_project(struct kql *kql, const struct stage *stage, struct scop
                     outputs[count++] = scope->columns[c];
             break;
         }
-        if (!bind_expression(kql, scope, node->kind == NODE_NAMED ? node->args[0] : node, &expr))
+        if (!bind_expression(kql, scope, node->kind == NODE_NAMED ? node->args[0] : node, &expr) || (distinct && !key_check(kql, &expr)))
             return false;
         bool plain = node->kind == NODE_NAMED || node->kind == NODE_NAME;
         struct str name = node->kind == NODE_NAMED ? node->text : expr.name;
@@ -145,7 +145,7 @@ static bool order_text(struct kql *kql, const struct stage *stage, struct scope 
         const struct node *node = stage->by.items[i];
         const struct node *value = node->args[0]->kind == NODE_NAMED ? node->args[0]->args[0] : node->args[0];
         struct expr expr;
-        if (!bind_expression(kql, scope, value, &expr))
+        if (!bind_expression(kql, scope, value, &expr) || !key_check(kql, &expr))
             return false;
         bool first = node->nulls_given ? node->nulls_first : node->ascending;
         struct str part = sql_print(kql, "%.*s%s %s NULLS %s", STR_ARG(sql_of(kql, &expr)),

@@ -123,6 +123,8 @@ bool bind_aggregate(struct kql *kql, struct scope *scope, const struct node *nod
         out->name = sql_print(kql, "%s%.*s", row->prefix, STR_ARG(args[0].name));
     else
         out->name = str_from(row->prefix);
+    if (str_starts(str_from(row->types), STR("rr")) && args[1].name.len)
+        out->name = sql_print(kql, "%.*s_%.*s", STR_ARG(out->name), STR_ARG(args[1].name));
     return true;
 }
 
@@ -147,7 +149,7 @@ static bool group_key(struct kql *kql, struct scope *scope, const struct node *n
     const struct node *value = node->kind == NODE_NAMED ? node->args[0] : node;
     if (holds_aggregate(value))
         return kql_fail(kql, value->offset, value->length, "an aggregate can't be a key");
-    if (!bind_expression(kql, scope, value, &expr))
+    if (!bind_expression(kql, scope, value, &expr) || !key_check(kql, &expr))
         return false;
     struct str name = node->kind == NODE_NAMED ? node->text
                       : column_name_free(kql, group->columns, group->count, expr.name);

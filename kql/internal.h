@@ -139,6 +139,8 @@ bool bind_subquery(struct kql *kql, const struct pipeline *table, struct str *sq
 bool bind_expression(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
 /* Implicit conversion of arguments: int to long to real, dynamic to the wanted type. False when there is none. */
 bool expr_convert(struct kql *kql, struct expr *expr, enum kql_type type);
+/* A string read as the type, null where it isn't one; a dynamic is converted. */
+bool expr_parse(struct kql *kql, struct expr *expr, enum kql_type type);
 bool type_is_number(enum kql_type type);
 void expr_merge(struct expr *out, const struct expr *part);
 bool bind_name(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
@@ -148,7 +150,7 @@ struct expr expr_constant(const struct node *node, struct literal literal);
 bool bind_binary(struct kql *kql, const struct node *node, struct expr *left, struct expr *right, struct expr *out);
 bool bind_between(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
 /* regex.c */
-enum regex_use { REGEX_TEST, REGEX_PLAIN, REGEX_GROUPS };
+enum regex_use { REGEX_TEST, REGEX_PLAIN, REGEX_GROUPS, REGEX_ALL_GROUPS /* at least one of its own */ };
 /* The pattern as PostgreSQL reads it: to be tested only, as one group without a number to find a place, or as group 1 so
  * that its own groups begin with 2. ptr NULL with the reason when it can't be. */
 struct str regex_translate(struct kql *kql, struct str pattern, enum regex_use use, const char **problem);
@@ -158,6 +160,8 @@ bool bind_list(struct kql *kql, struct scope *scope, const struct node *node, st
 struct str has_pattern(struct kql *kql, struct str needle, bool left, bool right);
 /* bind_call.c */
 bool bind_call(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
+/* check_call.c: units and formats that are constants */
+bool arguments_check(struct kql *kql, const struct node *node, struct expr *args);
 /* bind_summarize.c */
 bool bind_summarize(struct kql *kql, const struct stage *stage, struct scope *scope);
 /* A call of an aggregate, in a value of summarize. */
@@ -176,4 +180,6 @@ void expr_to_string(struct kql *kql, struct expr *expr);
 void expr_to_dynamic(struct kql *kql, struct expr *expr);
 /* Several values of one type: null where it is unknown, widened numbers. False when they can't be one. */
 bool expr_unify(struct kql *kql, struct expr *exprs, size_t count, enum kql_type *type);
+/* Kusto doesn't group or sort by dynamic values; strict mode neither. */
+bool key_check(struct kql *kql, const struct expr *expr);
 bool bind_warn(struct kql *kql, size_t offset, struct str text);

@@ -172,10 +172,11 @@ static bool parse_union(struct parser *parser, struct stage *stage) {
         struct node *value = parse_name(parser);
         if (!value)
             return false;
-        if (!known || str_eq(value->text, STR("inner"))) {
+        if (!known) {
             parse_fail(parser, word, "this option of union isn't supported");
             return false;
         }
+        stage->inner = stage->inner || str_eq(value->text, STR("inner"));
         if (source)
             stage->with_source = value->text;
     }

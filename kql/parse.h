@@ -37,6 +37,7 @@ void *parse_fail(struct parser *parser, const struct token *token, const char *f
     __attribute__((format(printf, 3, 4)));
 struct node *parse_node(struct parser *parser, enum node_kind kind, size_t offset);
 bool nodes_add(struct parser *parser, struct nodes *nodes, struct node *node);
+struct node *parse_typeof(struct parser *parser, const struct token *token);
 struct node *parse_name(struct parser *parser);
 /* After an item of a list: true when another follows; mends a trailing comma before the token `close`. */
 bool parse_comma(struct parser *parser, const char *close, bool *failed);

@@ -207,6 +207,23 @@ static bool word_in(struct str word, const char *const *words) {
     return false;
 }
 
+/* typeof(type), the opening parenthesis consumed: the type's name as a string. */
+struct node *parse_typeof(struct parser *parser, const struct token *token) {
+    const struct token *type = parse_peek(parser);
+    enum kql_type found;
+    if (type->kind != TOKEN_NAME || (!literal_type_find(type->text, &found) && !str_eq(type->text, STR("string"))))
+        return parse_fail(parser, type, "the name of a type is expected here");
+    parser->at++;
+    if (!parse_expect(parser, ")"))
+        return NULL;
+    struct node *node = parse_node(parser, NODE_LITERAL, token->offset);
+    if (node) {
+        node->text = token->text;
+        node->literal = (struct literal){.type = KQL_STRING, .text = type->text};
+    }
+    return node;
+}
+
 static struct node *parse_primary(struct parser *parser) {
     struct token *token = parse_peek(parser);
     struct nodes args = {0};
@@ -246,6 +263,8 @@ static struct node *parse_primary(struct parser *parser) {
             node->text = token->text;
         return node;
     }
+    if (str_eq(token->text, STR("typeof")))
+        return parse_typeof(parser, token);
     return parse_list(parser, &args) ? finish(parser, NODE_CALL, token->offset, token->text, &args) : NULL;
 }
 

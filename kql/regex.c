@@ -1,11 +1,15 @@
 /* RE2's regular expressions, which KQL has, to PostgreSQL's. What RE2 refuses is refused here with its reason, and so is
- * the little that PostgreSQL would read otherwise. Classes are RE2's: \d, \w, \s and \b know ASCII only. */
+ * the little that PostgreSQL would read otherwise. Kusto's \d, \w and \s are Unicode's. */
 #include "kql/internal.h"
 
 enum { REPEAT_MAX = 255 }; /* PostgreSQL's limit; RE2's is 1000 */
 
-#define WORD "A-Za-z0-9_"
-#define SPACE "\\t\\n\\f\\r "
+#define DIGIT \
+    "0-9\\u0660-\\u0669\\u06F0-\\u06F9\\u07C0-\\u07C9\\u0966-\\u096F\\u09E6-\\u09EF\\u0A66-\\u0A6F\\u0AE6-\\u0AEF\\u0B66-\\u0B6F" \
+    "\\u0BE6-\\u0BEF\\u0C66-\\u0C6F\\u0CE6-\\u0CEF\\u0D66-\\u0D6F\\u0E50-\\u0E59\\u0ED0-\\u0ED9\\u0F20-\\u0F29\\u1040-\\u1049\\u17E0-\\u17E9" \
+    "\\u1810-\\u1819\\uFF10-\\uFF19"
+#define WORD "[:alnum:]_"
+#define SPACE "[:space:]\\u0085\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000"
 
 struct reader {
     struct str pattern;
@@ -15,6 +19,7 @@ struct reader {
     bool atom;       /* something stands before that can be repeated */
     bool any;        /* (?s): . is a newline too */
     bool lazy, greedy;
+    int groups;
     const char *problem;
 };
 
@@ -57,7 +62,7 @@ static bool read_hex(struct reader *r) {
 
 /* The letters that mean a class, as the inside of a bracket; NULL for the others. */
 static const char *class_letter(char c) {
-    return c == 'd' ? "0-9" : c == 'w' ? WORD : c == 's' ? SPACE : NULL;
+    return c == 'd' ? DIGIT : c == 'w' ? WORD : c == 's' ? SPACE : NULL;
 }
 
 static bool read_quoted(struct reader *r) {
@@ -73,9 +78,7 @@ static bool read_quoted(struct reader *r) {
 }
 
 static bool read_boundary(struct reader *r, char c) {
-    const char *inside = "(?<=[" WORD "])(?![" WORD "])", *before = "(?<![" WORD "])(?=[" WORD "])";
-    const char *never = "(?<![" WORD "])(?![" WORD "])", *within = "(?<=[" WORD "])(?=[" WORD "])";
-    buf_printf(&r->out, "(?:%s|%s)", c == 'b' ? before : never, c == 'b' ? inside : within);
+    buf_printf(&r->out, "\\%c", c == 'b' ? 'y' : 'Y');
     r->atom = false;
     return true;
 }
@@ -114,7 +117,7 @@ static bool read_posix_class(struct reader *r) {
     static const struct {
         const char *name, *members;
     } classes[] = {{"[:alpha:]", "A-Za-z"}, {"[:digit:]", "0-9"}, {"[:alnum:]", "A-Za-z0-9"}, {"[:upper:]", "A-Z"},
-                   {"[:lower:]", "a-z"}, {"[:space:]", SPACE "\\v"}, {"[:word:]", WORD}, {"[:xdigit:]", "0-9A-Fa-f"},
+                   {"[:lower:]", "a-z"}, {"[:space:]", "\\t\\n\\f\\r\\v "}, {"[:word:]", "A-Za-z0-9_"}, {"[:xdigit:]", "0-9A-Fa-f"},
                    {"[:punct:]", "!-/:-@\\[-`{-~"}};
     struct str rest = {r->pattern.ptr + r->at, r->pattern.len - r->at};
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
@@ -207,6 +210,7 @@ static bool read_group(struct reader *r) {
     r->atom = false;
     if (ahead(r, 0) != '?') {
         buf_add_char(&r->out, '(');
+        r->groups++;
     } else if (ahead(r, 1) == ':') {
         r->at += 2;
         buf_add_str(&r->out, STR("(?:"));
@@ -215,6 +219,7 @@ static bool read_group(struct reader *r) {
             r->at++;
         if (r->at++ >= r->pattern.len)
             return refuse(r, "a group's name isn't closed");
+        r->groups++;
         buf_add_char(&r->out, '(');
     } else {
         r->at++;
@@ -320,14 +325,16 @@ struct str regex_translate(struct kql *kql, struct str pattern, enum regex_use u
     bool ends = str_ends(pattern, STR("$")) && !str_ends(pattern, STR("\\$"));
     if (good && use != REGEX_TEST && r.lazy && r.greedy && !ends)
         good = refuse(&r, "lazy and greedy repetitions in one pattern are supported only when it ends with $");
+    if (good && use == REGEX_ALL_GROUPS && !r.groups)
+        good = refuse(&r, "it has no group in parentheses to extract");
     if (good && use != REGEX_TEST && alternatives_differ(pattern))
         good = refuse(&r, "an alternative that begins a later one isn't supported here; put the longer one first");
     struct str text = buf_str(&r.out);
     size_t flags = str_starts(text, STR("(?i)")) || str_starts(text, STR("(?w)")) ? 4 : str_starts(text, STR("(?iw)")) ? 5 : 0;
-    const char *open = use == REGEX_GROUPS ? "(" : "(?:", *close = r.lazy && r.greedy ? "){1,1}" : ")";
+    const char *open = use >= REGEX_GROUPS ? "(" : "(?:", *close = r.lazy && r.greedy ? "){1,1}" : ")";
     struct str out = !good || r.out.failed ? (struct str){0} : use == REGEX_TEST ? arena_copy(kql->arena, text)
                      : sql_print(kql, "%.*s%s%.*s%s", (int)flags, text.ptr ? text.ptr : "", open, (int)(text.len - flags),
-                                 text.ptr ? text.ptr + flags : "", use == REGEX_GROUPS ? ")" : close);
+                                 text.ptr ? text.ptr + flags : "", close);
     *problem = r.problem;
     kql->failed = kql->failed || (good && !out.ptr);
     buf_free(&r.out);
