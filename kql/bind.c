@@ -172,7 +172,8 @@ static bool bind_evidence(struct kql *kql, struct scope *scope) {
 static bool folds_events(enum stage_kind kind) {
     return kind == STAGE_SUMMARIZE || kind == STAGE_DISTINCT || kind == STAGE_PROJECT || kind == STAGE_COUNT ||
            kind == STAGE_PROJECT_AWAY || kind == STAGE_PROJECT_KEEP || kind == STAGE_PROJECT_RENAME ||
-           kind == STAGE_PROJECT_REORDER || kind == STAGE_GETSCHEMA || kind == STAGE_JOIN || kind == STAGE_LOOKUP || kind == STAGE_UNION;
+           kind == STAGE_PROJECT_REORDER || kind == STAGE_GETSCHEMA || kind == STAGE_JOIN || kind == STAGE_LOOKUP || kind == STAGE_UNION ||
+           kind == STAGE_MV_EXPAND;
 }
 
 bool bind_pipeline(struct kql *kql, const struct pipeline *table, struct scope *out) {
@@ -277,6 +278,8 @@ bool bind_stage(struct kql *kql, const struct stage *stage, struct scope *scope)
         return bind_join(kql, stage, scope);
     if (stage->kind == STAGE_UNION)
         return bind_union(kql, stage, scope, scope);
+    if (stage->kind == STAGE_MV_EXPAND)
+        return bind_expand(kql, stage, scope);
     if (stage->kind == STAGE_RENDER || stage->kind == STAGE_AS)
         return true;
     return bind_shape(kql, stage, scope);

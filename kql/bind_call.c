@@ -297,6 +297,30 @@ static bool bind_typed(struct kql *kql, struct scope *scope, const struct node *
     return bind_call(kql, scope, &plain, out) && expr_parse(kql, out, wanted);
 }
 
+/* pack_all([ignore null and empty]): all columns in a bag. */
+static bool bind_pack_all(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
+    struct str pairs = {0};
+    bool filled = node->count && node->args[0]->kind == NODE_NAME && str_eq(node->args[0]->text, STR("true"));
+    if (node->count > 1 || (node->count && !filled && !str_eq(node->args[0]->text, STR("false"))))
+        return kql_fail(kql, node->offset, node->length, "pack_all takes true, false or nothing");
+    *out = (struct expr){.type = KQL_DYNAMIC, .low = -1, .high = -1};
+    for (size_t i = 0; scope && i < scope->column_count; i++) {
+        struct column *column = &scope->columns[i];
+        struct node name = {.kind = NODE_NAME, .text = column->name, .offset = node->offset, .length = node->length};
+        struct expr value;
+        if (column->hidden)
+            continue;
+        if (!bind_name(kql, scope, &name, &value))
+            return false;
+        expr_to_dynamic(kql, &value);
+        expr_merge(out, &value);
+        pairs = sql_join(kql, pairs, ", ", sql_print(kql, "to_jsonb(%.*s), %.*s", STR_ARG(sql_text(kql, column->name)), STR_ARG(value.sql)));
+    }
+    out->nullable = false;
+    out->sql = sql_print(kql, "%s(%.*s)", filled ? "kql.pack_filled" : "kql.pack", STR_ARG(pairs));
+    return true;
+}
+
 /* countof(text, search, "normal" or "regex") */
 static bool bind_countof(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
     const struct node *kind = node->args[2];
@@ -317,6 +341,8 @@ bool bind_call(struct kql *kql, struct scope *scope, const struct node *node, st
         return bind_scalar(kql, scope, node, out);
     if (call_typed(node))
         return bind_typed(kql, scope, node, out);
+    if (str_eq(node->text, STR("pack_all")))
+        return bind_pack_all(kql, scope, node, out);
     if (str_eq(node->text, STR("countof")) && node->count == 3)
         return bind_countof(kql, scope, node, out);
     if (str_eq(node->text, STR("column_ifexists")) || str_eq(node->text, STR("columnifexists")))

@@ -157,10 +157,9 @@ static bool order_text(struct kql *kql, const struct stage *stage, struct scope 
     return true;
 }
 
-static bool row_count(struct kql *kql, const struct stage *stage, struct scope *scope, int64_t *count) {
+bool row_count_read(struct kql *kql, const struct stage *stage, const struct node *node, int64_t *count) {
     struct expr expr;
-    (void)scope;
-    if (!bind_expression(kql, NULL, stage->items.items[0], &expr))
+    if (!bind_expression(kql, NULL, node, &expr))
         return false;
     if (!expr.constant || (expr.type != KQL_LONG && expr.type != KQL_INT) || expr.literal.null || expr.literal.number < 0)
         return kql_fail(kql, expr.offset, expr.length, "%.*s needs a number of rows", STR_ARG(stage->name));
@@ -177,7 +176,7 @@ static bool bind_sort(struct kql *kql, const struct stage *stage, struct scope *
     size_t count = 0;
     if (!outputs || !order_text(kql, stage, scope, &text, &deps))
         return false;
-    if (stage->kind == STAGE_TOP && !row_count(kql, stage, scope, &rows))
+    if (stage->kind == STAGE_TOP && !row_count_read(kql, stage, stage->items.items[0], &rows))
         return false;
     for (size_t i = 0; i < scope->column_count; i++)
         if ((int)i != scope->order)
@@ -194,7 +193,7 @@ static bool bind_take(struct kql *kql, const struct stage *stage, struct scope *
     int64_t rows;
     struct str suffix;
     struct deps deps = {0};
-    if (!row_count(kql, stage, scope, &rows))
+    if (!row_count_read(kql, stage, stage->items.items[0], &rows))
         return false;
     if (scope->order >= 0) {
         const struct column *column = &scope->columns[scope->order];
@@ -277,6 +276,7 @@ bool bind_shape(struct kql *kql, const struct stage *stage, struct scope *scope)
     case STAGE_JOIN:
     case STAGE_LOOKUP:
     case STAGE_UNION:
+    case STAGE_MV_EXPAND:
     case STAGE_RENDER:
     case STAGE_AS:
     case STAGE_COUNT_OF:

@@ -169,8 +169,12 @@ bool aggregate_known(struct str name);
 bool bind_aggregate(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
 /* bind_shape.c: project and its kin, sort, top, … */
 bool bind_shape(struct kql *kql, const struct stage *stage, struct scope *scope);
+/* A constant number of rows. */
+bool row_count_read(struct kql *kql, const struct stage *stage, const struct node *node, int64_t *count);
 /* bind_join.c */
 bool bind_join(struct kql *kql, const struct stage *stage, struct scope *scope);
+/* bind_expand.c */
+bool bind_expand(struct kql *kql, const struct stage *stage, struct scope *scope);
 /* bind_union.c: the legs, and before them scope when it isn't NULL, into out */
 bool bind_union(struct kql *kql, const struct stage *stage, struct scope *scope, struct scope *out);
 /* source.c */

@@ -44,3 +44,6 @@ bool parse_comma(struct parser *parser, const char *close, bool *failed);
 bool parse_warn(struct parser *parser, size_t offset, struct str text);
 /* [name =] expression. */
 struct node *parse_named(struct parser *parser);
+/* parse_operator.c: operators with a syntax of their own, the name consumed. */
+bool parse_expand(struct parser *parser, struct stage *stage);
+bool parse_ends_stage(const struct parser *parser);

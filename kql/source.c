@@ -251,7 +251,7 @@ static bool range_open(struct kql *kql, const struct pipeline *table, struct sco
     *column = (struct column){.name = table->name, .type = type, .sql = real ? STR("r.c0::float8") : STR("r.c0")};
     column->deps.bits[0] = 1;
     *scope = (struct scope){.columns = column, .column_count = 1, .order = -1};
-    scope->raw = sql_template(kql, real ? "generate_series(%1::numeric, %2::numeric, %3::numeric) r(c0)" : "generate_series(%1, %2, %3) r(c0)", args, 3);
+    scope->raw = sql_template(kql, real ? "(SELECT generate_series(%1::numeric, %2::numeric, %3::numeric)) r(c0)" : "(SELECT generate_series(%1, %2, %3)) r(c0)", args, 3);
     return true;
 }
 

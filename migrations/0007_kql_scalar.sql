@@ -337,7 +337,7 @@ $$;
 
 CREATE FUNCTION kql.parse_path(value text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT jsonb_build_object('Scheme', coalesce(s.m[1], ''), 'RootPath', coalesce((regexp_match(s.rest, '^(?:[A-Za-z]:[\\/]|/)'))[1], ''),
+  SELECT jsonb_build_object('Scheme', coalesce(s.m[1], ''), 'RootPath', coalesce((regexp_match(s.rest, '^[A-Za-z]:[\\/]'))[1], ''),
     'DirectoryPath', coalesce(d.dir, ''), 'DirectoryName', coalesce((regexp_match(d.dir, '([^\\/]+)$'))[1], ''),
     'Filename', f.name, 'Extension', coalesce((regexp_match(f.name, '\.([^.]*)$'))[1], ''), 'AlternateDataStreamName', coalesce(f.stream, ''))
   FROM (SELECT regexp_match(value, '^([A-Za-z][A-Za-z0-9+.-]+)://') AS m, regexp_replace(value, '^[A-Za-z][A-Za-z0-9+.-]+://', '') AS rest) s,
