@@ -54,6 +54,10 @@ struct stage {
     struct str join_kind;       /* join: as written; len 0: innerunique */
     struct pipeline *right;     /* join */
     struct nodes legs;          /* union: NODE_TABLE */
+    bool inner;                 /* union: only the columns that all legs have */
+    struct nodes types;         /* mv-expand, mv-apply: of each item, NODE_NAME of a type or NODE_STAR for none */
+    struct str index_name;      /* mv-expand: with_itemindex; len 0: none */
+    bool pairs;                 /* mv-expand: kind=array, bags come as [name, value] */
     struct str with_source;     /* union: the column that names the leg; len 0: none */
 };
 

@@ -81,6 +81,20 @@ void column_from(struct column *column, struct str name, struct expr *expr, stru
     column->timestamp = expr->timestamp;
 }
 
+struct str column_name_free(struct kql *kql, const struct column *columns, size_t count, struct str name) {
+    struct str tried = name.len ? name : STR("Column1");
+    for (unsigned n = name.len ? 1 : 2;; n++) {
+        size_t i = 0;
+        while (i < count && !str_eq(columns[i].name, tried))
+            i++;
+        if (i == count)
+            return tried;
+        tried = sql_print(kql, "%.*s%u", STR_ARG(name.len ? name : STR("Column")), n);
+        if (!tried.ptr)
+            return STR("");
+    }
+}
+
 /* The same columns, read from the select that just was closed. */
 static bool scope_reopen(struct kql *kql, struct scope *scope, struct select *select) {
     struct column *columns = take(kql, select->column_count, sizeof *columns);
@@ -94,7 +108,9 @@ static bool scope_reopen(struct kql *kql, struct scope *scope, struct select *se
     }
     bool main = scope->main;
     int order = scope->order;
-    *scope = (struct scope){.input = select, .columns = columns, .column_count = select->column_count, .order = order, .main = main};
+    const struct schema_table *origin = scope->table ? scope->table : scope->origin;
+    *scope = (struct scope){.input = select, .columns = columns, .column_count = select->column_count, .order = order, .main = main,
+                            .origin = origin};
     return true;
 }
 
@@ -154,7 +170,8 @@ bool bind_evidence(struct kql *kql, struct scope *scope) {
 static bool folds_events(enum stage_kind kind) {
     return kind == STAGE_SUMMARIZE || kind == STAGE_DISTINCT || kind == STAGE_PROJECT || kind == STAGE_COUNT ||
            kind == STAGE_PROJECT_AWAY || kind == STAGE_PROJECT_KEEP || kind == STAGE_PROJECT_RENAME ||
-           kind == STAGE_PROJECT_REORDER || kind == STAGE_GETSCHEMA || kind == STAGE_JOIN || kind == STAGE_LOOKUP || kind == STAGE_UNION;
+           kind == STAGE_PROJECT_REORDER || kind == STAGE_GETSCHEMA || kind == STAGE_JOIN || kind == STAGE_LOOKUP || kind == STAGE_UNION ||
+           kind == STAGE_MV_EXPAND;
 }
 
 /* Hits: the stages up to the one that folds, then only a look at those behind it. */
@@ -183,11 +200,13 @@ bool bind_pipeline(struct kql *kql, const struct pipeline *table, struct scope *
 
 bool bind_subquery(struct kql *kql, const struct pipeline *table, struct str *sql, enum kql_type *type) {
     struct scope scope = {.order = -1};
-    bool in_main = kql->in_main;
+    struct kql outer = *kql;
     kql->in_main = false;
+    kql->aggregates = AGGREGATES_NONE;
     if (!bind_pipeline(kql, table, &scope))
         return false;
-    kql->in_main = in_main;
+    kql->in_main = outer.in_main;
+    kql->aggregates = outer.aggregates;
     size_t first = 0;
     while (first < scope.column_count && scope.columns[first].hidden)
         first++;
@@ -249,8 +268,7 @@ static bool bind_extend(struct kql *kql, const struct stage *stage, struct scope
         struct str name = node->kind == NODE_NAMED ? node->text : expr.name;
         size_t at = 0;
         if (!name.len)
-            for (unsigned n = i ? (unsigned)i + 1 : 1; !name.len || scope_find(scope, name); n++)
-                name = sql_print(kql, "Column%u", n);
+            name = column_name_free(kql, outputs, count, name);
         while (at < count && !str_eq(outputs[at].name, name))
             at++;
         count += at == count;
@@ -270,6 +288,8 @@ bool bind_stage(struct kql *kql, const struct stage *stage, struct scope *scope)
         return bind_join(kql, stage, scope);
     if (stage->kind == STAGE_UNION)
         return bind_union(kql, stage, scope, scope);
+    if (stage->kind == STAGE_MV_EXPAND)
+        return bind_expand(kql, stage, scope);
     if (stage->kind == STAGE_RENDER || stage->kind == STAGE_AS)
         return true;
     return bind_shape(kql, stage, scope);

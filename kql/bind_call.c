@@ -10,14 +10,14 @@ static const struct function {
 };
 
 /* Those that bind_special knows beside the table. */
-static const char *const special[] = {"now", "ago", "iff", "iif", "case", "coalesce", "min_of", "max_of"};
+static const char *const special[] = {"now", "ago", "iff", "iif", "case", "coalesce", "min_of", "max_of", "column_ifexists", "columnifexists", "parse_command_line"};
 
 enum { ARGUMENTS_MAX = 64 };
 
 static bool type_letter(char letter, enum kql_type *type) {
-    static const char letters[] = "slibdtrRgj";
+    static const char letters[] = "slibdtrRXYgDj";
     static const enum kql_type types[] = {KQL_STRING, KQL_LONG, KQL_INT, KQL_BOOL, KQL_DATETIME,
-                                          KQL_TIMESPAN, KQL_REAL, KQL_STRING, KQL_GUID, KQL_DYNAMIC};
+                                          KQL_TIMESPAN, KQL_REAL, KQL_STRING, KQL_STRING, KQL_STRING, KQL_GUID, KQL_DECIMAL, KQL_DYNAMIC};
     const char *at = memchr(letters, letter, sizeof letters - 1);
     if (!at)
         return false;
@@ -172,7 +172,11 @@ static bool bind_extreme(struct kql *kql, const struct node *node, struct expr *
         list = sql_join(kql, list, ", ", sql_of(kql, &args[i]));
         expr_merge(out, &args[i]);
     }
-    out->sql = sql_print(kql, "%s(%.*s)", str_eq(node->text, STR("min_of")) ? "least" : "greatest", STR_ARG(list));
+    bool least = str_eq(node->text, STR("min_of"));
+    if (least && out->type == KQL_REAL) /* NaN wins, as it does by itself in greatest */
+        out->sql = sql_print(kql, "CASE WHEN 'NaN'::float8 IN (%.*s) THEN 'NaN'::float8 ELSE least(%.*s) END", STR_ARG(list), STR_ARG(list));
+    else
+        out->sql = sql_print(kql, "%s(%.*s)", least ? "least" : "greatest", STR_ARG(list));
     return true;
 }
 
@@ -189,6 +193,14 @@ static bool bind_special(struct kql *kql, const struct node *node, struct expr *
         return bind_extreme(kql, node, args, count, out);
     if (str_eq(name, STR("gettype")) && count == 1 && args[0].type != KQL_DYNAMIC) {
         *out = expr_constant(node, (struct literal){.type = KQL_STRING, .text = str_from(kql_type_name(args[0].type))});
+        return true;
+    }
+    if (str_eq(name, STR("parse_command_line")) && count == 2) {
+        if (!args[1].constant || !str_eq(args[1].literal.text, STR("windows")))
+            return kql_fail(kql, args[1].offset, args[1].length, "parse_command_line knows \"windows\" only");
+        expr_to_string(kql, &args[0]);
+        *out = (struct expr){.type = KQL_DYNAMIC, .nullable = true, .sql = sql_template(kql, "kql.parse_command_line(%1)", args, 1)};
+        deps_add(&out->deps, &args[0].deps);
         return true;
     }
     if (str_eq(name, STR("tostring")) && count == 1) {
@@ -210,40 +222,40 @@ static bool bind_arguments(struct kql *kql, struct scope *scope, const struct no
 }
 
 /* The name that Kusto gives a column made by this call. */
-static struct str call_name(const struct node *node, const struct expr *args) {
-    static const char *const keep[] = {"bin", "bin_at", "floor", "tostring", "tolong", "toint", "todouble", "todatetime",
-                                       "startofday", "startofweek", "startofmonth", "startofyear", "tobool", "toreal",
-                                       "totimespan"};
-    for (size_t i = 0; node->count && i < sizeof keep / sizeof *keep; i++)
-        if (str_eq(node->text, str_from(keep[i])))
-            return args[0].name;
+static struct str call_name(struct kql *kql, const struct node *node, const struct expr *args) {
+    static const struct {
+        const char *function, *prefix;
+    } names[] = {
+#define RESULT_NAME(function, prefix) {function, prefix},
+#include "kql/names.def"
+#undef RESULT_NAME
+    };
+    for (size_t i = 0; node->count && args[0].name.len && i < sizeof names / sizeof *names; i++)
+        if (str_eq(node->text, str_from(names[i].function)))
+            return *names[i].prefix ? sql_print(kql, "%s%.*s", names[i].prefix, STR_ARG(args[0].name)) : args[0].name;
     return (struct str){0};
 }
 
-/* Patterns given to trim and its kin are taken as they are only when constant and free of what differs. */
-static bool call_refused(struct kql *kql, const struct node *node, const struct function *function, const struct expr *args) {
-    const char *place = strchr(function->types, 'R');
+/* A constant pattern of the argument that the letter R or X stands for, as PostgreSQL reads it. */
+static bool patterns_translate(struct kql *kql, const struct node *node, const struct function *function, struct expr *args) {
+    const char *place = strpbrk(function->types, "RXY"), *problem = NULL;
     if (!place)
-        return false;
-    const struct expr *arg = &args[place - function->types];
-    if (!arg->constant) {
-        kql_fail(kql, arg->offset, arg->length, "%.*s needs a constant pattern here", STR_ARG(node->text));
         return true;
-    }
-    struct str pattern = arg->literal.text;
-    if (!memmem(pattern.ptr, pattern.len, "(?", 2) && !memmem(pattern.ptr, pattern.len, "\\b", 2))
-        return false;
-    kql_fail(kql, arg->offset, arg->length, "this regular expression of %.*s uses syntax that isn't supported here",
-             STR_ARG(node->text));
-    return true;
+    struct expr *arg = &args[place - function->types];
+    if (!arg->constant)
+        return kql_fail(kql, arg->offset, arg->length, "%.*s needs a constant pattern here", STR_ARG(node->text));
+    arg->literal.text = regex_translate(kql, arg->literal.text, *place == 'R' ? REGEX_PLAIN : *place == 'X' ? REGEX_GROUPS : REGEX_ALL_GROUPS, &problem);
+    return !problem || kql_fail(kql, arg->offset, arg->length, "this regular expression can't be used: %s", problem);
 }
 
 /* toscalar(pipeline): the first column of its first row. */
-static bool bind_scalar(struct kql *kql, const struct node *node, struct expr *out) {
+static bool bind_scalar(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
     struct str table;
     struct pipeline named = {.source = SOURCE_NAME, .offset = node->offset, .length = node->length};
-    if (node->count != 1 || (node->args[0]->kind != NODE_TABLE && node->args[0]->kind != NODE_NAME))
-        return kql_fail(kql, node->offset, node->length, "toscalar needs a table");
+    if (node->count != 1)
+        return kql_fail(kql, node->offset, node->length, "toscalar takes one table");
+    if (node->args[0]->kind != NODE_TABLE && node->args[0]->kind != NODE_NAME)
+        return bind_expression(kql, scope, node->args[0], out);
     named.name = node->args[0]->text;
     if (!bind_subquery(kql, node->args[0]->kind == NODE_TABLE ? node->args[0]->table : &named, &table, &out->type))
         return false;
@@ -253,29 +265,108 @@ static bool bind_scalar(struct kql *kql, const struct node *node, struct expr *o
     return true;
 }
 
+/* column_ifexists(name, otherwise) */
+static bool bind_if_exists(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
+    struct expr name;
+    if (node->count != 2)
+        return kql_fail(kql, node->offset, node->length, "%.*s takes a column's name and a value", STR_ARG(node->text));
+    if (!bind_expression(kql, scope, node->args[0], &name))
+        return false;
+    if (!name.constant || name.type != KQL_STRING)
+        return kql_fail(kql, node->args[0]->offset, node->args[0]->length, "the column's name must be a constant string");
+    struct node column = {.kind = NODE_NAME, .text = name.literal.text, .offset = node->offset, .length = node->length};
+    if (scope_find(scope, name.literal.text))
+        return bind_name(kql, scope, &column, out);
+    if (!bind_expression(kql, scope, node->args[1], out))
+        return false;
+    out->name = name.literal.text;
+    return true;
+}
+
+/* extract(…, typeof(long)) and its kin: the text, read as the type. */
+static bool call_typed(const struct node *node) {
+    const struct node *last = node->count ? node->args[node->count - 1] : NULL;
+    return last && last->kind == NODE_LITERAL && str_eq(last->text, STR("typeof")) && str_starts(node->text, STR("extract"));
+}
+
+static bool bind_typed(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
+    struct node plain = *node;
+    struct str type = node->args[--plain.count]->literal.text;
+    enum kql_type wanted = KQL_STRING;
+    literal_type_find(type, &wanted);
+    return bind_call(kql, scope, &plain, out) && expr_parse(kql, out, wanted);
+}
+
+/* pack_all([ignore null and empty]): all columns in a bag. */
+static bool bind_pack_all(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
+    struct str pairs = {0};
+    bool filled = node->count && node->args[0]->kind == NODE_NAME && str_eq(node->args[0]->text, STR("true"));
+    if (node->count > 1 || (node->count && !filled && !str_eq(node->args[0]->text, STR("false"))))
+        return kql_fail(kql, node->offset, node->length, "pack_all takes true, false or nothing");
+    *out = (struct expr){.type = KQL_DYNAMIC, .low = -1, .high = -1};
+    for (size_t i = 0; scope && i < scope->column_count; i++) {
+        struct column *column = &scope->columns[i];
+        struct node name = {.kind = NODE_NAME, .text = column->name, .offset = node->offset, .length = node->length};
+        struct expr value;
+        if (column->hidden)
+            continue;
+        if (!bind_name(kql, scope, &name, &value))
+            return false;
+        expr_to_dynamic(kql, &value);
+        expr_merge(out, &value);
+        pairs = sql_join(kql, pairs, ", ", sql_print(kql, "to_jsonb(%.*s), %.*s", STR_ARG(sql_text(kql, column->name)), STR_ARG(value.sql)));
+    }
+    out->nullable = false;
+    out->sql = sql_print(kql, "%s(%.*s)", filled ? "kql.pack_filled" : "kql.pack", STR_ARG(pairs));
+    return true;
+}
+
+/* countof(text, search, "normal" or "regex") */
+static bool bind_countof(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
+    const struct node *kind = node->args[2];
+    struct node plain = *node;
+    bool regex = kind->kind == NODE_LITERAL && str_eq(kind->literal.text, STR("regex"));
+    if (!regex && !(kind->kind == NODE_LITERAL && str_eq(kind->literal.text, STR("normal"))))
+        return kql_fail(kql, kind->offset, kind->length, "countof counts \"normal\" or \"regex\"");
+    plain.count = 2;
+    plain.text = regex ? STR("countof regex") : node->text;
+    return bind_call(kql, scope, &plain, out);
+}
+
 bool bind_call(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
     struct expr args[ARGUMENTS_MAX];
     bool found, known = false;
     size_t rows = sizeof functions / sizeof *functions;
     if (str_eq(node->text, STR("toscalar")))
-        return bind_scalar(kql, node, out);
+        return bind_scalar(kql, scope, node, out);
+    if (call_typed(node))
+        return bind_typed(kql, scope, node, out);
+    if (str_eq(node->text, STR("pack_all")))
+        return bind_pack_all(kql, scope, node, out);
+    if (str_eq(node->text, STR("countof")) && node->count == 3)
+        return bind_countof(kql, scope, node, out);
+    if (str_eq(node->text, STR("column_ifexists")) || str_eq(node->text, STR("columnifexists")))
+        return bind_if_exists(kql, scope, node, out);
+    if (kql->aggregates == AGGREGATES_AROUND && aggregate_known(node->text))
+        return bind_aggregate(kql, scope, node, out);
     for (size_t i = 0; i < rows && !known; i++)
         known = str_eq(node->text, str_from(functions[i].name));
     for (size_t i = 0; i < sizeof special / sizeof *special && !known; i++)
         known = str_eq(node->text, str_from(special[i]));
     if (!known)
         return function_unknown(kql, node, false);
-    if (!bind_arguments(kql, scope, node, args) || !bind_special(kql, node, args, node->count, out, &found))
+    if (!bind_arguments(kql, scope, node, args) || !arguments_check(kql, node, args) || !bind_special(kql, node, args, node->count, out, &found))
         return false;
     for (int convert = 0; convert < 2 && !found; convert++)
         for (size_t i = 0; i < rows && !found; i++)
             if (str_eq(node->text, str_from(functions[i].name)) && function_fits(&functions[i], args, node->count, convert)) {
                 found = true;
-                if (call_refused(kql, node, &functions[i], args) || !function_apply(kql, &functions[i], args, node->count, out))
+                if (!patterns_translate(kql, node, &functions[i], args) || !function_apply(kql, &functions[i], args, node->count, out))
                     return false;
             }
     if (!found)
         return function_unknown(kql, node, known);
-    out->name = call_name(node, args);
-    return true;
+    out->name = call_name(kql, node, args);
+    bool weeks = str_eq(node->text, STR("datetime_diff")) && str_eq_nocase(args[0].literal.text, STR("week"));
+    return !weeks || expr_convert(kql, out, KQL_REAL); /* weeks alone come as a real */
 }

@@ -52,16 +52,27 @@ void expr_to_dynamic(struct kql *kql, struct expr *expr) {
         computed(expr, KQL_DYNAMIC, sql_template(kql, template, expr, 1));
         return;
     }
-    computed(expr, KQL_DYNAMIC, sql_template(kql, "to_jsonb(%1)", expr, 1));
+    computed(expr, KQL_DYNAMIC, sql_template(kql, expr->type == KQL_DECIMAL ? "to_jsonb((%1)::text)" : "to_jsonb(%1)", expr, 1));
 }
 
 static bool convert_dynamic(struct kql *kql, struct expr *expr, enum kql_type type) {
     static const char *const templates[] = {
         "kql.dynamic_text(%1)", "kql.dynamic_long(%1)", "kql.dynamic_long(%1)",
-        "kql.to_bool(kql.dynamic_text(%1))", "kql.to_datetime(kql.dynamic_text(%1))",
-        "kql.to_timespan(kql.dynamic_text(%1))", "kql.to_real(kql.dynamic_text(%1))",
-        "kql.to_real(kql.dynamic_text(%1))::numeric", "nullif(kql.dynamic_text(%1), '')", "%1"};
+        "kql.dynamic_bool(%1)", "kql.to_datetime(kql.dynamic_text(%1))",
+        "kql.to_timespan(kql.dynamic_text(%1))", "kql.dynamic_real(%1)",
+        "kql.to_decimal(kql.dynamic_text(%1))", "nullif(kql.dynamic_text(%1), '')", "%1"};
     computed(expr, type, sql_template(kql, templates[type], expr, 1));
+    return true;
+}
+
+bool expr_parse(struct kql *kql, struct expr *expr, enum kql_type type) {
+    static const char *const templates[] = {"%1", "kql.to_long(%1)", "kql.to_int(kql.to_long(%1))", "kql.to_bool(%1)",
+                                            "kql.to_datetime(%1)", "kql.to_timespan(%1)", "kql.to_real(%1)",
+                                            "kql.to_decimal(%1)", "kql.to_guid(%1)", "kql.parse_json(%1)"};
+    if (expr->type != KQL_STRING)
+        return expr_convert(kql, expr, type);
+    if (type != KQL_STRING)
+        computed(expr, type, sql_template(kql, templates[type], expr, 1));
     return true;
 }
 
@@ -136,6 +147,11 @@ bool bind_warn(struct kql *kql, size_t offset, struct str text) {
     return parse_warn(parser, offset, text);
 }
 
+bool key_check(struct kql *kql, const struct expr *expr) {
+    return expr->type != KQL_DYNAMIC || !kql->options->strict ||
+           kql_fail(kql, expr->offset, expr->length, "a dynamic value can't be grouped or sorted by; convert it, as with tostring()");
+}
+
 /* The column that a defective but published name means, in lenient mode. */
 static struct column *column_mend(struct kql *kql, struct scope *scope, const struct node *node) {
     struct column *column = NULL;
@@ -159,11 +175,15 @@ static struct column *column_mend(struct kql *kql, struct scope *scope, const st
 }
 
 static bool column_unknown(struct kql *kql, struct scope *scope, const struct node *node) {
-    char where[80] = "known here";
+    char where[160] = "known here";
     const struct column *best = NULL;
     unsigned least = (unsigned)(2 + node->text.len / 4);
     if (scope && scope->table)
         snprintf(where, sizeof where, "a column of %s", scope->table->name);
+    else if (scope && scope->origin && schema_column_find(scope->origin, node->text))
+        snprintf(where, sizeof where, "a column here any more: an operator before this dropped what %s has", scope->origin->name);
+    else if (scope && scope->origin)
+        snprintf(where, sizeof where, "a column of what is left of %s here", scope->origin->name);
     else if (scope)
         snprintf(where, sizeof where, "a column here");
     for (size_t i = 0; scope && i < scope->column_count; i++) {
@@ -208,6 +228,9 @@ bool bind_name(struct kql *kql, struct scope *scope, const struct node *node, st
     struct column *column = scope_find(scope, node->text);
     const struct let *let = column ? NULL : let_find(kql, node->text);
     bool yes = str_eq(node->text, STR("true"));
+    if (column && kql->aggregates == AGGREGATES_AROUND)
+        return kql_fail(kql, node->offset, node->length, "%.*s must be inside of an aggregate such as take_any(), or be a key behind `by`",
+                        STR_ARG(node->text));
     if (column) {
         column_read(column, node, out);
         return true;
@@ -308,8 +331,41 @@ static bool bind_item(struct kql *kql, struct scope *scope, const struct node *n
     return true;
 }
 
+/* `* has "x"`: true when it is of one of the columns that hold text; numbers and times are looked at for `* == 5`. */
+static bool bind_star(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
+    struct node chain = {.kind = NODE_BINARY, .text = STR("or"), .offset = node->offset, .length = node->length};
+    size_t count = scope ? scope->column_count : 0;
+    struct node *parts = take(kql, count + 1, sizeof *parts), *names = take(kql, count + 1, sizeof *names);
+    struct expr value = {.type = KQL_STRING};
+    chain.args = take(kql, count + 1, sizeof *chain.args);
+    if (!parts || !names || !chain.args)
+        return false;
+    if (node->count == 2 && node->args[1]->kind != NODE_TABLE && !bind_expression(kql, scope, node->args[1], &value))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct column *column = &scope->columns[i];
+        bool text = column->type == KQL_STRING || column->type == KQL_DYNAMIC;
+        bool same = text == (value.type == KQL_STRING) && (text || column->type == value.type ||
+                                                           (type_is_number(column->type) && type_is_number(value.type)));
+        struct node **args = same && !column->hidden ? take(kql, node->count, sizeof *args) : NULL;
+        if (!args)
+            continue;
+        names[i] = (struct node){.kind = NODE_NAME, .text = column->name, .offset = node->offset, .length = node->length};
+        memcpy(args, node->args, node->count * sizeof *args);
+        args[0] = &names[i];
+        parts[i] = *node;
+        parts[i].args = args;
+        chain.args[chain.count++] = &parts[i];
+    }
+    if (!chain.count)
+        return kql_fail(kql, node->offset, node->length, "* finds no column that can be compared with this");
+    return bind_chain(kql, scope, &chain, out);
+}
+
 static bool bind_operands(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
     struct expr left, right;
+    if (node->args[0]->kind == NODE_STAR)
+        return bind_star(kql, scope, node, out);
     if (!bind_expression(kql, scope, node->args[0], &left) || !bind_expression(kql, scope, node->args[1], &right))
         return false;
     return bind_binary(kql, node, &left, &right, out);
@@ -341,7 +397,7 @@ bool bind_expression(struct kql *kql, struct scope *scope, const struct node *no
         good = bind_minus(kql, scope, node, out);
         break;
     case NODE_LIST:
-        good = bind_list(kql, scope, node, out);
+        good = node->args[0]->kind == NODE_STAR ? bind_star(kql, scope, node, out) : bind_list(kql, scope, node, out);
         break;
     case NODE_BETWEEN:
         good = bind_between(kql, scope, node, out);

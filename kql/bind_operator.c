@@ -26,14 +26,27 @@ static bool types_fail(struct kql *kql, const struct node *node, const struct ex
                     kql_type_name(left->type), kql_type_name(right->type), hint);
 }
 
+/* Kusto's text operators take strings and dynamic values; strict mode too. */
+static bool operand_text(struct kql *kql, const struct node *node, struct expr *operand) {
+    bool text = operand->type == KQL_STRING || operand->type == KQL_DYNAMIC;
+    if (!text && kql->options->strict)
+        return kql_fail(kql, operand->offset, operand->length, "%.*s takes strings; this is a %s: convert it with tostring()",
+                        STR_ARG(node->text), kql_type_name(operand->type));
+    if (!text && !bind_warn(kql, operand->offset, sql_print(kql, "%.*s takes strings; this %s was read as one", STR_ARG(node->text),
+                                                            kql_type_name(operand->type))))
+        return false;
+    expr_to_string(kql, operand);
+    return true;
+}
+
 /* Text operators fold the needle at compile time where it makes a pattern. */
 static bool bind_string(struct kql *kql, const struct node *node, struct expr *left, struct expr *right, struct expr *out) {
     struct str name = node->text, sql = {0};
     bool negated = name.ptr[0] == '!';
     if (negated)
         name = str_eq(name, STR("!~")) ? STR("=~") : (struct str){name.ptr + 1, name.len - 1};
-    expr_to_string(kql, left);
-    expr_to_string(kql, right);
+    if (!operand_text(kql, node, left) || !operand_text(kql, node, right))
+        return false;
     if (right->constant && str_starts(name, STR("has"))) {
         bool prefix = str_starts(name, STR("hasprefix")), suffix = str_starts(name, STR("hassuffix"));
         struct str pattern = has_pattern(kql, right->literal.text, !suffix, !prefix);
@@ -58,44 +71,15 @@ static bool is_word(char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-/* RE2's syntax to PostgreSQL's; NULL where they differ too much. */
-static struct str regex_translate(struct kql *kql, struct str pattern) {
-    BUF_AUTO out = BUF(QUERY_MAX_BYTES * 2);
-    bool class = false;
-    for (size_t i = 0; i < pattern.len; i++) {
-        char c = pattern.ptr[i], next = i + 1 < pattern.len ? pattern.ptr[i + 1] : '\0';
-        if (c == '\\') {
-            i++;
-            if (next == '\0' || (next >= '1' && next <= '9') || next == 'p' || next == 'P' || next == 'Q' || next == 'C')
-                return (struct str){0};
-            bool edge = !class && (next == 'b' || next == 'B' || next == 'z');
-            buf_add_char(&out, '\\');
-            buf_add_char(&out, edge ? (next == 'b' ? 'y' : next == 'B' ? 'Y' : 'Z') : next);
-            continue;
-        }
-        if (!class && c == '(' && next == '?' && i + 2 < pattern.len) {
-            char kind = pattern.ptr[i + 2];
-            bool flag = i == 0 && kind == 'i' && i + 3 < pattern.len && pattern.ptr[i + 3] == ')';
-            if (kind != ':' && !flag)
-                return (struct str){0};
-        }
-        if (!class && c == '.') {
-            buf_add_str(&out, STR("[^\\n]"));
-            continue;
-        }
-        class = c == '[' ? true : c == ']' ? false : class;
-        buf_add_char(&out, c);
-    }
-    return out.failed ? (struct str){0} : arena_copy(kql->arena, buf_str(&out));
-}
-
 static bool bind_regex(struct kql *kql, const struct node *node, struct expr *left, struct expr *right, struct expr *out) {
     if (!right->constant || right->type != KQL_STRING)
         return kql_fail(kql, node->offset, node->length, "matches regex needs a constant pattern here");
-    expr_to_string(kql, left);
-    struct str pattern = regex_translate(kql, right->literal.text);
-    if (!pattern.ptr && right->literal.text.len)
-        return kql_fail(kql, right->offset, right->length, "this regular expression uses syntax that isn't supported here");
+    if (!operand_text(kql, node, left))
+        return false;
+    const char *problem = NULL;
+    struct str pattern = regex_translate(kql, right->literal.text, REGEX_TEST, &problem);
+    if (problem)
+        return kql_fail(kql, right->offset, right->length, "this regular expression can't be used: %s", problem);
     struct expr args[2] = {*left, expr_constant(node, (struct literal){.type = KQL_STRING, .text = pattern})};
     result_set(out, left, right, KQL_BOOL, sql_template(kql, "(%1 ~ %2)", args, 2));
     out->nullable = false;
@@ -112,6 +96,17 @@ static void bounds_set(const struct expr *time, const struct expr *value, char o
         out->high = value->literal.number - (op == '<' && !equal);
 }
 
+/* NaN is equal to nothing, itself included, and neither less nor more than anything; PostgreSQL puts it above all. */
+static const char *real_template(struct str op, bool nullable) {
+    if (op.ptr[0] == '=')
+        return nullable ? "((%1 = %2 AND %1 <> 'NaN'::float8) IS TRUE)" : "(%1 = %2 AND %1 <> 'NaN'::float8)";
+    if (op.ptr[0] == '!' || str_eq(op, STR("<>")))
+        return "(%1 IS DISTINCT FROM %2 OR %1 = 'NaN'::float8)";
+    if (op.ptr[0] == '>')
+        return op.len == 2 ? "(%1 >= %2 AND %1 <> 'NaN'::float8)" : "(%1 > %2 AND %1 <> 'NaN'::float8)";
+    return op.len == 2 ? "(%1 <= %2 AND %2 <> 'NaN'::float8)" : "(%1 < %2 AND %2 <> 'NaN'::float8)";
+}
+
 static bool bind_compare(struct kql *kql, const struct node *node, struct expr *left, struct expr *right, struct expr *out) {
     struct expr args[2] = {*left, *right};
     enum kql_type type;
@@ -120,6 +115,11 @@ static bool bind_compare(struct kql *kql, const struct node *node, struct expr *
     if (!expr_unify(kql, args, 2, &type))
         return types_fail(kql, node, left, right);
     result_set(out, &args[0], &args[1], KQL_BOOL, STR(""));
+    if (type == KQL_REAL) {
+        out->sql = sql_template(kql, real_template(node->text, out->nullable), args, 2);
+        out->nullable = out->nullable && !equality && !difference;
+        return true;
+    }
     if (difference) {
         out->sql = sql_template(kql, out->nullable ? "(%1 IS DISTINCT FROM %2)" : "(%1 <> %2)", args, 2);
         out->nullable = false;
@@ -172,24 +172,30 @@ static bool fold(char op, const struct expr *left, const struct expr *right, int
     int64_t a = left->literal.number, b = right->literal.number;
     if (left->type == KQL_REAL || right->type == KQL_REAL || left->type == KQL_DECIMAL || right->type == KQL_DECIMAL)
         return false;
+    bool time = is_time(left->type) || is_time(right->type), over = false;
     if (op == '+')
-        return !__builtin_add_overflow(a, b, value);
-    if (op == '-')
-        return !__builtin_sub_overflow(a, b, value);
-    return op == '*' && !__builtin_mul_overflow(a, b, value);
+        over = __builtin_add_overflow(a, b, value);
+    else if (op == '-')
+        over = __builtin_sub_overflow(a, b, value);
+    else if (op == '*')
+        over = __builtin_mul_overflow(a, b, value);
+    else
+        return false;
+    return !over || !time; /* Kusto's long wraps around */
 }
 
 static const char *arithmetic_template(char op, enum kql_type left, enum kql_type right, enum kql_type type) {
     bool real = left == KQL_REAL || right == KQL_REAL;
     if (type == KQL_TIMESPAN && real)
         return op == '*' ? "round((%1) * (%2))::bigint" : "round(kql.divide((%1)::float8, (%2)::float8))::bigint";
+    bool wide = type == KQL_REAL || type == KQL_LONG; /* these don't fail where they overflow */
     switch (op) {
     case '+':
-        return "(%1 + %2)";
+        return wide ? "kql.plus(%1, %2)" : "(%1 + %2)";
     case '-':
-        return "(%1 - %2)";
+        return wide ? "kql.minus(%1, %2)" : "(%1 - %2)";
     case '*':
-        return "(%1 * %2)";
+        return wide ? "kql.times(%1, %2)" : "(%1 * %2)";
     case '/':
         return type == KQL_REAL ? "kql.divide((%1)::float8, (%2)::float8)" : "kql.divide(%1, %2)";
     default:
@@ -211,7 +217,7 @@ static bool bind_arithmetic(struct kql *kql, const struct node *node, struct exp
     if (!arithmetic_type(op, args[0].type, args[1].type, &type)) {
         if (!type_is_number(args[0].type) || !type_is_number(args[1].type) || !expr_unify(kql, args, 2, &type))
             return types_fail(kql, node, left, right);
-        if (type == KQL_INT && args[0].constant && args[1].constant)
+        if (type == KQL_INT)
             type = KQL_LONG;
     }
     if (fold(op, &args[0], &args[1], &value)) {

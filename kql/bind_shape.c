@@ -28,11 +28,12 @@ static bool bind_project(struct kql *kql, const struct stage *stage, struct scop
                     outputs[count++] = scope->columns[c];
             break;
         }
-        if (!bind_expression(kql, scope, node->kind == NODE_NAMED ? node->args[0] : node, &expr))
+        if (!bind_expression(kql, scope, node->kind == NODE_NAMED ? node->args[0] : node, &expr) || (distinct && !key_check(kql, &expr)))
             return false;
+        bool plain = node->kind == NODE_NAMED || node->kind == NODE_NAME;
         struct str name = node->kind == NODE_NAMED ? node->text : expr.name;
-        if (!name.len)
-            name = sql_print(kql, "Column%zu", i + 1);
+        if (!plain)
+            name = column_name_free(kql, outputs, count, name);
         for (size_t c = 0; c < count; c++)
             if (str_eq(outputs[c].name, name))
                 return kql_fail(kql, node->offset, node->length, "two columns would be named %.*s", STR_ARG(name));
@@ -144,7 +145,7 @@ static bool order_text(struct kql *kql, const struct stage *stage, struct scope 
         const struct node *node = stage->by.items[i];
         const struct node *value = node->args[0]->kind == NODE_NAMED ? node->args[0]->args[0] : node->args[0];
         struct expr expr;
-        if (!bind_expression(kql, scope, value, &expr))
+        if (!bind_expression(kql, scope, value, &expr) || !key_check(kql, &expr))
             return false;
         bool first = node->nulls_given ? node->nulls_first : node->ascending;
         struct str part = sql_print(kql, "%.*s%s %s NULLS %s", STR_ARG(sql_of(kql, &expr)),
@@ -156,10 +157,9 @@ static bool order_text(struct kql *kql, const struct stage *stage, struct scope 
     return true;
 }
 
-static bool row_count(struct kql *kql, const struct stage *stage, struct scope *scope, int64_t *count) {
+bool row_count_read(struct kql *kql, const struct stage *stage, const struct node *node, int64_t *count) {
     struct expr expr;
-    (void)scope;
-    if (!bind_expression(kql, NULL, stage->items.items[0], &expr))
+    if (!bind_expression(kql, NULL, node, &expr))
         return false;
     if (!expr.constant || (expr.type != KQL_LONG && expr.type != KQL_INT) || expr.literal.null || expr.literal.number < 0)
         return kql_fail(kql, expr.offset, expr.length, "%.*s needs a number of rows", STR_ARG(stage->name));
@@ -176,7 +176,7 @@ static bool bind_sort(struct kql *kql, const struct stage *stage, struct scope *
     size_t count = 0;
     if (!outputs || !order_text(kql, stage, scope, &text, &deps))
         return false;
-    if (stage->kind == STAGE_TOP && !row_count(kql, stage, scope, &rows))
+    if (stage->kind == STAGE_TOP && !row_count_read(kql, stage, stage->items.items[0], &rows))
         return false;
     for (size_t i = 0; i < scope->column_count; i++)
         if ((int)i != scope->order)
@@ -193,7 +193,7 @@ static bool bind_take(struct kql *kql, const struct stage *stage, struct scope *
     int64_t rows;
     struct str suffix;
     struct deps deps = {0};
-    if (!row_count(kql, stage, scope, &rows))
+    if (!row_count_read(kql, stage, stage->items.items[0], &rows))
         return false;
     if (scope->order >= 0) {
         const struct column *column = &scope->columns[scope->order];
@@ -276,6 +276,7 @@ bool bind_shape(struct kql *kql, const struct stage *stage, struct scope *scope)
     case STAGE_JOIN:
     case STAGE_LOOKUP:
     case STAGE_UNION:
+    case STAGE_MV_EXPAND:
     case STAGE_RENDER:
     case STAGE_AS:
     case STAGE_COUNT_OF:

@@ -1,4 +1,6 @@
 /* summarize and distinct: group keys by value, aggregates from the table. */
+#include <stdio.h>
+
 #include "kql/internal.h"
 
 /* %9 of a template; see aggregates.def */
@@ -12,7 +14,7 @@ static const struct aggregate {
 #undef AGGREGATE
 };
 
-static bool aggregate_known(struct str name) {
+bool aggregate_known(struct str name) {
     for (size_t i = 0; i < sizeof aggregates / sizeof *aggregates; i++)
         if (str_eq(name, str_from(aggregates[i].name)))
             return true;
@@ -20,11 +22,11 @@ static bool aggregate_known(struct str name) {
 }
 
 static bool letter_take(struct kql *kql, char letter, struct expr *arg, bool convert) {
-    static const char letters[] = "slbdtrj";
-    static const enum kql_type types[] = {KQL_STRING, KQL_LONG, KQL_BOOL, KQL_DATETIME, KQL_TIMESPAN, KQL_REAL, KQL_DYNAMIC};
+    static const char letters[] = "slbdtrjD";
+    static const enum kql_type types[] = {KQL_STRING, KQL_LONG, KQL_BOOL, KQL_DATETIME, KQL_TIMESPAN, KQL_REAL, KQL_DYNAMIC, KQL_DECIMAL};
     const char *at = memchr(letters, letter, sizeof letters - 1);
-    if (letter == 'x')
-        return true;
+    if (letter == 'x' || letter == 'R')
+        return letter == 'x' || arg->type == KQL_REAL;
     if (letter == 'J') {
         if (convert)
             expr_to_dynamic(kql, arg);
@@ -68,8 +70,8 @@ static enum kql_role aggregate_role(struct str name, const struct expr *args, si
 }
 
 static enum kql_type aggregate_type(const struct aggregate *row, const struct expr *args) {
-    static const char letters[] = "slibdtrj";
-    static const enum kql_type types[] = {KQL_STRING, KQL_LONG, KQL_INT, KQL_BOOL, KQL_DATETIME, KQL_TIMESPAN, KQL_REAL, KQL_DYNAMIC};
+    static const char letters[] = "slibdtrjD";
+    static const enum kql_type types[] = {KQL_STRING, KQL_LONG, KQL_INT, KQL_BOOL, KQL_DATETIME, KQL_TIMESPAN, KQL_REAL, KQL_DYNAMIC, KQL_DECIMAL};
     const char *at = memchr(letters, row->result[0], sizeof letters - 1);
     return at ? types[at - letters] : args[0].type;
 }
@@ -88,17 +90,21 @@ static struct str aggregate_sql(struct kql *kql, const struct scope *scope, cons
     return sql_template(kql, row->template, all, ORDER_ARGUMENT + 1);
 }
 
-static bool aggregate_bind(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
-    struct expr args[AGGREGATE_ARGUMENTS] = {0};
-    if (node->kind != NODE_CALL || !aggregate_known(node->text))
-        return kql_fail(kql, node->offset, node->kind == NODE_CALL ? node->text.len : node->length,
-                        "%.*s isn't an aggregate that is supported here",
-                        node->kind == NODE_CALL ? (int)node->text.len : 4, node->kind == NODE_CALL ? node->text.ptr : "this");
+static bool aggregate_arguments(struct kql *kql, struct scope *scope, const struct node *node, struct expr *args) {
     if (node->count > AGGREGATE_ARGUMENTS)
         return kql_fail(kql, node->offset, node->length, "too many arguments");
+    kql->aggregates = AGGREGATES_INSIDE;
     for (size_t i = 0; i < node->count; i++)
         if (!bind_expression(kql, scope, node->args[i], &args[i]))
             return false;
+    kql->aggregates = AGGREGATES_AROUND;
+    return true;
+}
+
+bool bind_aggregate(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
+    struct expr args[AGGREGATE_ARGUMENTS] = {0};
+    if (!aggregate_arguments(kql, scope, node, args))
+        return false;
     const struct aggregate *row = aggregate_find(kql, node->text, args, node->count);
     if (!row)
         return kql_fail(kql, node->offset, node->length, "%.*s can't take these arguments", STR_ARG(node->text));
@@ -117,6 +123,8 @@ static bool aggregate_bind(struct kql *kql, struct scope *scope, const struct no
         out->name = sql_print(kql, "%s%.*s", row->prefix, STR_ARG(args[0].name));
     else
         out->name = str_from(row->prefix);
+    if (str_starts(str_from(row->types), STR("rr")) && args[1].name.len)
+        out->name = sql_print(kql, "%.*s_%.*s", STR_ARG(out->name), STR_ARG(args[1].name));
     return true;
 }
 
@@ -129,20 +137,6 @@ static bool holds_aggregate(const struct node *node) {
     return false;
 }
 
-static struct str name_free(struct kql *kql, const struct column *columns, size_t count, struct str name, struct str fallback) {
-    struct str wanted = name.len ? name : fallback, tried = wanted;
-    for (unsigned n = 1;; n++) {
-        size_t i = 0;
-        while (i < count && !str_eq(columns[i].name, tried))
-            i++;
-        if (i == count)
-            return tried;
-        tried = sql_print(kql, "%.*s%u", STR_ARG(wanted), n);
-        if (!tried.ptr)
-            return wanted;
-    }
-}
-
 struct group {
     struct column *columns;
     size_t count;
@@ -150,15 +144,15 @@ struct group {
     struct deps deps;
 };
 
-static bool group_key(struct kql *kql, struct scope *scope, const struct node *node, size_t i, struct group *group) {
+static bool group_key(struct kql *kql, struct scope *scope, const struct node *node, struct group *group) {
     struct expr expr;
     const struct node *value = node->kind == NODE_NAMED ? node->args[0] : node;
     if (holds_aggregate(value))
         return kql_fail(kql, value->offset, value->length, "an aggregate can't be a key");
-    if (!bind_expression(kql, scope, value, &expr))
+    if (!bind_expression(kql, scope, value, &expr) || !key_check(kql, &expr))
         return false;
     struct str name = node->kind == NODE_NAMED ? node->text
-                      : name_free(kql, group->columns, group->count, expr.name, sql_print(kql, "Column%zu", i + 1));
+                      : column_name_free(kql, group->columns, group->count, expr.name);
     if (expr.role != ROLE_DEVICE_ID && expr.role != ROLE_DEVICE_NAME)
         expr.role = ROLE_KEY;
     struct column *column = &group->columns[group->count++];
@@ -182,7 +176,7 @@ static void extreme_column(struct kql *kql, struct group *group, const struct ex
     value.constant = value.timestamp = false;
     value.nullable = value.type != KQL_STRING;
     expr_merge(&value, by);
-    column_from(&group->columns[group->count], name_free(kql, group->columns, group->count, name, STR("Column1")), &value, kql);
+    column_from(&group->columns[group->count], column_name_free(kql, group->columns, group->count, name), &value, kql);
     group->count++;
 }
 
@@ -219,15 +213,121 @@ static bool group_extreme(struct kql *kql, struct scope *scope, const struct nod
     return true;
 }
 
+/* take_any(a, …): the columns of one row, under their own names; * is all but the keys. */
+static bool group_any(struct kql *kql, struct scope *scope, const struct node *call, struct group *group) {
+    size_t keys = group->count;
+    for (size_t c = 0; c < (call->args[0]->kind == NODE_STAR ? scope->column_count : call->count); c++) {
+        struct node name = {.kind = NODE_NAME, .offset = call->offset, .length = call->length};
+        struct node *argument = call->args[0]->kind == NODE_STAR ? &name : call->args[c];
+        struct node taken = {.kind = NODE_CALL, .text = STR("take_any"), .args = &argument, .count = 1, .offset = call->offset, .length = call->length};
+        struct expr value;
+        bool skip = false;
+        if (argument == &name) {
+            name.text = scope->columns[c].name;
+            skip = scope->columns[c].hidden;
+            for (size_t k = 0; k < keys && !skip; k++)
+                skip = str_eq(group->columns[k].name, name.text);
+        }
+        if (skip)
+            continue;
+        if (!bind_aggregate(kql, scope, &taken, &value))
+            return false;
+        column_from(&group->columns[group->count], column_name_free(kql, group->columns, group->count, value.name), &value, kql);
+        group->count++;
+    }
+    return true;
+}
+
+/* A constant percentage of percentile() and its kin, 0 to 100. */
+static bool percent_read(struct kql *kql, const struct node *node, double *percent) {
+    struct expr expr;
+    if (!bind_expression(kql, NULL, node, &expr))
+        return false;
+    *percent = expr.type == KQL_REAL ? expr.literal.real : (double)expr.literal.number;
+    if (expr.constant && !expr.literal.null && type_is_number(expr.type) && *percent >= 0 && *percent <= 100)
+        return true;
+    return kql_fail(kql, node->offset, node->length, "a percentage from 0 to 100 is needed here");
+}
+
+/* The value by nearest rank; with weights, of rows that stand for as many as their weight says. */
+static struct str percentile_sql(struct kql *kql, const struct expr *value, const struct expr *weight, double percent) {
+    struct expr args[3] = {*value, expr_constant(NULL, (struct literal){.type = KQL_REAL, .real = percent / 100})};
+    if (!weight)
+        return sql_template(kql, "percentile_disc(%2) WITHIN GROUP (ORDER BY %1)", args, 2);
+    args[2] = *weight;
+    return sql_template(kql, "kql.percentile_weighted(array_agg(%1 ORDER BY %1), array_agg((%3)::bigint ORDER BY %1), %2)", args, 3);
+}
+
+static struct str percentile_name(struct kql *kql, struct str value, double percent) {
+    char text[32];
+    snprintf(text, sizeof text, "%.15g", percent);
+    if (strchr(text, '.'))
+        *strchr(text, '.') = '_';
+    return sql_print(kql, "percentile_%.*s_%s", STR_ARG(value), text);
+}
+
+/* percentile, percentiles, percentiles_array, and their forms with weights: percentilew, percentilesw, percentilesw_array. */
+static bool group_percentiles(struct kql *kql, struct scope *scope, const struct node *node, const struct node *call, struct group *group) {
+    struct expr value, weight, list;
+    bool weighted = str_starts(call->text, STR("percentilesw")) || str_starts(call->text, STR("percentilew"));
+    bool array = str_ends(call->text, STR("_array"));
+    size_t first = weighted ? 2 : 1;
+    struct str items = {0};
+    if (call->count <= first || call->count > 20)
+        return kql_fail(kql, call->offset, call->length, "%.*s needs a value%s and percentages", STR_ARG(call->text), weighted ? ", a weight" : "");
+    if (!bind_expression(kql, scope, call->args[0], &value) || (weighted && !bind_expression(kql, scope, call->args[1], &weight)))
+        return false;
+    for (size_t i = first; i < call->count; i++) {
+        double percent;
+        if (!percent_read(kql, call->args[i], &percent))
+            return false;
+        struct expr one = {.type = value.type, .nullable = true, .low = -1, .high = -1};
+        expr_merge(&one, &value);
+        if (weighted)
+            expr_merge(&one, &weight);
+        one.sql = percentile_sql(kql, &value, weighted ? &weight : NULL, percent);
+        struct str name = node->kind == NODE_NAMED && call->count == first + 1 ? node->text : percentile_name(kql, value.name, percent);
+        if (!array)
+            column_from(&group->columns[group->count], column_name_free(kql, group->columns, group->count, name), &one, kql);
+        list = one;
+        expr_to_dynamic(kql, &one);
+        items = sql_join(kql, items, ", ", one.sql);
+        group->count += !array;
+    }
+    if (!array)
+        return true;
+    list.type = KQL_DYNAMIC;
+    list.sql = sql_print(kql, "jsonb_build_array(%.*s)", STR_ARG(items));
+    struct str name = node->kind == NODE_NAMED ? node->text : sql_print(kql, "percentiles_%.*s", STR_ARG(value.name));
+    column_from(&group->columns[group->count], column_name_free(kql, group->columns, group->count, name), &list, kql);
+    group->count++;
+    return true;
+}
+
+static bool aggregate_unknown(struct kql *kql, const struct node *value) {
+    if (value->kind != NODE_CALL)
+        return kql_fail(kql, value->offset, value->length, "an aggregate is needed here");
+    return kql_fail(kql, value->offset, value->text.len, "%.*s isn't an aggregate that is supported here", STR_ARG(value->text));
+}
+
+/* An aggregate, or an expression over some. */
 static bool group_value(struct kql *kql, struct scope *scope, const struct node *node, struct group *group) {
     struct expr expr;
     const struct node *value = node->kind == NODE_NAMED ? node->args[0] : node;
-    if (value->kind == NODE_CALL && (str_eq(value->text, STR("arg_max")) || str_eq(value->text, STR("arg_min"))))
+    bool call = value->kind == NODE_CALL;
+    if (call && (str_eq(value->text, STR("arg_max")) || str_eq(value->text, STR("arg_min"))))
         return group_extreme(kql, scope, node, value, group);
-    if (!aggregate_bind(kql, scope, value, &expr))
+    if (call && str_starts(value->text, STR("percentile")))
+        return group_percentiles(kql, scope, node, value, group);
+    if (call && str_eq(value->text, STR("take_any")) && value->count && (value->count > 1 || value->args[0]->kind == NODE_STAR))
+        return group_any(kql, scope, value, group);
+    if (!holds_aggregate(value))
+        return aggregate_unknown(kql, value);
+    kql->aggregates = AGGREGATES_AROUND;
+    if (!bind_expression(kql, scope, value, &expr))
         return false;
-    struct str name = node->kind == NODE_NAMED ? node->text
-                      : name_free(kql, group->columns, group->count, expr.name, STR("Column1"));
+    kql->aggregates = AGGREGATES_NONE;
+    struct str name = node->kind == NODE_NAMED ? node->text : column_name_free(kql, group->columns, group->count, expr.name);
     column_from(&group->columns[group->count++], name, &expr, kql);
     return true;
 }
@@ -239,7 +339,7 @@ bool bind_summarize(struct kql *kql, const struct stage *stage, struct scope *sc
     if (!group.columns)
         return false;
     for (size_t i = 0; i < stage->by.count; i++)
-        if (!group_key(kql, scope, stage->by.items[i], i, &group))
+        if (!group_key(kql, scope, stage->by.items[i], &group))
             return false;
     for (size_t i = 0; i < stage->items.count; i++)
         if (!group_value(kql, scope, stage->items.items[i], &group))

@@ -89,6 +89,19 @@ static bool legs_bind(struct kql *kql, const struct stage *stage, struct scope *
     return true;
 }
 
+/* kind=inner: what a leg lacks goes. */
+static void united_common(struct uniting *all) {
+    size_t kept = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        bool common = true;
+        for (size_t l = 0; l < all->leg_count && common; l++)
+            common = leg_column(&all->legs[l], &all->columns[i]) != NULL;
+        if (common)
+            all->columns[kept++] = all->columns[i];
+    }
+    all->count = kept;
+}
+
 static struct str legs_text(struct kql *kql, const struct uniting *all) {
     struct str text = {0};
     for (size_t i = 0; i < all->leg_count; i++)
@@ -113,6 +126,8 @@ bool bind_union(struct kql *kql, const struct stage *stage, struct scope *scope,
     struct uniting *all = take(kql, 1, sizeof *all);
     if (!all || !legs_bind(kql, stage, scope, all))
         return false;
+    if (stage->inner)
+        united_common(all);
     size_t shift = stage->with_source.len != 0;
     struct column *columns = take(kql, all->count + shift, sizeof *columns);
     if (!columns)

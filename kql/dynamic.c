@@ -59,7 +59,7 @@ static bool read_number(struct dynamic_reader *r) {
     size_t used = 0, start = r->at;
     bool minus = r->text.ptr[r->at] == '-';
     r->at += minus;
-    if (!literal_number(rest(r), &item, &used) || item.type == KQL_TIMESPAN)
+    if (!literal_number(rest(r), &item, &used) || item.type == KQL_TIMESPAN || (item.least && !minus))
         return false;
     r->at += used;
     if (minus) {

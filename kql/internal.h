@@ -78,6 +78,7 @@ struct scope {
     size_t condition_count, condition_size;
     int order; /* index of the hidden column that holds the row order, -1: none */
     bool main; /* the final statement's own event table */
+    const struct schema_table *origin; /* the event table that the rows come from, for messages; NULL: none or many */
 };
 
 struct kql {
@@ -96,6 +97,7 @@ struct kql {
     int64_t window_from, window_to;
     int depth;
     uint32_t work;         /* expressions bound: lets are bound anew at each use */
+    enum { AGGREGATES_NONE, AGGREGATES_AROUND, AGGREGATES_INSIDE } aggregates; /* summarize: outside of or in an aggregate */
     bool failed; /* memory was out while SQL was built */
     bool in_main;
     bool evidence_done;
@@ -127,6 +129,8 @@ bool condition_add(struct kql *kql, struct scope *scope, const struct expr *expr
 bool scope_close(struct kql *kql, struct scope *scope, struct column *outputs, size_t count, struct str suffix,
                  const struct deps *suffix_deps, bool distinct);
 void column_from(struct column *column, struct str name, struct expr *expr, struct kql *kql);
+/* name, or Column when it has none, with the number that makes it one that isn't among the columns. */
+struct str column_name_free(struct kql *kql, const struct column *columns, size_t count, struct str name);
 bool bind_pipeline(struct kql *kql, const struct pipeline *table, struct scope *out);
 bool bind_evidence(struct kql *kql, struct scope *scope);
 bool bind_stage(struct kql *kql, const struct stage *stage, struct scope *scope);
@@ -138,6 +142,8 @@ bool bind_subquery(struct kql *kql, const struct pipeline *table, struct str *sq
 bool bind_expression(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
 /* Implicit conversion of arguments: int to long to real, dynamic to the wanted type. False when there is none. */
 bool expr_convert(struct kql *kql, struct expr *expr, enum kql_type type);
+/* A string read as the type, null where it isn't one; a dynamic is converted. */
+bool expr_parse(struct kql *kql, struct expr *expr, enum kql_type type);
 bool type_is_number(enum kql_type type);
 void expr_merge(struct expr *out, const struct expr *part);
 bool bind_name(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
@@ -146,18 +152,32 @@ struct expr expr_constant(const struct node *node, struct literal literal);
 /* bind_operator.c */
 bool bind_binary(struct kql *kql, const struct node *node, struct expr *left, struct expr *right, struct expr *out);
 bool bind_between(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
+/* regex.c */
+enum regex_use { REGEX_TEST, REGEX_PLAIN, REGEX_GROUPS, REGEX_ALL_GROUPS /* at least one of its own */ };
+/* The pattern as PostgreSQL reads it: to be tested only, as one group without a number to find a place, or as group 1 so
+ * that its own groups begin with 2. ptr NULL with the reason when it can't be. */
+struct str regex_translate(struct kql *kql, struct str pattern, enum regex_use use, const char **problem);
 /* bind_list.c: in, has_any and their kin */
 bool bind_list(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
 /* Regular expression for `has` and its kin; left, right: which edges need a term boundary. */
 struct str has_pattern(struct kql *kql, struct str needle, bool left, bool right);
 /* bind_call.c */
 bool bind_call(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
+/* check_call.c: units and formats that are constants */
+bool arguments_check(struct kql *kql, const struct node *node, struct expr *args);
 /* bind_summarize.c */
 bool bind_summarize(struct kql *kql, const struct stage *stage, struct scope *scope);
+/* A call of an aggregate, in a value of summarize. */
+bool aggregate_known(struct str name);
+bool bind_aggregate(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
 /* bind_shape.c: project and its kin, sort, top, … */
 bool bind_shape(struct kql *kql, const struct stage *stage, struct scope *scope);
+/* A constant number of rows. */
+bool row_count_read(struct kql *kql, const struct stage *stage, const struct node *node, int64_t *count);
 /* bind_join.c */
 bool bind_join(struct kql *kql, const struct stage *stage, struct scope *scope);
+/* bind_expand.c */
+bool bind_expand(struct kql *kql, const struct stage *stage, struct scope *scope);
 /* bind_union.c: the legs, and before them scope when it isn't NULL, into out */
 bool bind_union(struct kql *kql, const struct stage *stage, struct scope *scope, struct scope *out);
 /* hits.c: the events that a query counts, by themselves. */
@@ -176,4 +196,6 @@ void expr_to_string(struct kql *kql, struct expr *expr);
 void expr_to_dynamic(struct kql *kql, struct expr *expr);
 /* Several values of one type: null where it is unknown, widened numbers. False when they can't be one. */
 bool expr_unify(struct kql *kql, struct expr *exprs, size_t count, enum kql_type *type);
+/* Kusto doesn't group or sort by dynamic values; strict mode neither. */
+bool key_check(struct kql *kql, const struct expr *expr);
 bool bind_warn(struct kql *kql, size_t offset, struct str text);

@@ -199,9 +199,10 @@ bool literal_number(struct str s, struct literal *out, size_t *used) {
         out->number = real || !fits ? (int64_t)llround(value * (double)unit) : (int64_t)whole * unit;
         return true;
     }
-    if (!real && !fits)
+    bool least = !real && str_eq((struct str){text, n}, STR("9223372036854775808"));
+    if (!real && !fits && !least)
         return false;
-    *out = (struct literal){.type = real ? KQL_REAL : KQL_LONG, .number = real ? 0 : whole, .real = value};
+    *out = (struct literal){.type = real ? KQL_REAL : KQL_LONG, .number = real ? 0 : least ? INT64_MIN : whole, .real = value, .least = least};
     return true;
 }
 
@@ -261,13 +262,35 @@ bool literal_timespan(struct str text, int64_t *ticks) {
     return true;
 }
 
+/* "12-02-2022", months first, and one-digit months and days, as RFC 3339 writes them. */
+static struct str date_normal(struct str text, char full[64]) {
+    unsigned parts[3];
+    size_t at = 0, widths[3];
+    for (size_t i = 0; i < 3; i++) {
+        size_t start = at;
+        for (parts[i] = 0; at < text.len && isdigit((unsigned char)text.ptr[at]) && at - start < 4; at++)
+            parts[i] = parts[i] * 10 + (unsigned)(text.ptr[at] - '0');
+        widths[i] = at - start;
+        if (!widths[i] || (i < 2 && (at >= text.len || (text.ptr[at] != '-' && text.ptr[at] != '/'))))
+            return text;
+        at += i < 2;
+    }
+    bool year_last = widths[2] == 4 && widths[0] <= 2;
+    if (!year_last && (widths[0] != 4 || widths[2] > 2))
+        return text;
+    snprintf(full, 64, "%04u-%02u-%02u%.*s", parts[year_last ? 2 : 0], parts[year_last ? 0 : 1], parts[year_last ? 1 : 2],
+             (int)(text.len - at), text.ptr + at);
+    return str_from(full);
+}
+
 bool literal_datetime(struct str text, int64_t *ticks) {
-    char full[64];
+    char full[64], normal[64];
     text = str_trim(text);
     if (text.len > 1 && (text.ptr[0] == '"' || text.ptr[0] == '\''))
         text = str_trim((struct str){text.ptr + 1, text.len - 2});
     if (text.len < 4 || text.len > 40)
         return false;
+    text = date_normal(text, normal);
     if (ticks_parse_loose(text, ticks))
         return true;
     snprintf(full, sizeof full, "%.*sZ", STR_ARG(text));
@@ -328,7 +351,7 @@ static bool number_parse(struct arena *arena, struct str text, struct literal *o
         out->real = (digits.ptr[0] | 32) == 'n' ? (double)NAN : negate ? -HUGE_VAL : HUGE_VAL;
         return true;
     }
-    if (!literal_number(digits, &number, &used) || used != digits.len || number.type == KQL_TIMESPAN)
+    if (!literal_number(digits, &number, &used) || used != digits.len || number.type == KQL_TIMESPAN || (number.least && !negate))
         return false;
     if (out->type == KQL_DECIMAL)
         out->text = arena_copy(arena, text);

@@ -35,7 +35,7 @@ static struct str operator_name(struct parser *parser) {
     return (struct str){parser->text.ptr + first->offset, end - first->offset};
 }
 
-static bool at_end_of_stage(const struct parser *parser) {
+bool parse_ends_stage(const struct parser *parser) {
     return parse_peek(parser)->kind == TOKEN_END || parse_is_punct(parser, 0, "|") || parse_is_punct(parser, 0, ";") ||
            parse_is_punct(parser, 0, ")");
 }
@@ -45,7 +45,7 @@ static bool more_items(struct parser *parser, bool *failed) {
     const struct token *comma = parse_peek(parser);
     if (!parse_punct(parser, ","))
         return false;
-    if (!at_end_of_stage(parser) && !parse_is_word(parser, 0, "by"))
+    if (!parse_ends_stage(parser) && !parse_is_word(parser, 0, "by"))
         return true;
     if (parser->strict) {
         parse_fail(parser, comma, "a comma with nothing behind it");
@@ -172,10 +172,11 @@ static bool parse_union(struct parser *parser, struct stage *stage) {
         struct node *value = parse_name(parser);
         if (!value)
             return false;
-        if (!known || str_eq(value->text, STR("inner"))) {
+        if (!known) {
             parse_fail(parser, word, "this option of union isn't supported");
             return false;
         }
+        stage->inner = stage->inner || str_eq(value->text, STR("inner"));
         if (source)
             stage->with_source = value->text;
     }
@@ -223,6 +224,8 @@ static bool parse_stage_body(struct parser *parser, struct stage *stage) {
         return parse_join(parser, stage);
     case STAGE_UNION:
         return parse_union(parser, stage);
+    case STAGE_MV_EXPAND:
+        return parse_expand(parser, stage);
     case STAGE_SORT:
         return parse_sort(parser, stage);
     case STAGE_TOP:
@@ -236,7 +239,7 @@ static bool parse_stage_body(struct parser *parser, struct stage *stage) {
     case STAGE_GETSCHEMA:
         return true;
     case STAGE_RENDER:
-        while (!at_end_of_stage(parser) || parse_is_punct(parser, 0, ")"))
+        while (!parse_ends_stage(parser) || parse_is_punct(parser, 0, ")"))
             parser->at++;
         return true;
     case STAGE_PROJECT_AWAY:
@@ -244,7 +247,7 @@ static bool parse_stage_body(struct parser *parser, struct stage *stage) {
     case STAGE_PROJECT_REORDER:
         return parse_items(parser, &stage->items, parse_pattern);
     case STAGE_PROJECT:
-        return at_end_of_stage(parser) || parse_items(parser, &stage->items, parse_named);
+        return parse_ends_stage(parser) || parse_items(parser, &stage->items, parse_named);
     case STAGE_DISTINCT:
     case STAGE_EXTEND:
     case STAGE_PROJECT_RENAME:
@@ -343,12 +346,14 @@ static bool parse_datatable(struct parser *parser, struct pipeline *table) {
     } while (parse_comma(parser, ")", &failed));
     if (failed || !parse_expect(parser, ")") || !parse_expect(parser, "["))
         return false;
+    parser->values = true;
     while (!parse_is_punct(parser, 0, "]")) {
         if (!nodes_add(parser, &table->items, parse_expression(parser)))
             return false;
         if (!parse_punct(parser, ",")) /* Kusto itself takes a trailing comma here */
             break;
     }
+    parser->values = false;
     return parse_expect(parser, "]");
 }
 

@@ -13,6 +13,7 @@ struct parser {
     int depth;
     uint32_t nodes; /* made so far: bounds the work of texts that must be read twice */
     bool strict;
+    bool values; /* in the values of a datatable, where -9223372036854775808 is a literal; elsewhere it is an expression */
     struct kql_warning *warnings;
     size_t warning_count, warning_size;
     struct err *err;
@@ -36,9 +37,13 @@ void *parse_fail(struct parser *parser, const struct token *token, const char *f
     __attribute__((format(printf, 3, 4)));
 struct node *parse_node(struct parser *parser, enum node_kind kind, size_t offset);
 bool nodes_add(struct parser *parser, struct nodes *nodes, struct node *node);
+struct node *parse_typeof(struct parser *parser, const struct token *token);
 struct node *parse_name(struct parser *parser);
 /* After an item of a list: true when another follows; mends a trailing comma before the token `close`. */
 bool parse_comma(struct parser *parser, const char *close, bool *failed);
 bool parse_warn(struct parser *parser, size_t offset, struct str text);
 /* [name =] expression. */
 struct node *parse_named(struct parser *parser);
+/* parse_operator.c: operators with a syntax of their own, the name consumed. */
+bool parse_expand(struct parser *parser, struct stage *stage);
+bool parse_ends_stage(const struct parser *parser);

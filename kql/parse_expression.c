@@ -190,6 +190,40 @@ static bool parse_list(struct parser *parser, struct nodes *args) {
     return !failed && parse_expect(parser, ")");
 }
 
+/* Words that Kusto reads as names only in brackets: where a value stands, and where a column is named. */
+static const char *const reserved_words[] = {
+    "where", "project", "as", "union", "by", "asc", "desc", "first", "last", "and", "or", "in", "has", "contains", "startswith",
+    "endswith", "between", "set", "to", "isfuzzy", "print", "datatable", "externaldata", "materialize", "invoke", "sample",
+    "search", "find", "int", "long", "real", "string", "datetime", "timespan", "dynamic", "decimal", "date", "time", "double",
+    "boolean", "uniqueid", "of", "toscalar", "bagexpansion", "with_itemindex", "relaxed", "simple", "flags", NULL};
+static const char *const reserved_names[] = {
+    "project", "union", "asc", "desc", "first", "last", "and", "or", "startswith", "endswith", "between", "withsource",
+    "isfuzzy", "true", "false", NULL};
+
+static bool word_in(struct str word, const char *const *words) {
+    for (; *words; words++)
+        if (str_eq(word, str_from(*words)))
+            return true;
+    return false;
+}
+
+/* typeof(type), the opening parenthesis consumed: the type's name as a string. */
+struct node *parse_typeof(struct parser *parser, const struct token *token) {
+    const struct token *type = parse_peek(parser);
+    enum kql_type found;
+    if (type->kind != TOKEN_NAME || (!literal_type_find(type->text, &found) && !str_eq(type->text, STR("string"))))
+        return parse_fail(parser, type, "the name of a type is expected here");
+    parser->at++;
+    if (!parse_expect(parser, ")"))
+        return NULL;
+    struct node *node = parse_node(parser, NODE_LITERAL, token->offset);
+    if (node) {
+        node->text = token->text;
+        node->literal = (struct literal){.type = KQL_STRING, .text = type->text};
+    }
+    return node;
+}
+
 static struct node *parse_primary(struct parser *parser) {
     struct token *token = parse_peek(parser);
     struct nodes args = {0};
@@ -199,6 +233,8 @@ static struct node *parse_primary(struct parser *parser) {
         if (!node)
             return NULL;
         node->literal = token->literal;
+        if (token->literal.least && !(parser->values && parser->at > 1 && str_eq(parser->tokens[parser->at - 2].text, STR("-"))))
+            return parse_fail(parser, token, "this number is out of range");
         while (token->literal.type == KQL_STRING && parse_peek(parser)->kind == TOKEN_LITERAL &&
                parse_peek(parser)->literal.type == KQL_STRING) {
             struct str more = parse_peek(parser)->literal.text, old = node->literal.text;
@@ -220,11 +256,15 @@ static struct node *parse_primary(struct parser *parser) {
                           parser->text.ptr + token->offset);
     parser->at++;
     if (token->quoted || !parse_punct(parser, "(")) {
+        if (parser->strict && !token->quoted && word_in(token->text, reserved_words))
+            return parse_fail(parser, token, "%.*s is a word of KQL: as a name it is written ['%.*s']", STR_ARG(token->text), STR_ARG(token->text));
         struct node *node = parse_node(parser, NODE_NAME, token->offset);
         if (node)
             node->text = token->text;
         return node;
     }
+    if (str_eq(token->text, STR("typeof")))
+        return parse_typeof(parser, token);
     return parse_list(parser, &args) ? finish(parser, NODE_CALL, token->offset, token->text, &args) : NULL;
 }
 
@@ -304,13 +344,6 @@ static struct node *parse_sum(struct parser *parser) {
     return parse_chain(parser, texts, parse_product);
 }
 
-static bool word_in(struct str word, const char *const *words) {
-    for (; *words; words++)
-        if (str_eq(word, str_from(*words)))
-            return true;
-    return false;
-}
-
 /* Behind `in`, has_any…: a list in parentheses, or a name of one. */
 static struct node *parse_membership(struct parser *parser, struct node *left, size_t offset, struct str text) {
     struct nodes args = {0};
@@ -331,14 +364,40 @@ static struct node *parse_between(struct parser *parser, struct node *left, size
     return finish(parser, NODE_BETWEEN, offset, text, &args);
 }
 
+static const char *const string_words[] = {
+    "has", "!has", "has_cs", "!has_cs", "contains", "!contains", "contains_cs", "!contains_cs", "startswith",
+    "!startswith", "startswith_cs", "!startswith_cs", "endswith", "!endswith", "endswith_cs", "!endswith_cs",
+    "hasprefix", "!hasprefix", "hasprefix_cs", "!hasprefix_cs", "hassuffix", "!hassuffix", "hassuffix_cs",
+    "!hassuffix_cs", NULL};
+static const char *const list_words[] = {"in", "!in", "in~", "!in~", "has_any", "has_all", "!has_any", "!has_all", NULL};
+
+static void word_nearest(struct str word, const char *const *words, unsigned *least, const char **best) {
+    for (; *words; words++)
+        if (str_distance(word, str_from(*words)) < *least) {
+            *least = str_distance(word, str_from(*words));
+            *best = *words;
+        }
+}
+
+/* A word where an operator could stand: when it looks like one, it is a mistyped one. */
+static bool operator_mistyped(struct parser *parser) {
+    static const char *const others[] = {"and", "or", "by", "asc", "desc", "nulls", "on", "to", "step", "from", "with", "of", NULL};
+    static const char *const further[] = {"between", "!between", "matches", NULL};
+    const struct token *token = parse_peek(parser);
+    const char *best = NULL;
+    unsigned least = token->text.len > 4 ? 3 : 2;
+    if (token->kind != TOKEN_NAME || token->quoted || token->text.len < 2 || word_in(token->text, others))
+        return false;
+    word_nearest(token->text, string_words, &least, &best);
+    word_nearest(token->text, list_words, &least, &best);
+    word_nearest(token->text, further, &least, &best);
+    if (best)
+        parse_fail(parser, token, "%.*s isn't an operator of KQL; did you mean %s?", STR_ARG(token->text), best);
+    return best != NULL;
+}
+
 static struct node *parse_comparison(struct parser *parser) {
     static const char *const puncts[] = {"==", "!=", "<>", "=~", "!~", "<=", ">=", "<", ">", NULL};
-    static const char *const words[] = {
-        "has", "!has", "has_cs", "!has_cs", "contains", "!contains", "contains_cs", "!contains_cs", "startswith",
-        "!startswith", "startswith_cs", "!startswith_cs", "endswith", "!endswith", "endswith_cs", "!endswith_cs",
-        "hasprefix", "!hasprefix", "hasprefix_cs", "!hasprefix_cs", "hassuffix", "!hassuffix", "hassuffix_cs",
-        "!hassuffix_cs", NULL};
-    static const char *const lists[] = {"in", "!in", "in~", "!in~", "has_any", "has_all", "!has_any", "!has_all", NULL};
     size_t offset = parse_peek(parser)->offset;
     struct node *left = parse_sum(parser);
     struct nodes args = {0};
@@ -347,20 +406,20 @@ static struct node *parse_comparison(struct parser *parser) {
         return NULL;
     struct token *token = parse_peek(parser);
     bool name = token->kind == TOKEN_NAME && !token->quoted;
-    if (name && word_in(token->text, lists)) {
+    if (name && word_in(token->text, list_words)) {
         parser->at++;
         return parse_membership(parser, left, offset, token->text);
     }
     if (parse_word(parser, "between") || parse_word(parser, "!between"))
         return parse_between(parser, left, offset, token->text);
-    if (name && word_in(token->text, words)) {
+    if (name && word_in(token->text, string_words)) {
         text = token->text;
         parser->at++;
     } else if (parse_is_word(parser, 0, "matches") && parse_is_word(parser, 1, "regex")) {
         text = STR("matches regex");
         parser->at += 2;
     } else if (!take_operator(parser, puncts, &text)) {
-        return left;
+        return operator_mistyped(parser) ? NULL : left;
     }
     if (!nodes_add(parser, &args, left) || !nodes_add(parser, &args, parse_sum(parser)))
         return NULL;
@@ -397,6 +456,8 @@ struct node *parse_named(struct parser *parser) {
     struct token *token = parse_peek(parser);
     if (token->kind != TOKEN_NAME || !parse_is_punct(parser, 1, "="))
         return parse_expression(parser);
+    if (parser->strict && !token->quoted && word_in(token->text, reserved_names))
+        return parse_fail(parser, token, "%.*s is a word of KQL: as a name it is written ['%.*s']", STR_ARG(token->text), STR_ARG(token->text));
     parser->at += 2;
     struct nodes args = {0};
     if (!nodes_add(parser, &args, parse_expression(parser)))

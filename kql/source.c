@@ -229,8 +229,8 @@ static bool print_open(struct kql *kql, const struct pipeline *table, struct sco
 static bool range_value(struct kql *kql, const struct node *node, struct expr *expr) {
     if (!bind_expression(kql, NULL, node, expr))
         return false;
-    if (!expr->constant || expr->literal.null)
-        return kql_fail(kql, node->offset, node->length, "range takes values that are known before the query runs");
+    if (expr->constant && expr->literal.null)
+        return kql_fail(kql, node->offset, node->length, "range takes values that aren't null");
     return true;
 }
 
@@ -249,7 +249,7 @@ static bool range_open(struct kql *kql, const struct pipeline *table, struct sco
             return kql_fail(kql, args[i].offset, args[i].length, "range can't mix these types");
     if (!real && type != KQL_LONG && !time)
         return kql_fail(kql, table->offset, table->length, "range needs numbers or times");
-    if (real ? args[2].constant && args[2].literal.real == 0 : args[2].literal.number == 0)
+    if (args[2].constant && (real ? args[2].literal.real == 0 : args[2].literal.number == 0))
         return kql_fail(kql, args[2].offset, args[2].length, "range needs a step that isn't 0");
     struct column *column = take(kql, 1, sizeof *column);
     if (!column)
@@ -257,7 +257,7 @@ static bool range_open(struct kql *kql, const struct pipeline *table, struct sco
     *column = (struct column){.name = table->name, .type = type, .sql = real ? STR("r.c0::float8") : STR("r.c0")};
     column->deps.bits[0] = 1;
     *scope = (struct scope){.columns = column, .column_count = 1, .order = -1};
-    scope->raw = sql_template(kql, real ? "generate_series(%1::numeric, %2::numeric, %3::numeric) r(c0)" : "generate_series(%1, %2, %3) r(c0)", args, 3);
+    scope->raw = sql_template(kql, real ? "(SELECT generate_series(%1::numeric, %2::numeric, %3::numeric)) r(c0)" : "(SELECT generate_series(%1, %2, %3)) r(c0)", args, 3);
     return true;
 }
 

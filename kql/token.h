@@ -22,6 +22,7 @@ struct literal {
     struct literal *items; /* dynamic: the elements when it is an array of scalars */
     size_t count;
     bool array;
+    bool least;            /* 9223372036854775808, which is a number only behind a minus */
 };
 
 struct token {

@@ -1,0 +1,81 @@
+/* mv-expand: a row for each item of the arrays, the arrays side by side, the shorter ones filled with null. */
+#include "kql/internal.h"
+
+enum { EXPANDED_MAX = 20 };
+
+struct expansion {
+    struct str calls;  /* kql.expand(…), … */
+    struct str names;  /* v0, v1, … */
+    struct deps deps;
+    struct column *outputs;
+    size_t count;
+};
+
+static size_t output_place(const struct expansion *expansion, struct str name) {
+    size_t at = 0;
+    while (at < expansion->count && (expansion->outputs[at].hidden || !str_eq(expansion->outputs[at].name, name)))
+        at++;
+    return at;
+}
+
+static bool expand_item(struct kql *kql, const struct stage *stage, struct scope *scope, size_t i, struct expansion *expansion) {
+    const struct node *node = stage->items.items[i], *type = stage->types.items[i];
+    struct expr array, item = {.type = KQL_DYNAMIC, .nullable = true, .low = -1, .high = -1};
+    enum kql_type wanted = KQL_STRING;
+    if (!bind_expression(kql, scope, node->kind == NODE_NAMED ? node->args[0] : node, &array))
+        return false;
+    if (array.type != KQL_DYNAMIC)
+        return kql_fail(kql, node->offset, node->length, "%.*s takes a dynamic value; this is a %s: read it with parse_json()",
+                        STR_ARG(stage->name), kql_type_name(array.type));
+    struct str call = sql_print(kql, "kql.expand(%.*s, %s)", STR_ARG(sql_of(kql, &array)), stage->pairs ? "true" : "false");
+    expansion->calls = sql_join(kql, expansion->calls, ", ", call);
+    expansion->names = sql_join(kql, expansion->names, ", ", sql_print(kql, "v%zu", i));
+    deps_add(&expansion->deps, &array.deps);
+    item.sql = sql_print(kql, "e.v%zu", i);
+    if (type->kind == NODE_LITERAL) {
+        literal_type_find(type->literal.text, &wanted);
+        expr_convert(kql, &item, wanted);
+    }
+    struct str name = node->kind == NODE_NAMED ? node->text : array.name;
+    if (!name.len)
+        name = column_name_free(kql, expansion->outputs, expansion->count, name);
+    size_t at = output_place(expansion, name);
+    expansion->count += at == expansion->count;
+    column_from(&expansion->outputs[at], name, &item, kql);
+    return true;
+}
+
+static bool expand_items(struct kql *kql, const struct stage *stage, struct scope *scope, struct expansion *expansion) {
+    if (stage->items.count > EXPANDED_MAX)
+        return kql_fail(kql, stage->offset, stage->length, "%.*s takes at most %d arrays", STR_ARG(stage->name), EXPANDED_MAX);
+    for (size_t i = 0; i < stage->items.count; i++)
+        if (!expand_item(kql, stage, scope, i, expansion))
+            return false;
+    if (!stage->index_name.len)
+        return true;
+    struct column *index = &expansion->outputs[expansion->count++];
+    *index = (struct column){.name = stage->index_name, .type = KQL_LONG, .sql = STR("(e.place - 1)")};
+    return true;
+}
+
+bool bind_expand(struct kql *kql, const struct stage *stage, struct scope *scope) {
+    int64_t rows = -1;
+    struct str limit = STR("");
+    if (!scope_close(kql, scope, scope->columns, scope->column_count, STR(""), NULL, false))
+        return false;
+    struct expansion expansion = {.count = scope->column_count};
+    expansion.outputs = take(kql, scope->column_count + stage->items.count + 1, sizeof *expansion.outputs);
+    if (!expansion.outputs)
+        return false;
+    memcpy(expansion.outputs, scope->columns, scope->column_count * sizeof *expansion.outputs);
+    if (!expand_items(kql, stage, scope, &expansion))
+        return false;
+    if (stage->by.count && !row_count_read(kql, stage, stage->by.items[0], &rows))
+        return false;
+    if (rows >= 0)
+        limit = sql_print(kql, " LIMIT %lld", (long long)rows);
+    scope->join = sql_print(kql, "q%u r CROSS JOIN LATERAL (SELECT * FROM ROWS FROM (%.*s) WITH ORDINALITY AS x(%.*s, place)%.*s) e",
+                            scope->input->id, STR_ARG(expansion.calls), STR_ARG(expansion.names), STR_ARG(limit));
+    scope->join_deps = expansion.deps;
+    return scope_close(kql, scope, expansion.outputs, expansion.count, STR(""), NULL, false);
+}
