@@ -32,13 +32,26 @@ static void add_value(struct buf *out, const char *name, const struct value *val
     memcpy(out->ptr + before, &length, sizeof length);
 }
 
+static bool is_certificates(const struct schema_table *table) {
+    return strcmp(table->name, "DeviceFileCertificateInfo") == 0;
+}
+
 static bool is_identity(const struct schema_table *table, const struct schema_column *column) {
     if (column->decoration || column->storage == STORED_TS)
         return false;
-    if (strcmp(table->name, "DeviceFileCertificateInfo") != 0)
+    if (!is_certificates(table))
         return true;
     return !strcmp(column->name, "SHA1") || !strcmp(column->name, "Signer") ||
            !strcmp(column->name, "CertificateSerialNumber");
+}
+
+/* A certificate's report: as another number in place of a hash, so that a migration could add it in SQL. Digests that
+ * differ without it differ with it but for a chance of 1 in 2^64, since they are keyed. */
+static int64_t report_of(const struct event *event) {
+    for (size_t i = 0; i < event->table->column_count; i++)
+        if (event->table->columns[i].storage == STORED_REPORT && event->values[i].kind != VALUE_NULL)
+            return event->values[i].number;
+    return INT64_MIN;
 }
 
 int64_t identity_event(const struct event *event, const unsigned char key[IDENTITY_KEY_BYTES], struct buf *scratch) {
@@ -48,7 +61,7 @@ int64_t identity_event(const struct event *event, const unsigned char key[IDENTI
         if (event->values[i].kind != VALUE_NULL && is_identity(event->table, &event->table->columns[i]))
             add_value(scratch, event->table->columns[i].name, &event->values[i]);
     crypto_shorthash_siphash24((unsigned char *)&digest, (const unsigned char *)scratch->ptr, scratch->len, key);
-    return digest;
+    return is_certificates(event->table) ? digest ^ report_of(event) : digest;
 }
 
 struct tuple_digest identity_tuple(const struct schema_dictionary *dictionary, const struct value *members,
