@@ -264,20 +264,28 @@ static void members_drop(struct group *group, const struct db_rows *places) {
     group->count = kept;
 }
 
-/* Repeats mostly follow soon: what was committed lately is looked up first, so that they don't spoil the COPY. */
-static bool drop_repeats(struct db_conn *conn, struct group *group, int64_t deadline_ms, struct err *err) {
+/* Looks up those that the memory has (known true) or lacks; gives how many were there and are dropped, -1 on failure. */
+static int64_t drop_found(struct db_conn *conn, struct group *group, bool known, int64_t deadline_ms, struct err *err) {
     size_t count = 0;
     uint32_t *suspects = reallocarray(NULL, group->count + 1, sizeof *suspects);
     if (!suspects)
-        return err_memory(err);
+        return err_memory(err), -1;
     for (size_t i = 0; i < group->count; i++)
-        if (recent_has(group->memory->events, event_key(group->members[i].row, group->table_index)))
+        if (recent_has(group->memory->events, event_key(group->members[i].row, group->table_index)) == known)
             suspects[count++] = (uint32_t)i;
     DB_ROWS_AUTO *found = count ? find_stored(conn, group, suspects, count, deadline_ms, err) : NULL;
     free(suspects);
     if (found)
         members_drop(group, found);
-    return found || !count;
+    return found ? (int64_t)db_count(found) : count ? -1 : 0;
+}
+
+/* Repeats mostly follow soon: what was committed lately is looked up first, so that they don't spoil the COPY. They come
+ * in clumps: where most are repeats, the rest is looked up too. */
+static bool drop_repeats(struct db_conn *conn, struct group *group, int64_t deadline_ms, struct err *err) {
+    int64_t found = drop_found(conn, group, true, deadline_ms, err);
+    return found >= 0 &&
+           (found <= (int64_t)group->count || drop_found(conn, group, false, deadline_ms, err) >= 0);
 }
 
 static bool dead_letters(struct db_conn *conn, struct commit_part *part, int64_t deadline_ms, struct err *err) {
