@@ -126,8 +126,10 @@ static void plain_add(struct buf *plain, const struct schema_column *column, con
 
 static bool row_tuples(struct batch *batch, struct intern *intern, const unsigned char *key,
                        const struct event *event, struct batch_row *row, uint32_t row_place) {
-    struct value members[SCHEMA_MAX_SLOTS][SCHEMA_MAX_FIELDS] = {0};
+    struct value members[SCHEMA_MAX_SLOTS][SCHEMA_MAX_FIELDS];
     const struct schema_table *table = event->table;
+    for (size_t s = 0; s < table->slot_count; s++)
+        memset(members[s], 0, schema_dictionary(table->slots[s].dictionary)->field_count * sizeof members[s][0]);
     for (size_t c = 0; c < table->column_count; c++)
         if (table->columns[c].storage == STORED_TUPLE)
             members[table->columns[c].slot_index][table->columns[c].field_index] = event->values[c];

@@ -266,7 +266,7 @@ static bool settings_write(const struct cluster_place *place, struct err *err) {
     for (const char *c = place->sockets; *c; c++)
         buf_add_str(&text, *c == '\'' ? STR("''") : (struct str){c, 1});
     buf_printf(&text,
-               "'\nmax_connections = 50\nmax_locks_per_transaction = 256\nshared_buffers = %lldMB\n"
+               "'\nmax_connections = 50\nmax_locks_per_transaction = 1024\nshared_buffers = %lldMB\n"
                "effective_cache_size = %lldMB\nwork_mem = 32MB\nmaintenance_work_mem = 128MB\n",
                shared_mb, memory_mb / 2);
     buf_printf(&text, "max_wal_size = 4GB\nmin_wal_size = 512MB\ncheckpoint_timeout = 15min\n"

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "store/array.h"
 #include "store/partition.h"
+#include "store/recent.h"
 
 /* A row of the group: where it came from, for counting. */
 struct member {
@@ -23,9 +24,52 @@ struct group {
     struct member *members;
     size_t count;
     int64_t batch; /* arrival number's upper part */
+    struct commit_memory *memory;
 };
 
-enum { COPY_CHUNK = 1 << 20, ARRIVAL_SHIFT = 20 };
+enum { COPY_CHUNK = 1 << 20, ARRIVAL_SHIFT = 20, EVENT_BITS = 21, PRESENCE_BITS = 18, DEVICE_BITS = 32, DAY_BITS = 22 };
+
+/* What this process committed lately. Events are only suspected to be there already: the database is asked. Presence is
+ * known: a key is the whole fact. */
+struct commit_memory {
+    struct recent *events, *presence;
+};
+
+void commit_memory_free(struct commit_memory *memory) {
+    if (!memory)
+        return;
+    recent_free(memory->events);
+    recent_free(memory->presence);
+    free(memory);
+}
+
+struct commit_memory *commit_memory_new(struct err *err) {
+    struct commit_memory *memory = calloc(1, sizeof *memory);
+    if (!memory) {
+        err_memory(err);
+        return NULL;
+    }
+    memory->events = recent_new(EVENT_BITS, err);
+    memory->presence = recent_new(PRESENCE_BITS, err);
+    if (memory->events && memory->presence)
+        return memory;
+    recent_free(memory->events);
+    recent_free(memory->presence);
+    free(memory);
+    return NULL;
+}
+
+static uint64_t event_key(const struct batch_row *row, size_t table) {
+    uint64_t key = (uint64_t)row->digest ^ (uint64_t)row->ts * UINT64_C(0xD6E8FEB86659FD93) ^
+                   ((uint64_t)table << DEVICE_BITS | (uint32_t)row->ids[0]) * UINT64_C(0xA0761D6478BD642F);
+    return key ? key : 1;
+}
+
+/* Table, day and device in one number, never 0. */
+static uint64_t presence_key(const struct batch_row *row, size_t table) {
+    return (uint64_t)(table + 1) << (DAY_BITS + DEVICE_BITS) | (uint64_t)(row->ts / TICKS_DAY) << DEVICE_BITS |
+           (uint32_t)row->ids[0];
+}
 
 static int compare_members(const void *a, const void *b) {
     const struct batch_row *x = ((const struct member *)a)->row, *y = ((const struct member *)b)->row;
@@ -33,10 +77,6 @@ static int compare_members(const void *a, const void *b) {
         return x->ts < y->ts ? -1 : 1;
     if (x->ids[0] != y->ids[0])
         return x->ids[0] < y->ids[0] ? -1 : 1;
-    if (x->has_report != y->has_report)
-        return x->has_report ? 1 : -1;
-    if (x->report_id != y->report_id)
-        return x->report_id < y->report_id ? -1 : 1;
     return (x->digest > y->digest) - (x->digest < y->digest);
 }
 
@@ -81,11 +121,13 @@ static void field_int64(struct buf *out, int64_t value) {
     buf_add_be64(out, (uint64_t)value);
 }
 
-static void copy_row(struct buf *out, const struct group *group, size_t place, uint16_t fields) {
+/* A staged row begins with its place. */
+static void copy_row(struct buf *out, const struct group *group, size_t place, uint16_t fields, bool staged) {
     const struct member *member = &group->members[place];
     const struct batch_row *row = member->row;
     buf_add_be16(out, fields);
-    field_int32(out, (int32_t)place);
+    if (staged)
+        field_int32(out, (int32_t)place);
     field_int64(out, row->ts);
     if (row->has_report)
         field_int64(out, row->report_id);
@@ -112,23 +154,19 @@ static uint16_t add_columns(struct buf *out, const struct schema_table *table) {
     return (uint16_t)(count + 1);
 }
 
-static bool stage(struct db_conn *conn, const struct group *group, int64_t deadline_ms, struct err *err) {
+/* The group's rows by COPY: into the staging table, or straight into the event table. */
+static bool copy_rows(struct db_conn *conn, const struct group *group, bool staged, int64_t deadline_ms,
+                      struct err *err) {
     BUF_AUTO sql = BUF(64 * 1024), data = BUF(16u << 20);
-    buf_printf(&sql,
-               "CREATE TEMP TABLE IF NOT EXISTS stage_%s (n integer, LIKE data.%s INCLUDING DEFAULTS) ON COMMIT DELETE "
-               "ROWS",
-               group->table->sql, group->table->sql);
-    if (!db_exec(conn, buf_cstr(&sql), NULL, 0, deadline_ms, NULL, err))
-        return false;
-    sql.len = 0;
-    buf_printf(&sql, "COPY pg_temp.stage_%s (n, ts, report_id, digest, arrived", group->table->sql);
-    uint16_t fields = (uint16_t)(add_columns(&sql, group->table) + 5);
+    buf_printf(&sql, staged ? "COPY pg_temp.stage_%s (n, ts" : "COPY data.%s (ts", group->table->sql);
+    buf_printf(&sql, ", report_id, digest, arrived");
+    uint16_t fields = (uint16_t)(add_columns(&sql, group->table) + 4 + staged);
     buf_printf(&sql, ") FROM STDIN (FORMAT binary)");
     if (!buf_cstr(&sql) || !db_copy_start(conn, sql.ptr, deadline_ms, err))
         return false;
     buf_add(&data, "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
     for (size_t i = 0; i < group->count; i++) {
-        copy_row(&data, group, i, fields);
+        copy_row(&data, group, i, fields, staged);
         if (data.len < COPY_CHUNK)
             continue;
         if (data.failed || !db_copy_data(conn, buf_str(&data), deadline_ms, err))
@@ -139,6 +177,22 @@ static bool stage(struct db_conn *conn, const struct group *group, int64_t deadl
     if (data.failed)
         return err_memory(err);
     return db_copy_data(conn, buf_str(&data), deadline_ms, err) && db_copy_end(conn, deadline_ms, err);
+}
+
+static bool stage(struct db_conn *conn, const struct group *group, int64_t deadline_ms, struct err *err) {
+    BUF_AUTO sql = BUF(4096);
+    buf_printf(&sql,
+               "CREATE TEMP TABLE IF NOT EXISTS stage_%s (n integer, LIKE data.%s INCLUDING DEFAULTS) ON COMMIT DELETE "
+               "ROWS",
+               group->table->sql, group->table->sql);
+    if (!buf_cstr(&sql))
+        return err_memory(err);
+    return db_exec(conn, sql.ptr, NULL, 0, deadline_ms, NULL, err) && copy_rows(conn, group, true, deadline_ms, err);
+}
+
+static void count_stored(struct group *group) {
+    for (size_t i = 0; i < group->count; i++)
+        group->parts[group->members[i].part]->stored[group->table_index]++;
 }
 
 /* Moves the staged rows over and counts those that were there already, a part each. */
@@ -158,14 +212,80 @@ static bool insert_staged(struct db_conn *conn, struct group *group, int64_t dea
     DB_ROWS_AUTO *rows = db_query(conn, sql.ptr, NULL, 0, deadline_ms, err);
     if (!rows)
         return false;
-    for (size_t i = 0; i < group->count; i++)
-        group->parts[group->members[i].part]->stored[group->table_index]++;
+    count_stored(group);
     for (size_t i = 0; i < db_count(rows); i++) {
         struct commit_part *part = group->parts[group->members[db_int(rows, i, 0)].part];
         part->stored[group->table_index]--;
         part->duplicate[group->table_index]++;
     }
     return true;
+}
+
+/* Those of the suspects, places in the group, that the database holds. Bounds in the text let the planner leave out the
+ * other days; OFFSET 0 keeps it at one index probe a suspect. */
+static struct db_rows *find_stored(struct db_conn *conn, const struct group *group, const uint32_t *suspects,
+                                   size_t count, int64_t deadline_ms, struct err *err) {
+    BUF_AUTO places = BUF(16u << 20), times = BUF(64u << 20), devices = BUF(16u << 20), digests = BUF(64u << 20);
+    BUF_AUTO sql = BUF(4096);
+    for (size_t i = 0; i < count; i++) {
+        const struct batch_row *row = group->members[suspects[i]].row;
+        array_add_int(&places, suspects[i]);
+        array_add_int(&times, row->ts);
+        array_add_int(&devices, row->ids[0]);
+        array_add_int(&digests, row->digest);
+    }
+    array_end(&places);
+    array_end(&times);
+    array_end(&devices);
+    array_end(&digests);
+    buf_printf(&sql,
+               "SELECT k.n FROM unnest($1::integer[], $2::bigint[], $3::integer[], $4::bigint[]) AS k (n, ts, device, "
+               "digest) WHERE EXISTS (SELECT FROM data.%s d WHERE d.ts = k.ts AND d.device = k.device AND d.digest = "
+               "k.digest AND d.ts BETWEEN %" PRId64 " AND %" PRId64 " OFFSET 0) ORDER BY k.n",
+               group->table->sql, group->members[suspects[0]].row->ts, group->members[suspects[count - 1]].row->ts);
+    struct str params[] = {buf_str(&places), buf_str(&times), buf_str(&devices), buf_str(&digests)};
+    if (!buf_cstr(&sql) || places.failed || times.failed || devices.failed || digests.failed) {
+        err_memory(err);
+        return NULL;
+    }
+    return db_query(conn, sql.ptr, params, 4, deadline_ms, err);
+}
+
+/* Takes the members at these places (ascending) out of the group, as duplicates. */
+static void members_drop(struct group *group, const struct db_rows *places) {
+    size_t kept = 0, next = 0;
+    for (size_t i = 0; i < group->count; i++)
+        if (next < db_count(places) && db_int(places, next, 0) == (int64_t)i) {
+            group->parts[group->members[i].part]->duplicate[group->table_index]++;
+            next++;
+        } else {
+            group->members[kept++] = group->members[i];
+        }
+    group->count = kept;
+}
+
+/* Looks up those that the memory has (known true) or lacks; gives how many were there and are dropped, -1 on failure. */
+static int64_t drop_found(struct db_conn *conn, struct group *group, bool known, int64_t deadline_ms, struct err *err) {
+    size_t count = 0;
+    uint32_t *suspects = reallocarray(NULL, group->count + 1, sizeof *suspects);
+    if (!suspects)
+        return err_memory(err), -1;
+    for (size_t i = 0; i < group->count; i++)
+        if (recent_has(group->memory->events, event_key(group->members[i].row, group->table_index)) == known)
+            suspects[count++] = (uint32_t)i;
+    DB_ROWS_AUTO *found = count ? find_stored(conn, group, suspects, count, deadline_ms, err) : NULL;
+    free(suspects);
+    if (found)
+        members_drop(group, found);
+    return found ? (int64_t)db_count(found) : count ? -1 : 0;
+}
+
+/* Repeats mostly follow soon: what was committed lately is looked up first, so that they don't spoil the COPY. They come
+ * in clumps: where most are repeats, the rest is looked up too. */
+static bool drop_repeats(struct db_conn *conn, struct group *group, int64_t deadline_ms, struct err *err) {
+    int64_t found = drop_found(conn, group, true, deadline_ms, err);
+    return found >= 0 &&
+           (found <= (int64_t)group->count || drop_found(conn, group, false, deadline_ms, err) >= 0);
 }
 
 static bool dead_letters(struct db_conn *conn, struct commit_part *part, int64_t deadline_ms, struct err *err) {
@@ -213,17 +333,15 @@ static bool partitions_ensure(struct db_conn *conn, struct commit_part *const *p
 /* Which devices reported on which day to this table: what freshness counts. */
 static bool presence(struct db_conn *conn, const struct group *group, int64_t deadline_ms, struct err *err) {
     BUF_AUTO devices = BUF(64u << 20), days = BUF(64u << 20), table = BUF(16);
-    uint64_t recent[1024] = {0}; /* a filter: most rows repeat a pair that was just seen */
     for (size_t i = 0; i < group->count; i++) {
         const struct batch_row *row = group->members[i].row;
-        uint64_t pair = (uint64_t)(row->ts / TICKS_DAY) << 32 | (uint32_t)row->ids[0];
-        uint64_t *seen = &recent[(pair * UINT64_C(0x9E3779B97F4A7C15)) >> 54];
-        if (*seen == pair)
+        if (recent_has(group->memory->presence, presence_key(row, group->table_index)))
             continue;
-        *seen = pair;
         array_add_int(&devices, row->ids[0]);
         array_add_int(&days, row->ts / TICKS_DAY);
     }
+    if (!devices.len)
+        return true;
     array_end(&devices);
     array_end(&days);
     buf_printf(&table, "%zu", group->table_index);
@@ -268,48 +386,83 @@ static bool batch_open(struct db_conn *conn, struct group *group, int64_t deadli
     return batch != NULL;
 }
 
-static bool write_table(struct db_conn *conn, struct group *group, int64_t deadline_ms, struct err *err) {
+/* Straight into the event table, which fails on a repeat that the memory didn't know; or by way of the staging table. */
+static bool write_rows(struct db_conn *conn, struct group *group, bool staged, int64_t deadline_ms, struct err *err) {
+    if (staged)
+        return stage(conn, group, deadline_ms, err) && insert_staged(conn, group, deadline_ms, err);
+    if (!drop_repeats(conn, group, deadline_ms, err) ||
+        (group->count && !copy_rows(conn, group, false, deadline_ms, err)))
+        return false;
+    count_stored(group);
+    return true;
+}
+
+static bool write_table(struct db_conn *conn, struct group *group, bool staged, int64_t deadline_ms,
+                        struct err *err) {
     if (!members_gather(group, err))
         return false;
-    bool ok = !group->count ||
-              (stage(conn, group, deadline_ms, err) && insert_staged(conn, group, deadline_ms, err) &&
-               presence(conn, group, deadline_ms, err));
+    bool ok = !group->count || (write_rows(conn, group, staged, deadline_ms, err) &&
+                                presence(conn, group, deadline_ms, err));
     free(group->members);
     return ok;
 }
 
-static bool write_all(struct db_conn *conn, struct commit_part *const *parts, size_t count, int64_t deadline_ms,
-                      struct err *err) {
-    struct group group = {.parts = parts, .part_count = count};
-    if (!batch_open(conn, &group, deadline_ms, err))
+static bool write_all(struct db_conn *conn, struct group *group, bool staged, int64_t deadline_ms, struct err *err) {
+    if (!batch_open(conn, group, deadline_ms, err))
         return false;
-    for (size_t p = 0; p < count; p++) {
-        memset(parts[p]->stored, 0, sizeof parts[p]->stored);
-        memset(parts[p]->duplicate, 0, sizeof parts[p]->duplicate);
-        if (!dead_letters(conn, parts[p], deadline_ms, err))
+    for (size_t p = 0; p < group->part_count; p++) {
+        struct commit_part *part = group->parts[p];
+        memset(part->stored, 0, sizeof part->stored);
+        memset(part->duplicate, 0, sizeof part->duplicate);
+        if (!dead_letters(conn, part, deadline_ms, err))
             return false;
     }
     for (size_t t = 0; t < SCHEMA_TABLES; t++) {
-        group.table = &schema_tables()[t];
-        group.table_index = t;
-        if (!write_table(conn, &group, deadline_ms, err))
+        group->table = &schema_tables()[t];
+        group->table_index = t;
+        if (!write_table(conn, group, staged, deadline_ms, err))
             return false;
     }
     return true;
 }
 
-bool commit_parts(struct db_conn *conn, struct commit_part *const *parts, size_t count, int64_t deadline_ms,
-                  bool *unknown, struct err *err) {
-    *unknown = false;
-    if (!partitions_ensure(conn, parts, count, deadline_ms, err) || !db_begin(conn, "", deadline_ms, err))
-        return false;
-    if (!write_all(conn, parts, count, deadline_ms, err)) {
-        db_rollback(conn);
-        if (strcmp(err->sqlstate, "23514") == 0) { /* a partition that was there has been dropped by someone */
-            partition_forget(conn);
-            err->code = ERR_DATABASE_RETRY;
+static void remember(const struct group *group) {
+    for (size_t p = 0; p < group->part_count; p++)
+        for (size_t t = 0; t < SCHEMA_TABLES; t++) {
+            const struct batch_table *table = &group->parts[p]->batch.tables[t];
+            for (size_t i = 0; i < table->count; i++) {
+                recent_add(group->memory->events, event_key(&table->rows[i], t));
+                recent_add(group->memory->presence, presence_key(&table->rows[i], t));
+            }
         }
+}
+
+static bool write_or_roll_back(struct db_conn *conn, struct group *group, bool staged, int64_t deadline_ms,
+                               struct err *err) {
+    if (!db_begin(conn, "", deadline_ms, err))
         return false;
+    if (write_all(conn, group, staged, deadline_ms, err))
+        return true;
+    db_rollback(conn);
+    return false;
+}
+
+bool commit_parts(struct db_conn *conn, struct commit_memory *memory, struct commit_part *const *parts, size_t count,
+                  int64_t deadline_ms, bool *unknown, struct err *err) {
+    struct group group = {.parts = parts, .part_count = count, .memory = memory};
+    *unknown = false;
+    if (!partitions_ensure(conn, parts, count, deadline_ms, err))
+        return false;
+    bool ok = write_or_roll_back(conn, &group, false, deadline_ms, err);
+    if (!ok && strcmp(err->sqlstate, "23505") == 0)
+        ok = write_or_roll_back(conn, &group, true, deadline_ms, err);
+    if (!ok && strcmp(err->sqlstate, "23514") == 0) { /* a partition that was there has been dropped by someone */
+        partition_forget(conn);
+        recent_clear(memory->presence);
+        err->code = ERR_DATABASE_RETRY;
     }
-    return db_commit(conn, deadline_ms, unknown, err);
+    if (!ok || !db_commit(conn, deadline_ms, unknown, err))
+        return false;
+    remember(&group);
+    return true;
 }

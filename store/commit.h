@@ -1,5 +1,6 @@
-/* One transaction for the batches of several requests: partitions first, then dead letters, staging, and the insert that
- * skips what is already there. */
+/* One transaction for the batches of several requests: partitions first, then dead letters, then each table's rows by
+ * COPY. A repeat that nobody expected fails that transaction, and the batches go once more by way of a staging table and
+ * an insert that skips what is already there: the counts are the same on both ways. */
 #pragma once
 #include "store/batch.h"
 #include "store/ingest.h"
@@ -21,6 +22,11 @@ struct commit_part {
     int64_t stored[SCHEMA_TABLES], duplicate[SCHEMA_TABLES]; /* filled by commit_parts */
 };
 
+/* What was committed lately, bounded; shared by all committers of a database. */
+struct commit_memory;
+void commit_memory_free(struct commit_memory *memory);
+OWNED_BY(commit_memory_free) struct commit_memory *commit_memory_new(struct err *err);
+
 /* False: nothing is stored, unless *unknown. May be run again with the same parts. */
-bool commit_parts(struct db_conn *conn, struct commit_part *const *parts, size_t count, int64_t deadline_ms,
-                  bool *unknown, struct err *err);
+bool commit_parts(struct db_conn *conn, struct commit_memory *memory, struct commit_part *const *parts, size_t count,
+                  int64_t deadline_ms, bool *unknown, struct err *err);

@@ -10,7 +10,7 @@ struct tuple_digest {
     unsigned char bytes[16]; /* all zero: the tuple whose members are all empty, id 0 */
 };
 
-/* Digest beside device, time and report: for certificates SHA1, Signer and serial number; else every typed column that
+/* Digest beside device and time: for certificates report, SHA1, Signer and serial number; else every typed column that
  * isn't decoration (host name, machine group). JSON text counts without its white space, so that the same event by
  * another route is the same. scratch is reused between calls. */
 int64_t identity_event(const struct event *event, const unsigned char key[IDENTITY_KEY_BYTES], struct buf *scratch);

@@ -11,7 +11,7 @@
 #include "store/commit.h"
 
 enum {
-    COMMITTERS = 2,
+    COMMITTERS = 1,
     GROUP_ROWS = 60000,             /* rows after which a commit takes no further request */
     GROUP_PARTS = 256,
     CACHE_ENTRIES = 200000,         /* a dictionary */
@@ -33,6 +33,7 @@ struct job {
 struct ingest {
     struct db *db;
     struct intern *intern;
+    struct commit_memory *memory;
     unsigned char key[IDENTITY_KEY_BYTES];
     pthread_mutex_t lock;
     pthread_cond_t arrived;
@@ -85,7 +86,7 @@ static void jobs_commit(struct ingest *ingest, struct job **jobs, size_t count) 
     }
     for (unsigned attempt = 0; !ok && attempt < COMMIT_TRIES; attempt++) {
         struct db_conn *conn = db_take(ingest->db, deadline_ms, &err);
-        ok = conn && commit_parts(conn, parts, count, deadline_ms, &unknown, &err);
+        ok = conn && commit_parts(conn, ingest->memory, parts, count, deadline_ms, &unknown, &err);
         db_give(conn);
         if (!ok && (unknown || err.code != ERR_DATABASE_RETRY))
             break;
@@ -132,6 +133,7 @@ static void ingest_stop(struct ingest *ingest) {
     for (size_t i = 0; i < ingest->thread_count; i++)
         pthread_join(ingest->threads[i], NULL);
     intern_free(ingest->intern);
+    commit_memory_free(ingest->memory);
 }
 
 struct ingest *ingest_open(struct db *db, struct err *err) {
@@ -146,7 +148,8 @@ struct ingest *ingest_open(struct db *db, struct err *err) {
     pthread_mutex_init(&ingest->lock, NULL);
     pthread_cond_init(&ingest->arrived, NULL);
     ingest->intern = intern_new(CACHE_ENTRIES, err);
-    if (!ingest->intern || !read_key(ingest, err) || !threads_start(ingest, err)) {
+    ingest->memory = ingest->intern ? commit_memory_new(err) : NULL;
+    if (!ingest->memory || !read_key(ingest, err) || !threads_start(ingest, err)) {
         ingest_stop(ingest);
         free(ingest);
         return NULL;

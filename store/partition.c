@@ -75,13 +75,14 @@ static bool is_attached(struct db_conn *conn, const char *name, bool *attached, 
     return rows != NULL;
 }
 
-/* Made apart, then attached: readers and writers of the parent go on meanwhile, and the check spares the scan. */
+/* Made apart, then attached: readers and writers of the parent go on meanwhile, and the check spares the scan. Defaults
+ * and comments stay with the parent, through which rows come. */
 static bool create(struct db_conn *conn, const struct schema_table *table, const char *name, int64_t day,
                    int64_t deadline_ms, struct err *err) {
     char sql[1024];
     long long from = day * TICKS_DAY, to = from + TICKS_DAY;
     snprintf(sql, sizeof sql,
-             "CREATE TABLE data.%s (LIKE data.%s INCLUDING ALL, CONSTRAINT day CHECK (ts >= %lld AND ts < %lld));"
+             "CREATE TABLE data.%s (LIKE data.%s INCLUDING INDEXES INCLUDING STORAGE INCLUDING COMPRESSION, CONSTRAINT day CHECK (ts >= %lld AND ts < %lld));"
              "ALTER TABLE data.%s ATTACH PARTITION data.%s FOR VALUES FROM (%lld) TO (%lld);"
              "ALTER TABLE data.%s DROP CONSTRAINT day",
              name, table->sql, from, to, table->sql, name, from, to, name);

@@ -1,5 +1,7 @@
 #include "store/scan.h"
 
+#include "store/scan_bytes.h"
+
 static bool bad(struct err *err, const char *what) {
     return err_set(err, ERR_BAD_JSON, "not valid JSON: %s", what);
 }
@@ -74,53 +76,57 @@ static bool unicode_escape(const char **at, const char *end, char **out, struct 
     return true;
 }
 
-static bool unescape(struct scan *scan, struct str raw, struct str *text, struct err *err) {
+/* One escape at *at, decoded to *out. */
+static bool escape_take(const char **at, const char *end, char **out, struct err *err) {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    char c = (*at)[1];
+    const char *known = c ? strchr(from, c) : NULL;
+    *at += 2;
+    if (c == '\\')
+        *(*out)++ = '\\'; /* by far the most: Windows' paths */
+    else if (c == 'u')
+        return unicode_escape(at, end, out, err);
+    else if (known)
+        *(*out)++ = to[known - from];
+    else
+        return bad(err, "an unknown escape");
+    return true;
+}
+
+static bool unescape(struct scan *scan, struct str raw, struct str *text, struct err *err) {
     const char *at = raw.ptr, *end = raw.ptr + raw.len;
-    char *start = arena_take(scan->arena, raw.len + 1), *out = start;
+    char *start = arena_take(scan->arena, raw.len + BYTES_STEP), *out = start;
     if (!start)
         return err_memory(err);
-    while (at < end) {
-        if (*at != '\\') {
-            *out++ = *at++;
-            continue;
-        }
-        const char *known = at[1] ? strchr(from, at[1]) : NULL;
-        if (at[1] == 'u') {
-            at += 2;
-            if (!unicode_escape(&at, end, &out, err))
-                return false;
-        } else if (known) {
-            *out++ = to[known - from];
-            at += 2;
-        } else {
-            return bad(err, "an unknown escape");
-        }
+    for (;;) {
+        size_t plain = bytes_copy_plain(out, at, end);
+        at += plain;
+        out += plain;
+        if (at >= end)
+            break;
+        if (!escape_take(&at, end, &out, err))
+            return false;
     }
     *text = (struct str){start, (size_t)(out - start)};
     return true;
 }
 
 static bool scan_string(struct scan *scan, struct str *text, struct err *err) {
-    const char *start = ++scan->at;
+    const char *start = ++scan->at, *end = scan->end, *at;
     bool escaped = false;
-    unsigned char seen = 0;
-    for (; scan->at < scan->end && *scan->at != '"'; scan->at++) {
-        unsigned char c = (unsigned char)*scan->at;
-        seen |= c;
-        if (c < 0x20)
-            return bad(err, "a control character in a string");
-        if (c == '\\') {
-            escaped = true;
-            if (++scan->at >= scan->end)
-                break;
-        }
+    unsigned high = 0;
+    for (at = bytes_plain(start, end, &high); at < end && *at == '\\'; at = bytes_plain(at, end, &high)) {
+        escaped = true;
+        at += end - at > 1 ? 2 : 1;
     }
-    if (scan->at >= scan->end)
+    scan->at = at;
+    if (at >= end)
         return bad(err, "a string doesn't end");
-    struct str raw = {start, (size_t)(scan->at - start)};
+    if (*at != '"')
+        return bad(err, "a control character in a string");
+    struct str raw = {start, (size_t)(at - start)};
     scan->at++;
-    if (seen & 0x80 && !str_utf8_valid(raw))
+    if (high && !str_utf8_valid(raw))
         return err_set(err, ERR_BAD_UTF8, "a string is not UTF-8");
     *text = raw;
     return !escaped || unescape(scan, raw, text, err);
@@ -232,6 +238,14 @@ bool scan_value(struct scan *scan, unsigned depth, struct scan_value *value, str
     return true;
 }
 
+/* The quote or the line break that ends a string; or the end. */
+static const char *string_end(const char *at, const char *end) {
+    unsigned high = 0;
+    for (at = bytes_plain(at, end, &high); at < end && *at != '"' && *at != '\n'; at = bytes_plain(at, end, &high))
+        at += *at == '\\' && end - at > 1 && at[1] != '\n' ? 2 : 1;
+    return at;
+}
+
 const char *scan_find_end(const char *at, const char *end, const char **stop) {
     size_t depth = 0;
     for (; at < end; at++) {
@@ -241,8 +255,7 @@ const char *scan_find_end(const char *at, const char *end, const char **stop) {
             if (--depth == 0)
                 return at + 1;
         } else if (*at == '"') {
-            for (at++; at < end && *at != '"' && *at != '\n'; at++)
-                at += *at == '\\' && at + 1 < end && at[1] != '\n';
+            at = string_end(at + 1, end);
             if (at >= end || *at == '\n')
                 break;
         }

@@ -1,4 +1,4 @@
-/* send URL FILE SENDERS: posts a file of records, BENCH_BODY a body, over that many connections at once. Prints
+/* send URL FILE SENDERS [RECORDS]: posts a file of records, RECORDS a body (BENCH_BODY), over that many connections at once. Prints
  * "seconds received stored duplicate rejected resent" once everything is committed. Anything but 200 (after resending
  * what got 429 or 503) ends it. */
 #include <curl/curl.h>
@@ -18,6 +18,7 @@ enum { MAX_SENDERS = 64, TRIES = 50, ANSWER_CAP = 1 << 20 };
 struct load {
     const char *url;
     struct str rest; /* not yet handed out */
+    long records;    /* a body */
     pthread_mutex_t lock;
     atomic_llong received, stored, duplicate, rejected, resent;
     atomic_bool failed;
@@ -27,7 +28,7 @@ struct load {
 static struct str body_take(struct load *load) {
     pthread_mutex_lock(&load->lock);
     struct str body = {load->rest.ptr, 0};
-    for (int i = 0; i < BENCH_BODY && body.len < load->rest.len; i++) {
+    for (long i = 0; i < load->records && body.len < load->rest.len; i++) {
         const char *end = memchr(body.ptr + body.len, '\n', load->rest.len - body.len);
         body.len = end ? (size_t)(end - body.ptr) + 1 : load->rest.len;
     }
@@ -109,9 +110,10 @@ static bool file_map(const char *path, struct str *out) {
 int main(int argc, char **argv) {
     struct load load = {.lock = PTHREAD_MUTEX_INITIALIZER};
     pthread_t threads[MAX_SENDERS];
-    long senders = argc == 4 ? strtol(argv[3], NULL, 10) : 0;
-    if (senders < 1 || senders > MAX_SENDERS || !file_map(argv[2], &load.rest)) {
-        fprintf(stderr, "usage: send URL FILE SENDERS\n");
+    long senders = argc >= 4 ? strtol(argv[3], NULL, 10) : 0;
+    load.records = argc == 5 ? strtol(argv[4], NULL, 10) : BENCH_BODY;
+    if (senders < 1 || senders > MAX_SENDERS || load.records < 1 || argc > 5 || !file_map(argv[2], &load.rest)) {
+        fprintf(stderr, "usage: send URL FILE SENDERS [RECORDS]\n");
         return 2;
     }
     load.url = argv[1];
