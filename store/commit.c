@@ -264,7 +264,7 @@ static void members_drop(struct group *group, const struct db_rows *places) {
     group->count = kept;
 }
 
-/* Looks up those that the memory has (known true) or lacks; gives how many were there and are dropped, -1 on failure. */
+/* Looks up those that the memory has (known true) or lacks, and drops what is there: how many, -1 on failure. */
 static int64_t drop_found(struct db_conn *conn, struct group *group, bool known, int64_t deadline_ms, struct err *err) {
     size_t count = 0;
     uint32_t *suspects = reallocarray(NULL, group->count + 1, sizeof *suspects);
@@ -280,8 +280,8 @@ static int64_t drop_found(struct db_conn *conn, struct group *group, bool known,
     return found ? (int64_t)db_count(found) : count ? -1 : 0;
 }
 
-/* Repeats mostly follow soon: what was committed lately is looked up first, so that they don't spoil the COPY. They come
- * in clumps: where most are repeats, the rest is looked up too. */
+/* Repeats mostly follow soon: what was committed lately is looked up first, so that they don't spoil the COPY. And they
+ * come in clumps: where most are repeats, the rest is looked up too. */
 static bool drop_repeats(struct db_conn *conn, struct group *group, int64_t deadline_ms, struct err *err) {
     int64_t found = drop_found(conn, group, true, deadline_ms, err);
     return found >= 0 &&
@@ -386,7 +386,7 @@ static bool batch_open(struct db_conn *conn, struct group *group, int64_t deadli
     return batch != NULL;
 }
 
-/* Straight into the event table, which fails on a repeat that the memory didn't know; or by way of the staging table. */
+/* Straight into the event table, which fails on a repeat that the memory doesn't know, or by way of staging. */
 static bool write_rows(struct db_conn *conn, struct group *group, bool staged, int64_t deadline_ms, struct err *err) {
     if (staged)
         return stage(conn, group, deadline_ms, err) && insert_staged(conn, group, deadline_ms, err);

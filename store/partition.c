@@ -82,7 +82,8 @@ static bool create(struct db_conn *conn, const struct schema_table *table, const
     char sql[1024];
     long long from = day * TICKS_DAY, to = from + TICKS_DAY;
     snprintf(sql, sizeof sql,
-             "CREATE TABLE data.%s (LIKE data.%s INCLUDING INDEXES INCLUDING STORAGE INCLUDING COMPRESSION, CONSTRAINT day CHECK (ts >= %lld AND ts < %lld));"
+             "CREATE TABLE data.%s (LIKE data.%s INCLUDING INDEXES INCLUDING STORAGE INCLUDING COMPRESSION, "
+             "CONSTRAINT day CHECK (ts >= %lld AND ts < %lld));"
              "ALTER TABLE data.%s ATTACH PARTITION data.%s FOR VALUES FROM (%lld) TO (%lld);"
              "ALTER TABLE data.%s DROP CONSTRAINT day",
              name, table->sql, from, to, table->sql, name, from, to, name);

@@ -28,9 +28,9 @@ WITH d AS (
                'last_seen', kql.ticks_text(last_seen)) ORDER BY first_seen, value) AS items
     FROM fact GROUP BY tool, kind, of
 ), named AS (
-    SELECT f.sha1, i.file_name, coalesce(t.folder_path, '') AS folder_path
+    SELECT f.sha1, i.file_name, p.folder_path AS folder_path
     FROM d JOIN data.device_process_events t ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
-    JOIN dict.file f ON f.id = t.file JOIN dict.image i ON i.id = t.image
+    JOIN dict.file f ON f.id = t.file JOIN dict.image i ON i.id = t.image JOIN dict.path p ON p.id = t.path
     WHERE f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
     UNION
     SELECT f.sha1, i.file_name, coalesce(t.folder_path, '')
@@ -38,9 +38,9 @@ WITH d AS (
     JOIN dict.file f ON f.id = t.file JOIN dict.image i ON i.id = t.image
     WHERE f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
     UNION
-    SELECT f.sha1, i.file_name, coalesce(t.folder_path, '')
+    SELECT f.sha1, i.file_name, p.folder_path
     FROM d JOIN data.device_image_load_events t ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
-    JOIN dict.file f ON f.id = t.file JOIN dict.image i ON i.id = t.image
+    JOIN dict.file f ON f.id = t.file JOIN dict.image i ON i.id = t.image JOIN dict.path p ON p.id = t.path
     WHERE f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
     UNION
     SELECT of, CASE kind WHEN 'file_name' THEN value ELSE '' END, CASE kind WHEN 'folder_path' THEN value ELSE '' END

@@ -1,0 +1,182 @@
+/* Commits of events into a real database: repeats count the same whether they were expected or not, and writers that
+ * bring the same events at once neither lose nor double any. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "store/ingest.h"
+#include "tests/support/cluster_fixture.h"
+
+enum { LIMIT_MS = 60 * 1000, CAP = 8 << 20, WRITERS = 8, EVENTS = 1500 };
+
+static struct err err;
+
+static int64_t later(void) {
+    return mono_ms() + LIMIT_MS;
+}
+
+static int64_t ask(struct db *db, const char *sql) {
+    struct db_conn *conn = db_take(db, later(), &err);
+    DB_ROWS_AUTO *rows = conn ? db_query(conn, sql, NULL, 0, later(), &err) : NULL;
+    if (!rows)
+        fail_msg("%s: %s", sql, err.text);
+    int64_t answer = db_int(rows, 0, 0);
+    db_give(conn);
+    return answer;
+}
+
+static void add_certificate(struct buf *out, unsigned number) {
+    buf_printf(out,
+               "{\"category\":\"AdvancedHunting-DeviceFileCertificateInfo\",\"properties\":{\"Timestamp\":"
+               "\"2026-07-%02uT01:02:%02uZ\",\"DeviceId\":\"d%u\",\"ReportId\":%u,\"SHA1\":\"%u\",\"Signer\":\"s%u\"}}\n",
+               number % 3 + 10, number % 60, number % 7, number, number / 2, number % 5);
+}
+
+static void add_process(struct buf *out, unsigned number) {
+    buf_printf(out,
+               "{\"category\":\"AdvancedHunting-DeviceProcessEvents\",\"properties\":{\"Timestamp\":\"2026-07-18T01:%02u:"
+               "00Z\",\"DeviceId\":\"d%u\",\"FileName\":\"f%u.exe\",\"FolderPath\":\"C:\\\\p%u\",\"ProcessId\":%u}}\n",
+               number % 60, number % 7, number % 50, number % 50, number);
+}
+
+static struct ingest_result post(struct ingest *ingest, struct buf *body) {
+    struct ingest_result result;
+    struct err mine = {0};
+    bool unknown;
+    if (!ingest_body(ingest, buf_str(body), &(struct reader_options){0}, false, later(), &result, &unknown, &mine))
+        fail_msg("%s: %s", err_name(mine.code), mine.text);
+    return result;
+}
+
+static struct ingest *open_ingest(struct db *db) {
+    struct ingest *ingest = ingest_open(db, &err);
+    if (!ingest)
+        fail_msg("%s", err.text);
+    return ingest;
+}
+
+/* From `first` on, twice each; both tables. */
+static void build_twice(struct buf *out, unsigned first, unsigned count) {
+    for (unsigned i = 0; i < 2 * count; i++) {
+        add_certificate(out, first + i % count);
+        add_process(out, first + i % count);
+    }
+}
+
+static void check(const struct ingest_result *result, long long stored, long long duplicate) {
+    assert_int_equal(result->stored, stored);
+    assert_int_equal(result->duplicate, duplicate);
+    for (size_t t = 0; t < SCHEMA_TABLES; t++)
+        if (result->tables[t].stored + result->tables[t].duplicate > 0) {
+            assert_int_equal(result->tables[t].stored, stored / 2);
+            assert_int_equal(result->tables[t].duplicate, duplicate / 2);
+        }
+}
+
+static void repeats_count_the_same_whether_they_were_expected_or_not(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(4);
+    BUF_AUTO first = BUF(CAP), second = BUF(CAP), third = BUF(CAP);
+    build_twice(&first, 0, 100);
+    build_twice(&second, 50, 100);
+    build_twice(&third, 100, 100);
+    struct ingest *knows = open_ingest(db);
+    struct ingest_result result = post(knows, &first);
+    check(&result, 200, 200);
+    result = post(knows, &second);
+    check(&result, 100, 300);
+    struct ingest *unaware = open_ingest(db); /* as after a restart: the first repeat surprises it */
+    result = post(unaware, &third);
+    check(&result, 100, 300);
+    result = post(unaware, &third);
+    check(&result, 0, 400);
+    result = post(knows, &third);
+    check(&result, 0, 400);
+    assert_int_equal(ask(db, "SELECT count(*) FROM data.device_process_events"), 200);
+    assert_int_equal(ask(db, "SELECT count(*) FROM data.device_file_certificate_info"), 200);
+    ingest_close(unaware);
+    ingest_close(knows);
+    cluster_fixture_close(db);
+}
+
+static void rows_carry_the_number_of_their_batch_in_the_order_of_their_keys(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(4);
+    struct ingest *ingest = open_ingest(db);
+    for (unsigned i = 0; i < 3; i++) {
+        BUF_AUTO body = BUF(CAP);
+        build_twice(&body, i * 60, 100);
+        post(ingest, &body);
+    }
+    assert_int_equal(ask(db, "SELECT count(*) FROM rmm.batches WHERE tables <> 0"), 3);
+    assert_int_equal(ask(db, "SELECT count(*) FROM (SELECT arrived, lag(arrived) OVER (ORDER BY arrived >> 20, ts, device,"
+                             " digest) AS before FROM data.device_process_events) r WHERE before >= arrived"),
+                     0);
+    assert_int_equal(ask(db, "SELECT count(*) FROM data.device_process_events e LEFT JOIN rmm.batches b ON b.id = "
+                             "e.arrived >> 20 WHERE b.id IS NULL OR e.ts NOT BETWEEN b.from_ts AND b.to_ts"),
+                     0);
+    assert_int_equal(ask(db, "SELECT count(DISTINCT device) FROM rmm.presence WHERE event_table = 1"), 7);
+    ingest_close(ingest);
+    cluster_fixture_close(db);
+}
+
+struct writer {
+    struct ingest *ingest;
+    unsigned step;
+    long long stored, duplicate;
+};
+
+/* All events, in an order of its own, in bodies of 150. */
+static void *write_all(void *argument) {
+    struct writer *writer = argument;
+    for (unsigned sent = 0; sent < EVENTS;) {
+        BUF_AUTO body = BUF(CAP);
+        for (unsigned i = 0; i < 150; i++, sent++)
+            add_process(&body, sent * writer->step % EVENTS);
+        struct ingest_result result = post(writer->ingest, &body);
+        writer->stored += result.stored;
+        writer->duplicate += result.duplicate;
+    }
+    return NULL;
+}
+
+static void writers_of_the_same_events_store_each_once(void **state) {
+    static const unsigned steps[WRITERS] = {1, 7, 11, 13, 17, 19, 23, 29}; /* none divides EVENTS, so each visits all */
+    (void)state;
+    struct db *db = cluster_fixture_database(12);
+    struct ingest *servers[2] = {open_ingest(db), open_ingest(db)};
+    struct writer writers[WRITERS];
+    pthread_t threads[WRITERS];
+    long long stored = 0, duplicate = 0;
+    for (size_t i = 0; i < WRITERS; i++) {
+        writers[i] = (struct writer){.ingest = servers[i % 2], .step = steps[i]};
+        assert_int_equal(pthread_create(&threads[i], NULL, write_all, &writers[i]), 0);
+    }
+    for (size_t i = 0; i < WRITERS; i++) {
+        pthread_join(threads[i], NULL);
+        stored += writers[i].stored;
+        duplicate += writers[i].duplicate;
+    }
+    assert_int_equal(stored, EVENTS);
+    assert_int_equal(duplicate, (WRITERS - 1) * EVENTS);
+    assert_int_equal(ask(db, "SELECT count(*) FROM data.device_process_events"), EVENTS);
+    ingest_close(servers[0]);
+    ingest_close(servers[1]);
+    cluster_fixture_close(db);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(repeats_count_the_same_whether_they_were_expected_or_not),
+        cmocka_unit_test(rows_carry_the_number_of_their_batch_in_the_order_of_their_keys),
+        cmocka_unit_test(writers_of_the_same_events_store_each_once),
+    };
+    return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
+}
