@@ -96,6 +96,7 @@ $(EMBED_LIST): embed-list
 	@mkdir -p $(@D); echo '$(EMBEDDED)' | cmp -s - $@ || echo '$(EMBEDDED)' > $@
 $(EMBED): base/embed.sh $(EMBEDDED) $(EMBED_LIST)
 	@mkdir -p $(@D)
+	@ls migrations | awk 'int($$1) != NR { print "migrations/" $$1 ": number " NR " is wanted here, each once"; exit 1 }'
 	$(Q)sh base/embed.sh $(EMBEDDED) > $@.tmp && mv $@.tmp $@
 $(BUILD)/embed/embedded.o: $(EMBED)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
