@@ -70,7 +70,7 @@ bool condition_add(struct kql *kql, struct scope *scope, const struct expr *expr
     bool parts = slot == NO_SLOT && expr->condition.ptr;
     struct str sql = parts ? expr->condition : sql_of(kql, expr);
     scope->conditions[scope->condition_count++] =
-        (struct condition){sql, parts ? expr->condition_deps : expr->deps, slot};
+        (struct condition){sql, parts ? expr->condition_deps : expr->deps, slot, expr->inner, expr->needles};
     return true;
 }
 
@@ -127,7 +127,7 @@ bool scope_close(struct kql *kql, struct scope *scope, struct column *outputs, s
                               .raw = scope->raw, .conditions = scope->conditions,
                               .condition_count = scope->condition_count, .columns = outputs, .column_count = count,
                               .distinct = distinct, .suffix = suffix, .right = scope->right, .join = scope->join,
-                              .suffix_deps = scope->join_deps};
+                              .suffix_deps = scope->join_deps, .main = scope->main};
     if (suffix_deps)
         deps_add(&select->suffix_deps, suffix_deps);
     kql->selects[kql->select_count++] = select;
@@ -183,6 +183,12 @@ static bool bind_hits(struct kql *kql, const struct stage *stage, struct scope *
     return folds_events(stage->kind) ? hits_close(kql, scope) : bind_stage(kql, stage, scope);
 }
 
+/* Nothing in, nothing out. */
+static bool keeps_empty(const struct stage *stage) {
+    return stage->kind != STAGE_COUNT && stage->kind != STAGE_GETSCHEMA && stage->kind != STAGE_JOIN &&
+           stage->kind != STAGE_LOOKUP && stage->kind != STAGE_UNION && (stage->kind != STAGE_SUMMARIZE || stage->has_by);
+}
+
 bool bind_pipeline(struct kql *kql, const struct pipeline *table, struct scope *out) {
     if (++kql->depth > PARSE_MAX_DEPTH)
         return kql_fail(kql, table->offset, table->length, "the query is nested too deeply");
@@ -193,6 +199,8 @@ bool bind_pipeline(struct kql *kql, const struct pipeline *table, struct scope *
         if (hits_wanted(kql) ? !bind_hits(kql, &table->stages[i], out)
                              : evidence ? !bind_evidence(kql, out) : !bind_stage(kql, &table->stages[i], out))
             return false;
+        if (kql->in_main && !keeps_empty(&table->stages[i]))
+            kql->empty_without_events = false;
     }
     kql->depth--;
     return true;
@@ -220,6 +228,7 @@ bool bind_subquery(struct kql *kql, const struct pipeline *table, struct str *sq
     if (!scope_close(kql, &scope, output, 1, STR(""), NULL, false))
         return false;
     output->used = true;
+    kql->subqueries++;
     *sql = sql_print(kql, "(SELECT s.c0 FROM q%u s)", scope.input->id);
     return true;
 }

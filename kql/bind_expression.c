@@ -10,6 +10,7 @@ bool type_is_number(enum kql_type type) {
 void expr_merge(struct expr *out, const struct expr *part) {
     deps_add(&out->deps, &part->deps);
     out->nullable = out->nullable || (part->constant ? part->literal.null : part->nullable);
+    out->inner = out->inner || part->inner;
 }
 
 struct expr expr_constant(const struct node *node, struct literal literal) {
@@ -209,6 +210,7 @@ static bool column_unknown(struct kql *kql, struct scope *scope, const struct no
 static void column_read(const struct column *column, const struct node *node, struct expr *out) {
     *out = (struct expr){.type = column->type, .sql = column->sql, .deps = column->deps, .nullable = column->nullable,
                          .role = column->role, .timestamp = column->timestamp, .name = node->text,
+                         .plain = column->schema && column->type == KQL_STRING,
                          .offset = node->offset, .length = node->length, .low = -1, .high = -1};
 }
 
@@ -250,7 +252,8 @@ bool bind_name(struct kql *kql, struct scope *scope, const struct node *node, st
 
 /* `and` and `or` over the whole chain. Beside the plain SQL, the base form in which each part is left to its slot. */
 static bool bind_chain(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
-    const char *word = str_eq(node->text, STR("and")) ? " AND " : " OR ";
+    bool conjunction = str_eq(node->text, STR("and"));
+    const char *word = conjunction ? " AND " : " OR ";
     BUF_AUTO plain = BUF(QUERY_MAX_BYTES * 4);
     BUF_AUTO base = BUF(QUERY_MAX_BYTES * 4);
     *out = (struct expr){.type = KQL_BOOL, .low = -1, .high = -1};
@@ -267,15 +270,15 @@ static bool bind_chain(struct kql *kql, struct scope *scope, const struct node *
         buf_add_str(&base, i ? str_from(word) : STR("("));
         buf_add_str(&plain, sql);
         if (slot != NO_SLOT) {
-            const struct schema_slot *where = &scope->table->slots[slot];
-            buf_printf(&base, "t.%s = ANY(ARRAY(SELECT %s.id FROM dict.%s %s WHERE ", where->sql, where->sql,
-                       schema_dictionary(where->dictionary)->name, where->sql);
-            buf_add_str(&base, sql);
-            buf_add_str(&base, STR("))"));
+            struct condition condition = {.sql = sql, .inner = part.inner, .needles = part.needles};
+            buf_add_str(&base, predicate_add(kql, scope->table, &scope->table->slots[slot], &condition, false));
         } else {
             buf_add_str(&base, part.condition.ptr ? part.condition : sql);
             deps_add(&out->condition_deps, part.condition.ptr ? &part.condition_deps : &part.deps);
         }
+        out->needles = !i          ? part.needles
+                       : conjunction ? needles_better(out->needles, part.needles)
+                                     : needles_either(kql, out->needles, part.needles);
         expr_merge(out, &part);
     }
     buf_add_char(&plain, ')');
@@ -373,6 +376,7 @@ static bool bind_operands(struct kql *kql, struct scope *scope, const struct nod
 
 bool bind_expression(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
     bool good = false;
+    uint32_t subqueries = kql->subqueries;
     if (++kql->work > PARSE_MAX_NODES)
         return kql_fail(kql, node->offset, node->length, "the query is too large");
     if (++kql->depth > BIND_MAX_DEPTH)
@@ -416,5 +420,6 @@ bool bind_expression(struct kql *kql, struct scope *scope, const struct node *no
     kql->depth--;
     out->offset = node->offset;
     out->length = node->length;
+    out->inner = out->inner || kql->subqueries != subqueries;
     return good;
 }

@@ -11,6 +11,7 @@ struct list {
     enum kql_type table_type;
     struct expr array; /* a dynamic that is only known when the query runs; type KQL_DYNAMIC and sql set */
     bool has_array;
+    bool written; /* items come from a datatable */
 };
 
 /* The code point at s.ptr[at], and the one that ends at its end. The query is valid UTF-8. */
@@ -62,6 +63,46 @@ struct str has_pattern(struct kql *kql, struct str needle, bool left, bool right
     return text;
 }
 
+/* The let's table, or the node's own; NULL: none. */
+static const struct pipeline *table_of(const struct kql *kql, const struct pipeline *table) {
+    const struct let *let = table->source == SOURCE_NAME ? let_find(kql, table->name) : NULL;
+    return let && let->table ? let->table : NULL;
+}
+
+/* The place of a plain column among the datatable's; the first one without a name. */
+static bool datatable_place(const struct pipeline *table, const struct stage *stage, size_t *place) {
+    *place = 0;
+    if (!stage)
+        return true;
+    if ((stage->kind != STAGE_DISTINCT && stage->kind != STAGE_PROJECT) || stage->items.count != 1 ||
+        stage->items.items[0]->kind != NODE_NAME)
+        return false;
+    for (; *place < table->columns.count; (*place)++)
+        if (str_eq(table->columns.items[*place]->text, stage->items.items[0]->text))
+            return true;
+    return false;
+}
+
+/* A column of texts that the query itself writes down (a datatable, or one behind a let) is a list like any other. */
+static bool list_written(struct kql *kql, const struct pipeline *use, struct list *list, bool *found) {
+    const struct pipeline *table = use->source == SOURCE_DATATABLE ? use : table_of(kql, use);
+    size_t place, width = table ? table->columns.count : 0;
+    const struct stage *stage = use->stage_count ? &use->stages[0] : NULL;
+    *found = table && table->source == SOURCE_DATATABLE && (use == table || !table->stage_count) && use->stage_count < 2 &&
+             width && table->items.count && table->items.count % width == 0 && datatable_place(table, stage, &place) &&
+             str_eq(table->columns.items[place]->args[0]->text, STR("string"));
+    for (size_t i = place; *found && i < table->items.count; i += width)
+        *found = table->items.items[i]->kind == NODE_LITERAL && table->items.items[i]->literal.type == KQL_STRING;
+    if (!*found)
+        return true;
+    list->items = take(kql, table->items.count / width + 1, sizeof *list->items);
+    if (!list->items)
+        return false;
+    for (size_t i = place; i < table->items.count; i += width)
+        list->items[list->count++] = expr_constant(table->items.items[i], table->items.items[i]->literal);
+    return true;
+}
+
 static bool list_table(struct kql *kql, const struct node *node, struct list *list, bool *found) {
     struct pipeline named = {.source = SOURCE_NAME, .offset = node->offset, .length = node->length, .name = node->text};
     const struct pipeline *table = NULL;
@@ -71,7 +112,9 @@ static bool list_table(struct kql *kql, const struct node *node, struct list *li
     if (let && (let->table || (let->value && let->value->kind == NODE_NAME && schema_table_find(let->value->text))))
         table = &named;
     *found = table != NULL;
-    return !table || bind_subquery(kql, table, &list->table, &list->table_type);
+    if (table && !list_written(kql, table, list, &list->written))
+        return false;
+    return !table || list->written || bind_subquery(kql, table, &list->table, &list->table_type);
 }
 
 static bool list_item(struct kql *kql, struct list *list, struct expr *item, const struct node *node, bool alone) {
@@ -104,9 +147,9 @@ static bool list_bind(struct kql *kql, struct scope *scope, const struct node *n
         struct column *column = node->args[i]->kind == NODE_NAME ? scope_find(scope, node->args[i]->text) : NULL;
         if (!column && !list_table(kql, node->args[i], list, &found))
             return false;
-        if (list->table.ptr && node->count > 2)
+        if ((list->table.ptr || list->written) && node->count > 2)
             return kql_fail(kql, node->args[i]->offset, node->args[i]->length, "a table must be alone in this list");
-        if (list->table.ptr)
+        if (list->table.ptr || list->written)
             return true;
         if (!bind_expression(kql, scope, node->args[i], &item) || !list_item(kql, list, &item, node, node->count == 2))
             return false;
@@ -230,6 +273,24 @@ static bool bind_has_list(struct kql *kql, const struct node *node, struct expr 
     return true;
 }
 
+/* Of all items for a list of which one must be there; the best one's where all must. */
+static struct needles list_needles(struct kql *kql, const struct list *list, bool all) {
+    struct needles needles = {.items = take(kql, list->count + 1, sizeof *needles.items)}, best = {0};
+    if (list->table.ptr || list->has_array || !needles.items)
+        return best;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct expr *item = &list->items[i];
+        bool text = item->constant && item->type == KQL_STRING;
+        struct needles one = text ? needles_of(kql, item->literal.text) : (struct needles){0};
+        if (!one.count && !all)
+            return best;
+        best = needles_better(best, one);
+        if (one.count)
+            needles.items[needles.count++] = one.items[0];
+    }
+    return all ? best : needles;
+}
+
 bool bind_list(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out) {
     struct list list = {0};
     struct expr left;
@@ -239,5 +300,7 @@ bool bind_list(struct kql *kql, struct scope *scope, const struct node *node, st
     bool has = str_starts(node->text, STR("has")) || str_starts(node->text, STR("!has"));
     bool good = has ? bind_has_list(kql, node, &left, &list, out) : bind_in(kql, node, &left, &list, out);
     out->nullable = false;
+    if (good && left.plain && node->text.ptr[0] != '!')
+        out->needles = list_needles(kql, &list, has && str_ends(node->text, STR("all")));
     return good;
 }

@@ -64,6 +64,8 @@ static bool bind_string(struct kql *kql, const struct node *node, struct expr *l
         sql = sql_print(kql, "(NOT %.*s)", STR_ARG(sql));
     result_set(out, left, right, KQL_BOOL, sql);
     out->nullable = false;
+    if (!negated && left->plain && right->constant)
+        out->needles = needles_of(kql, right->literal.text);
     return true;
 }
 
@@ -126,6 +128,8 @@ static bool bind_compare(struct kql *kql, const struct node *node, struct expr *
         return true;
     }
     if (equality) {
+        if (type == KQL_STRING && args[0].plain && args[1].constant)
+            out->needles = needles_of(kql, args[1].literal.text);
         out->sql = sql_template(kql, out->nullable ? "((%1 = %2) IS TRUE)" : "(%1 = %2)", args, 2);
         out->nullable = false;
     } else {

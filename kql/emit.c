@@ -139,29 +139,27 @@ static void write_from_table(struct buf *out, const struct select *select) {
 }
 
 /* Conditions that one dictionary decides: its rows are looked at once, events come by the index on (slot, ts). */
-static void write_slot_conditions(struct buf *out, const struct select *select, const char **word) {
+static void write_slot_conditions(struct kql *kql, struct buf *out, const struct select *select, const char **word) {
     for (size_t s = 0; s < select->table->slot_count; s++) {
-        const struct schema_slot *slot = &select->table->slots[s];
-        bool first = true;
+        struct condition all = {0};
         for (size_t i = 0; i < select->condition_count; i++) {
-            if (select->conditions[i].slot != s)
+            const struct condition *one = &select->conditions[i];
+            if (one->slot != s)
                 continue;
-            if (first)
-                buf_printf(out, "%st.%s = ANY(ARRAY(SELECT %s.id FROM dict.%s %s WHERE ", *word, slot->sql, slot->sql,
-                           schema_dictionary(slot->dictionary)->name, slot->sql);
-            else
-                buf_add_str(out, STR(" AND "));
-            buf_add_str(out, select->conditions[i].sql);
-            first = false;
+            all.sql = sql_join(kql, all.sql, " AND ", one->sql);
+            all.needles = needles_better(all.needles, one->needles);
+            all.inner = all.inner || one->inner;
         }
-        if (!first) {
-            buf_add_str(out, STR("))"));
-            *word = " AND ";
-        }
+        if (!all.sql.len)
+            continue;
+        struct str text = predicate_add(kql, select->table, &select->table->slots[s], &all, select->main);
+        buf_add_str(out, str_from(*word));
+        buf_add_str(out, text);
+        *word = " AND ";
     }
 }
 
-static void write_conditions(struct buf *out, const struct select *select) {
+static void write_conditions(struct kql *kql, struct buf *out, const struct select *select) {
     const char *word = " WHERE ";
     for (size_t i = 0; i < select->condition_count; i++) {
         if (select->conditions[i].slot != NO_SLOT)
@@ -171,10 +169,10 @@ static void write_conditions(struct buf *out, const struct select *select) {
         word = " AND ";
     }
     if (select->table)
-        write_slot_conditions(out, select, &word);
+        write_slot_conditions(kql, out, select, &word);
 }
 
-static void write_select(struct buf *out, const struct select *select) {
+static void write_select(struct kql *kql, struct buf *out, const struct select *select) {
     const char *comma = "";
     buf_add_str(out, select->distinct ? STR("SELECT DISTINCT ") : STR("SELECT "));
     for (size_t i = 0; i < select->column_count; i++) {
@@ -197,7 +195,7 @@ static void write_select(struct buf *out, const struct select *select) {
         buf_add_str(out, select->join);
     else if (select->input)
         buf_printf(out, "q%u r", select->input->id);
-    write_conditions(out, select);
+    write_conditions(kql, out, select);
     buf_add_str(out, select->suffix);
 }
 
@@ -228,7 +226,7 @@ static void write_statement(struct kql *kql, struct buf *out, const struct scope
     const char *comma = "";
     for (size_t i = 0; i < kql->select_count; i++) {
         buf_printf(out, "%sq%u AS (", i ? ",\n" : "WITH ", kql->selects[i]->id);
-        write_select(out, kql->selects[i]);
+        write_select(kql, out, kql->selects[i]);
         buf_add_char(out, ')');
     }
     buf_add_str(out, STR("\nSELECT "));
@@ -247,31 +245,6 @@ static void write_statement(struct kql *kql, struct buf *out, const struct scope
         buf_printf(out, " LIMIT %llu", (unsigned long long)kql->options->max_rows + 1);
 }
 
-/* Gives the parameters that are left their numbers. */
-static bool number_params(struct kql *kql, struct str raw, struct buf *out, struct kql_program *program) {
-    uint32_t *numbers = take(kql, kql->param_count + 1, sizeof *numbers);
-    program->params = take(kql, kql->param_count + 1, sizeof *program->params);
-    if (!numbers || !program->params)
-        return false;
-    for (size_t i = 0; i < raw.len; i++) {
-        if (raw.ptr[i] != '\x01') {
-            buf_add_char(out, raw.ptr[i]);
-            continue;
-        }
-        size_t index = 0;
-        for (i++; i < raw.len && raw.ptr[i] != '\x02'; i++)
-            index = index * 10 + (size_t)(raw.ptr[i] - '0');
-        if (index >= kql->param_count)
-            return false;
-        if (!numbers[index]) {
-            program->params[program->param_count++] = kql->params[index];
-            numbers[index] = (uint32_t)program->param_count;
-        }
-        buf_printf(out, "$%u", numbers[index]);
-    }
-    return true;
-}
-
 static bool result_columns(struct kql *kql, const struct select *last, struct kql_program *program) {
     program->columns = take(kql, last->column_count + 1, sizeof *program->columns);
     if (!program->columns)
@@ -286,17 +259,13 @@ static bool result_columns(struct kql *kql, const struct select *last, struct kq
 
 bool emit_program(struct kql *kql, struct scope *scope, struct kql_program *program) {
     BUF_AUTO raw = BUF(QUERY_MAX_BYTES * 16);
-    BUF_AUTO text = BUF(QUERY_MAX_BYTES * 16);
     struct select *last = scope->input;
     for (size_t i = 0; i < last->column_count; i++)
         last->columns[i].used = !last->columns[i].hidden || (int)i == scope->order;
     for (size_t i = kql->select_count; i-- > 0;)
         select_mark(kql->selects[i]);
     write_statement(kql, &raw, scope);
-    if (raw.failed || kql->failed || !number_params(kql, buf_str(&raw), &text, program) || text.failed)
-        return err_memory(kql->err);
-    program->sql = arena_copy(kql->arena, buf_str(&text));
-    if (!program->sql.ptr || !result_columns(kql, last, program))
+    if (raw.failed || kql->failed || !program_finish(kql, buf_str(&raw), program) || !result_columns(kql, last, program))
         return err_memory(kql->err);
     if (program->param_count > 60000)
         return err_set(kql->err, ERR_BAD_QUERY, "the query has more than 60000 literals");

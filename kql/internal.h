@@ -13,6 +13,12 @@ struct deps {
     uint64_t bits[COLUMNS_MAX / 64];
 };
 
+/* What a text that fulfils a condition must hold one of: lower case ASCII, for values of ASCII only. count 0: unknown. */
+struct needles {
+    struct str *items;
+    size_t count;
+};
+
 struct expr {
     enum kql_type type;
     struct str sql;
@@ -23,6 +29,9 @@ struct expr {
     struct literal literal;
     struct deps deps;
     struct str condition;  /* base conditions over several dictionaries: each part decided by its dictionary */
+    struct needles needles;
+    bool plain;            /* a text column of an event table as it stands */
+    bool inner;            /* reads a table of its own: no predicate */
     struct deps condition_deps; /* what condition reads through a join */
     enum kql_role role;
     int64_t low, high;
@@ -45,6 +54,16 @@ struct condition {
     struct str sql;
     struct deps deps;
     uint8_t slot; /* NO_SLOT, or the dictionary that decides it */
+    bool inner;
+    struct needles needles;
+};
+
+struct predicate {
+    const struct schema_table *table;
+    const struct schema_slot *slot;
+    bool gate;
+    struct str sql;
+    struct needles needles;
 };
 
 /* A SELECT, closed. */
@@ -63,6 +82,7 @@ struct select {
     struct str suffix; /* GROUP BY, ORDER BY, LIMIT */
     struct deps suffix_deps;
     struct deps base_used; /* filled while writing */
+    bool main;             /* reads the final statement's own event table */
 };
 
 struct scope {
@@ -91,6 +111,10 @@ struct kql {
     size_t let_limit;      /* lets before this one are visible */
     struct str *params;
     size_t param_count, param_size;
+    struct predicate *predicates;
+    size_t predicate_count, predicate_size;
+    uint32_t subqueries;
+    bool empty_without_events;
     struct select **selects;
     size_t select_count;
     uint32_t tables;
@@ -180,6 +204,14 @@ bool bind_join(struct kql *kql, const struct stage *stage, struct scope *scope);
 bool bind_expand(struct kql *kql, const struct stage *stage, struct scope *scope);
 /* bind_union.c: the legs, and before them scope when it isn't NULL, into out */
 bool bind_union(struct kql *kql, const struct stage *stage, struct scope *scope, struct scope *out);
+/* needles.c */
+struct needles needles_of(struct kql *kql, struct str literal);
+struct needles needles_either(struct kql *kql, struct needles a, struct needles b);
+struct needles needles_better(struct needles a, struct needles b);
+/* predicate.c: the condition as a part of a WHERE; conditions that read other tables stay as they are. */
+struct str predicate_add(struct kql *kql, const struct schema_table *table, const struct schema_slot *slot,
+                         const struct condition *condition, bool gate);
+bool program_finish(struct kql *kql, struct str raw, struct kql_program *program);
 /* hits.c: the events that a query counts, by themselves. */
 bool hits_wanted(const struct kql *kql);
 /* Whether the stage leaves each event's fate its own; before or behind the one that folds events together. */

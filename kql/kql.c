@@ -19,6 +19,9 @@ static bool bind_lets(struct kql *kql) {
     kql->param_count = 0;
     kql->tables = 0;
     kql->aside = false;
+    kql->predicate_count = 0;
+    kql->subqueries = 0;
+    kql->empty_without_events = false;
     return true;
 }
 
@@ -66,6 +69,7 @@ struct kql_program *kql_compile(struct arena *arena, struct str query, const str
     program->warnings = parser.warnings;
     program->warning_count = parser.warning_count;
     program->hit_table = kql.hit_table;
+    program->empty_without_events = kql.empty_without_events;
     program->tables = kql.tables;
     program->window_from = kql.window_from;
     program->window_to = kql.window_to;

@@ -48,6 +48,32 @@ struct kql_warning {
     struct str text;
 };
 
+/* A condition that the values of one dictionary decide, so that a caller who knows which do may say so. */
+struct kql_predicate {
+    const struct schema_table *table;
+    const struct schema_slot *slot; /* the condition is over dict.<slot's dictionary>, under the slot's name */
+    bool gate;             /* each event that the program reads from its main table fulfils it */
+    struct str sql;        /* with $1… for params */
+    struct str *params;
+    size_t param_count;
+    const struct str *needles; /* lower case ASCII: a value of ASCII only that fulfils it has one of them, in any case */
+    size_t needle_count;   /* 0: nothing known */
+};
+
+enum kql_form {
+    KQL_INLINE,    /* the program looks for the values itself */
+    KQL_AMONG,     /* ids: those that fulfil it */
+    KQL_NOT_AMONG, /* ids: those that don't */
+    KQL_HASHED,    /* so many of both that a list is no help */
+};
+
+struct kql_choice {
+    enum kql_form form;
+    struct str ids; /* "{1,2}" */
+};
+
+struct kql_template;
+
 struct kql_program {
     struct str sql;           /* one SELECT; the result's columns in order, datetimes and timespans as bigint ticks,
                                  dynamic as json text (NULL for null), bool as boolean, real as float8, guid as text */
@@ -60,6 +86,10 @@ struct kql_program {
     const struct schema_table *hit_table; /* hits: the table whose events they are */
     uint32_t tables;          /* bit schema_table_index(t): an event table that is read */
     int64_t window_from, window_to; /* ticks: the bounds on the main table's Timestamp known at compile time, -1: open */
+    struct kql_predicate *predicates;
+    size_t predicate_count;
+    bool empty_without_events; /* no event fulfils all gates: the result is empty */
+    const struct kql_template *template; /* of sql */
     bool ordered;             /* the final operator is sort/top: rows come in the query's order */
 };
 
@@ -67,3 +97,6 @@ struct kql_program {
  * the unsupported thing. The program lives in the arena. */
 struct kql_program *kql_compile(struct arena *arena, struct str query, const struct kql_options *options,
                                 struct err *err);
+/* The program's SQL with each predicate in the chosen form. choices: predicate_count of them. In the arena. */
+bool kql_program_bind(struct arena *arena, const struct kql_program *program, const struct kql_choice *choices,
+                      struct str *sql, struct str **params, size_t *param_count, struct err *err);

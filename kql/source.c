@@ -78,6 +78,7 @@ static bool base_open(struct kql *kql, const struct schema_table *table, struct 
     *scope = (struct scope){.table = table, .columns = columns, .column_count = n + 8, .order = -1, .main = kql->in_main};
     kql->tables |= UINT32_C(1) << schema_table_index(table);
     if (scope->main) {
+        kql->empty_without_events = true;
         kql->window_from = kql->options->from;
         kql->window_to = kql->options->to;
     }
