@@ -6,20 +6,29 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "hunts/ledger_facts.h"
-#include "kql/kql.h"
+#include "hunts/sieve.h"
 
-enum { QUERY_ARENA = 64 << 20, SQL_CAP = 8 << 20, ANALYZE_ROWS = 1000 };
+enum { PASS_ARENA = 1 << 30, SQL_CAP = 8 << 20, ANALYZE_ROWS = 1000 };
 
 /* A process stopped in here keeps the lock no longer than the session may be idle. */
 static const char limits[] = "SET LOCAL idle_in_transaction_session_timeout = 5000";
-static const char work_clear[] =
-    "TRUNCATE rmm.ledger_found, rmm.ledger_new, rmm.ledger_facts, rmm.ledger_touched, rmm.ledger_changed";
+static const char *const work_tables[] = {"found", "new", "facts", "touched", "changed"};
 
 /* Events that a pass has to look at. */
 struct reach {
     struct str snapshot; /* up to which the ledger has read; ptr NULL: nothing */
     bool known, any;
     int64_t arrived_from, from, to;
+};
+
+/* The run's hunts, as far as their sightings can be told event by event and something came for them. */
+struct searches {
+    struct str *numbers;
+    const struct kql_program **programs, **ever; /* ever: those that look at what came only; NULL for the others */
+    struct verdict **verdicts;
+    bool *empty;
+    size_t count;
+    struct sieve sieve;
 };
 
 struct pass {
@@ -30,6 +39,7 @@ struct pass {
     char id[24];
     struct reach reach; /* of the hunt before: most hunts have read as far as each other */
     uint32_t tables;    /* bit schema_table_index(t): found events come from it */
+    bool found;         /* something is in rmm.ledger_found */
 };
 
 static bool statement_run(struct pass *pass, const char *name, const struct str *params, size_t count, struct err *err) {
@@ -53,59 +63,90 @@ static bool reach_find(struct pass *pass, struct str snapshot, struct err *err) 
     return true;
 }
 
-/* NULL when the hunt's sightings can't be told event by event, or its query isn't right: its own run says so. */
-static struct kql_program *hits_compile(struct pass *pass, struct str query) {
+static void sieve_widen(struct sieve *sieve, const struct reach *reach) {
+    sieve->arrived_from = reach->arrived_from < sieve->arrived_from ? reach->arrived_from : sieve->arrived_from;
+    sieve->from = reach->from < sieve->from ? reach->from : sieve->from;
+    sieve->to = reach->to < 0 || sieve->to == -1 ? -1 : reach->to > sieve->to ? reach->to : sieve->to;
+}
+
+/* A hunt whose sightings can't be told event by event, or whose query isn't right, is left out: its own run says why. */
+static bool search_add(struct pass *pass, struct searches *searches, struct str number, struct str query) {
     struct err ignored = {0};
     struct kql_options options = {.now = pass->run->as_of,
                                   .from = pass->reach.from,
                                   .to = pass->reach.to,
                                   .hits = HITS_EVER,
                                   .arrived_from = pass->reach.arrived_from};
-    struct kql_program *program = kql_compile(pass->arena, query, &options, &ignored);
-    if (program)
-        return program;
-    options = (struct kql_options){
-        .now = pass->run->as_of, .from = pass->run->from, .to = pass->run->to, .hits = HITS_RUN};
-    return kql_compile(pass->arena, query, &options, &ignored);
+    const struct kql_program *ever = kql_compile(pass->arena, query, &options, &ignored), *program = ever;
+    if (ever) {
+        sieve_widen(&searches->sieve, &pass->reach);
+    } else {
+        options = (struct kql_options){
+            .now = pass->run->as_of, .from = pass->run->from, .to = pass->run->to, .hits = HITS_RUN};
+        program = kql_compile(pass->arena, query, &options, &ignored);
+    }
+    if (!program)
+        return ignored.code != ERR_OUT_OF_MEMORY;
+    searches->numbers[searches->count] = number;
+    searches->ever[searches->count] = ever;
+    searches->programs[searches->count++] = program;
+    return true;
 }
 
-static bool hits_find(struct pass *pass, struct str number, const struct kql_program *program, struct err *err) {
+static bool searches_make(struct pass *pass, struct searches *searches, const struct db_rows *work, struct err *err) {
+    size_t most = db_count(work) + 1;
+    *searches = (struct searches){.numbers = arena_array(pass->arena, most, sizeof *searches->numbers),
+                                  .programs = arena_array(pass->arena, most, sizeof *searches->programs),
+                                  .ever = arena_array(pass->arena, most, sizeof *searches->ever),
+                                  .empty = arena_array(pass->arena, most, sizeof *searches->empty),
+                                  .sieve = {.from = INT64_MAX, .to = 0, .arrived_from = INT64_MAX}};
+    if (!searches->numbers || !searches->programs || !searches->ever || !searches->empty)
+        return err_memory(err);
+    for (size_t r = 0; r < db_count(work); r++) {
+        struct str snapshot = db_is_null(work, r, 3) ? (struct str){0} : db_text(work, r, 3);
+        if (!reach_find(pass, snapshot, err))
+            return false;
+        if (pass->reach.any && !search_add(pass, searches, db_text(work, r, 0), db_text(work, r, 2)))
+            return err_memory(err);
+    }
+    return true;
+}
+
+static bool hits_insert(struct pass *pass, const struct searches *searches, size_t place, struct err *err) {
+    const struct kql_program *program = searches->programs[place];
     BUF_AUTO sql = BUF(SQL_CAP);
-    size_t table = schema_table_index(program->hit_table), n = program->param_count;
+    size_t table = schema_table_index(program->hit_table), n;
+    struct str select, *bound;
+    if (!verdicts_bind(pass->arena, program, searches->verdicts[place], &select, &bound, &n, err))
+        return false;
     struct str *params = arena_array(pass->arena, n + 2, sizeof *params);
     if (!params)
         return err_memory(err);
     if (n)
-        memcpy(params, program->params, n * sizeof *params);
-    params[n] = number;
+        memcpy(params, bound, n * sizeof *params);
+    params[n] = searches->numbers[place];
     params[n + 1] = arena_printf(pass->arena, "%zu", table);
     buf_printf(&sql,
                "INSERT INTO rmm.ledger_found (hunt, event_table, ts, device, report_id, digest, arrived) SELECT "
                "$%zu::integer, $%zu::smallint, h.c0, h.c1::integer, h.c2, h.c3, h.c4 FROM (",
                n + 1, n + 2);
-    buf_add_str(&sql, program->sql);
+    buf_add_str(&sql, select);
     buf_add_str(&sql, STR(") h"));
     if (!buf_cstr(&sql) || !params[n + 1].ptr)
         return err_memory(err);
-    pass->tables |= UINT32_C(1) << table;
-    return db_exec(pass->conn, sql.ptr, params, n + 2, pass->deadline_ms, NULL, err);
+    int64_t count = 0;
+    bool ok = db_exec(pass->conn, sql.ptr, params, n + 2, pass->deadline_ms, &count, err);
+    pass->found = pass->found || count > 0;
+    pass->tables |= ok && count ? UINT32_C(1) << table : 0;
+    return ok;
 }
 
 /* A hunt whose query fails on the data is left to its own run, which says why. */
-static bool hunt_find(struct pass *pass, const struct db_rows *work, size_t row, struct err *err) {
+static bool hunt_find(struct pass *pass, const struct searches *searches, size_t place, struct err *err) {
     struct err failure = {0};
-    struct str snapshot = db_is_null(work, row, 3) ? (struct str){0} : db_text(work, row, 3);
-    if (!reach_find(pass, snapshot, err))
-        return false;
-    if (!pass->reach.any)
-        return true;
-    arena_reset(pass->arena);
-    const struct kql_program *program = hits_compile(pass, db_text(work, row, 2));
-    if (!program)
-        return true;
     if (!db_exec(pass->conn, "SAVEPOINT hunt", NULL, 0, pass->deadline_ms, NULL, err))
         return false;
-    bool found = hits_find(pass, db_text(work, row, 0), program, &failure);
+    bool found = hits_insert(pass, searches, place, &failure);
     if (!found && failure.code != ERR_INTERNAL) {
         *err = failure;
         return false;
@@ -116,11 +157,20 @@ static bool hunt_find(struct pass *pass, const struct db_rows *work, size_t row,
 
 static bool hunts_find(struct pass *pass, struct err *err) {
     struct str id = str_from(pass->id);
+    struct searches searches;
     DB_ROWS_AUTO *work = db_query(pass->conn, db_statement("ledger_work"), &id, 1, pass->deadline_ms, err);
-    for (size_t r = 0; work && r < db_count(work); r++)
-        if (!hunt_find(pass, work, r, err))
+    if (!work || !searches_make(pass, &searches, work, err))
+        return false;
+    if (!searches.count)
+        return true;
+    if (!verdicts_read(pass->conn, pass->arena, searches.programs, searches.count, &searches.verdicts, pass->deadline_ms, err) ||
+        !sieve_run(pass->conn, pass->arena, &searches.sieve, searches.ever, searches.count, searches.verdicts,
+                   searches.empty, pass->deadline_ms, err))
+        return false;
+    for (size_t i = 0; i < searches.count; i++)
+        if (!searches.empty[i] && !hunt_find(pass, &searches, i, err))
             return false;
-    return work != NULL;
+    return true;
 }
 
 /* The order matters: each step builds on the rows of the one before. */
@@ -133,15 +183,28 @@ static bool books_keep(struct pass *pass, struct err *err) {
            statement_run(pass, "ledger_told", NULL, 0, err) && statement_run(pass, "ledger_signers", &id, 1, err);
 }
 
+/* Rows are deleted, not truncated: that costs files and a lock, and most passes have few. */
+static bool work_clear(struct pass *pass, struct err *err) {
+    for (size_t i = 0; i < sizeof work_tables / sizeof *work_tables; i++) {
+        BUF_AUTO sql = BUF(64);
+        buf_printf(&sql, "DELETE FROM rmm.ledger_%s", work_tables[i]);
+        if (!buf_cstr(&sql) || !db_exec(pass->conn, sql.ptr, NULL, 0, pass->deadline_ms, NULL, err))
+            return err->code != ERR_NONE ? false : err_memory(err);
+    }
+    return true;
+}
+
 static bool hits_keep(struct pass *pass, struct err *err) {
     struct str id = str_from(pass->id);
+    if (!pass->found)
+        return true;
     DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement("ledger_hits"), &id, 1, pass->deadline_ms, err);
-    if (!rows || !db_int(rows, 0, 0))
-        return rows != NULL;
-    if (db_int(rows, 0, 0) > ANALYZE_ROWS &&
-        !db_exec(pass->conn, "ANALYZE rmm.ledger_new", NULL, 0, pass->deadline_ms, NULL, err))
+    if (!rows)
         return false;
-    return books_keep(pass, err);
+    bool any = db_int(rows, 0, 0) > 0, many = db_int(rows, 0, 0) > ANALYZE_ROWS;
+    if (many && !db_exec(pass->conn, "ANALYZE rmm.ledger_new", NULL, 0, pass->deadline_ms, NULL, err))
+        return false;
+    return (!any || books_keep(pass, err)) && work_clear(pass, err);
 }
 
 /* The end of the window that the run answers, not later than now. */
@@ -159,12 +222,12 @@ static bool pass_run(struct pass *pass, struct err *err) {
     if (!lock)
         return false;
     struct str params[] = {str_from(pass->id), db_text(lock, 0, 0), str_from(to)};
-    return db_exec(pass->conn, work_clear, NULL, 0, pass->deadline_ms, NULL, err) && hunts_find(pass, err) && hits_keep(pass, err) &&
+    return hunts_find(pass, err) && hits_keep(pass, err) &&
            statement_run(pass, "ledger_served", params, 3, err);
 }
 
 bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t deadline_ms, struct err *err) {
-    struct pass pass = {.conn = conn, .run = run, .deadline_ms = deadline_ms, .arena = arena_new(QUERY_ARENA)};
+    struct pass pass = {.conn = conn, .run = run, .deadline_ms = deadline_ms, .arena = arena_new(PASS_ARENA)};
     bool unknown, ok = pass.arena ? db_begin(conn, "", deadline_ms, err) : err_memory(err);
     snprintf(pass.id, sizeof pass.id, "%" PRId64, run->run_id);
     if (ok) {

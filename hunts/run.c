@@ -10,6 +10,7 @@
 #include "hunts/ledger.h"
 #include "hunts/registry.h"
 #include "hunts/result.h"
+#include "hunts/sieve.h"
 #include "hunts/runner.h"
 
 enum {
@@ -19,6 +20,7 @@ enum {
     LEDGER_MS = 120000,
     RETRY_SECONDS = 1,
     QUERY_ARENA = 256 << 20,
+    PLANS_ARENA = 1 << 30,
     RESULT_CAP = 256 << 20,
     RUN_CAP = 512 << 20,
 };
@@ -58,13 +60,7 @@ static bool query_failed(struct err *err) {
 }
 
 /* max_rows: as compiled, so that one row more shows that there are too many. */
-static bool program_run(struct db_conn *conn, const struct kql_program *program, uint32_t max_rows,
-                        int64_t deadline_ms, struct db_rows **rows, struct err *err) {
-    BUF_AUTO sql = BUF(8u << 20);
-    buf_add_str(&sql, program->sql);
-    if (!buf_cstr(&sql))
-        return err_memory(err);
-    *rows = db_query(conn, sql.ptr, program->params, program->param_count, deadline_ms, err);
+static bool rows_check(struct db_rows **rows, uint32_t max_rows, struct err *err) {
     if (!*rows)
         return query_failed(err);
     if (db_count(*rows) > max_rows) {
@@ -107,24 +103,56 @@ static void expose(struct run_attempt *attempt, struct db_conn *conn) {
     pthread_mutex_unlock(&attempt->lock);
 }
 
-static bool hunt_answer(struct run *run, struct arena *arena, const struct hunt *hunt, int version, struct buf *body,
+/* A hunt, compiled. */
+struct plan {
+    struct hunt hunt;
+    int version;
+    struct err failure; /* program NULL: why */
+};
+
+/* The run's hunts with what is known of them before the first is run. */
+struct plans {
+    struct arena *arena;
+    struct plan *items;
+    const struct kql_program **programs;
+    struct verdict **verdicts;
+    bool *empty; /* nothing in the window can be found */
+    size_t count;
+};
+
+static bool plan_run(struct run *run, const struct plans *plans, size_t place, struct arena *arena, struct db_rows **rows,
+                     struct err *err) {
+    const struct kql_program *program = plans->programs[place];
+    struct str sql, *params;
+    size_t count;
+    *rows = NULL;
+    if (plans->empty[place])
+        return true;
+    if (!verdicts_bind(arena, program, plans->verdicts[place], &sql, &params, &count, err))
+        return false;
+    *rows = db_query(run->reads, sql.ptr, params, count, statement_deadline(), err); /* arena_copy puts a NUL behind it */
+    return rows_check(rows, MAX_ROWS, err);
+}
+
+static bool hunt_answer(struct run *run, const struct plans *plans, size_t place, struct arena *arena, struct buf *body,
                         struct err *err) {
     struct run_attempt *attempt = run->attempt;
-    struct kql_options options = {.now = attempt->as_of, .from = attempt->from, .to = attempt->to, .max_rows = MAX_ROWS};
-    struct kql_program *program = kql_compile(arena, hunt->query, &options, err);
+    const struct plan *plan = &plans->items[place];
     struct db_rows *rows = NULL;
-    if (!program)
+    if (!plans->programs[place]) {
+        *err = plan->failure;
         return false;
+    }
     struct result_context context = {.as_of = attempt->as_of,
                                      .from = attempt->from,
                                      .to = attempt->to,
-                                     .hunt = hunt,
-                                     .version = version,
-                                     .program = program,
+                                     .hunt = &plan->hunt,
+                                     .version = plan->version,
+                                     .program = plans->programs[place],
                                      .late = run->late,
                                      .freshness = run->freshness,
                                      .run_id = attempt->run_id};
-    bool ok = program_run(run->reads, program, MAX_ROWS, statement_deadline(), &rows, err) &&
+    bool ok = plan_run(run, plans, place, arena, &rows, err) &&
               result_build(arena, &context, run->reads, rows, statement_deadline(), body, err);
     db_rows_free(rows);
     if (ok && run->bytes + body->len > RUN_CAP)
@@ -132,22 +160,17 @@ static bool hunt_answer(struct run *run, struct arena *arena, const struct hunt 
     return ok;
 }
 
-/* A hunt's fault is its own: the snapshot goes on behind a savepoint. False: the run itself can't go on. */
-static bool hunt_run(struct run *run, const struct hunt *hunt, int version, struct err *err) {
+/* A hunt's fault is its own: the snapshot goes on behind the savepoint. False: the run itself can't go on. */
+static bool hunt_run(struct run *run, const struct plans *plans, size_t place, struct arena *arena, struct err *err) {
+    const struct hunt *hunt = &plans->items[place].hunt;
     struct outcome *outcome = &run->outcomes[run->done];
     struct err failure = {0};
-    struct arena *arena = arena_new(QUERY_ARENA);
-    if (!arena)
-        return err_memory(err);
+    bool ok = true;
     *outcome = (struct outcome){.hunt = hunt->id, .body = BUF(RESULT_CAP), .error = BUF(64 * 1024)};
-    bool ok = db_exec(run->reads, "SAVEPOINT hunt", NULL, 0, statement_deadline(), NULL, err);
-    if (ok) {
-        outcome->failed = !hunt_answer(run, arena, hunt, version, &outcome->body, &failure);
-        const char *end = outcome->failed ? "ROLLBACK TO SAVEPOINT hunt" : "RELEASE SAVEPOINT hunt";
-        ok = db_exec(run->reads, end, NULL, 0, statement_deadline(), NULL, err);
-    }
-    arena_free(arena);
+    arena_reset(arena);
+    outcome->failed = !hunt_answer(run, plans, place, arena, &outcome->body, &failure);
     if (outcome->failed) {
+        ok = db_exec(run->reads, "ROLLBACK TO SAVEPOINT hunts", NULL, 0, statement_deadline(), NULL, err);
         buf_free(&outcome->body);
         registry_add_error(&outcome->error, &failure, hunt->query);
         if (ok && err_status(failure.code) >= 500)
@@ -159,6 +182,64 @@ static bool hunt_run(struct run *run, const struct hunt *hunt, int version, stru
     return ok;
 }
 
+static bool plans_make(struct plans *plans, struct run *run, const struct db_rows *work, struct err *err) {
+    struct run_attempt *attempt = run->attempt;
+    struct kql_options options = {.now = attempt->as_of, .from = attempt->from, .to = attempt->to, .max_rows = MAX_ROWS};
+    plans->count = db_count(work);
+    plans->items = arena_array(plans->arena, plans->count + 1, sizeof *plans->items);
+    plans->programs = arena_array(plans->arena, plans->count + 1, sizeof *plans->programs);
+    plans->empty = arena_array(plans->arena, plans->count + 1, sizeof *plans->empty);
+    if (!plans->items || !plans->programs || !plans->empty)
+        return err_memory(err);
+    for (size_t r = 0; r < plans->count; r++) {
+        struct plan *plan = &plans->items[r];
+        plan->hunt = (struct hunt){.id = db_text(work, r, 0),   .slug = db_text(work, r, 2), .name = db_text(work, r, 3),
+                                   .tool = db_text(work, r, 4), .signal = db_text(work, r, 5), .query = db_text(work, r, 6)};
+        plan->version = (int)db_int(work, r, 1);
+        plans->programs[r] = kql_compile(plans->arena, plan->hunt.query, &options, &plan->failure);
+    }
+    return true;
+}
+
+/* The widest window of the programs. */
+static struct sieve window_of(const struct plans *plans) {
+    struct sieve sieve = {.from = INT64_MAX, .to = -1};
+    bool open = false;
+    for (size_t p = 0; p < plans->count; p++) {
+        const struct kql_program *program = plans->programs[p];
+        if (!program)
+            continue;
+        sieve.from = program->window_from < sieve.from ? program->window_from : sieve.from;
+        open = open || program->window_to < 0;
+        sieve.to = program->window_to > sieve.to ? program->window_to : sieve.to;
+    }
+    if (open)
+        sieve.to = -1;
+    return sieve;
+}
+
+/* What the dictionaries say. Where that fails, each program asks them itself, and whose fault it was shows there. */
+static bool plans_decide(struct plans *plans, struct run *run, struct err *err) {
+    struct err failure = {0};
+    struct sieve sieve = window_of(plans);
+    bool ok = verdicts_read(run->reads, plans->arena, plans->programs, plans->count, &plans->verdicts,
+                            statement_deadline(), &failure) &&
+              (plans->count < 2 || sieve_run(run->reads, plans->arena, &sieve, plans->programs, plans->count,
+                                             plans->verdicts, plans->empty, statement_deadline(), &failure));
+    if (ok)
+        return true;
+    plans->verdicts = arena_array(plans->arena, plans->count + 1, sizeof *plans->verdicts);
+    for (size_t p = 0; plans->verdicts && p < plans->count; p++) {
+        plans->empty[p] = false;
+        plans->verdicts[p] = arena_array(plans->arena, plans->programs[p] ? plans->programs[p]->predicate_count + 1 : 1,
+                                         sizeof **plans->verdicts); /* all zero: KQL_INLINE */
+        if (!plans->verdicts[p])
+            return err_memory(err);
+    }
+    return plans->verdicts ? db_exec(run->reads, "ROLLBACK TO SAVEPOINT hunts", NULL, 0, statement_deadline(), NULL, err)
+                           : err_memory(err);
+}
+
 static bool late_read(struct run *run, struct err *err) {
     char id[24];
     snprintf(id, sizeof id, "%" PRId64, run->attempt->run_id);
@@ -167,15 +248,24 @@ static bool late_read(struct run *run, struct err *err) {
     return run->late != NULL;
 }
 
-static bool run_hunts(struct run *run, const struct db_rows *work, struct err *err) {
-    bool ok = snapshot_open(run->reads, err) && late_read(run, err);
-    for (size_t r = 0; ok && stop_reason(run->attempt) == RUN_GOES_ON && r < db_count(work); r++) {
-        struct hunt hunt = {.id = db_text(work, r, 0),   .slug = db_text(work, r, 2), .name = db_text(work, r, 3),
-                            .tool = db_text(work, r, 4), .signal = db_text(work, r, 5), .query = db_text(work, r, 6)};
-        ok = hunt_run(run, &hunt, (int)db_int(work, r, 1), err);
+static bool plans_run(struct plans *plans, struct run *run, struct err *err) {
+    struct arena *arena = arena_new(QUERY_ARENA);
+    bool ok = arena || err_memory(err);
+    for (size_t p = 0; ok && stop_reason(run->attempt) == RUN_GOES_ON && p < plans->count; p++) {
+        ok = hunt_run(run, plans, p, arena, err);
         atomic_store(&run->attempt->done, (long long)run->done);
     }
+    arena_free(arena);
+    return ok;
+}
+
+static bool run_hunts(struct run *run, const struct db_rows *work, struct err *err) {
+    struct plans plans = {.arena = arena_new(PLANS_ARENA)};
+    bool ok = (plans.arena || err_memory(err)) && snapshot_open(run->reads, err) && late_read(run, err) &&
+              db_exec(run->reads, "SAVEPOINT hunts", NULL, 0, statement_deadline(), NULL, err) &&
+              plans_make(&plans, run, work, err) && plans_decide(&plans, run, err) && plans_run(&plans, run, err);
     db_rollback(run->reads);
+    arena_free(plans.arena);
     return ok;
 }
 
@@ -305,7 +395,11 @@ bool query_run(struct db *db, struct arena *arena, struct str query, const struc
     struct db_rows *rows = NULL;
     *program = kql_compile(arena, query, options, err);
     struct db_conn *conn = *program ? db_take(db, deadline_ms, err) : NULL;
-    bool ok = conn && snapshot_open(conn, err) && program_run(conn, *program, options->max_rows, deadline_ms, &rows, err);
+    bool ok = conn && snapshot_open(conn, err);
+    if (ok) {
+        rows = verdicts_query(conn, arena, *program, deadline_ms, err);
+        ok = rows_check(&rows, options->max_rows, err);
+    }
     if (ok)
         result_add_rows(out, *program, rows);
     db_rows_free(rows);

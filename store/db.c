@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "store/verdict.h"
 
 enum { OPEN_LIMIT_MS = 20 * 1000, SERVER_OLDEST = 150000 };
 
@@ -128,6 +129,7 @@ __attribute__((noinline)) static struct db *pool_new(const struct db_options *op
     if (!db)
         return NULL;
     db->conninfo = strdup(options->conninfo ? options->conninfo : "");
+    db->verdicts = verdicts_new();
     db->limit = options->connections ? options->connections : 1;
     pthread_mutex_init(&db->lock, NULL);
     pthread_mutex_init(&db->days_lock, NULL);
@@ -141,7 +143,7 @@ __attribute__((noinline)) static struct db *pool_new(const struct db_options *op
 struct db *db_open(const struct db_options *options, struct err *err) {
     int64_t deadline = mono_ms() + OPEN_LIMIT_MS;
     struct db *db = pool_new(options);
-    if (!db || !db->conninfo) {
+    if (!db || !db->conninfo || !db->verdicts) {
         err_memory(err);
         db_close(db);
         return NULL;
@@ -167,6 +169,7 @@ void db_close(struct db *db) {
     pthread_mutex_destroy(&db->lock);
     pthread_mutex_destroy(&db->days_lock);
     free(db->days);
+    verdicts_free(db->verdicts);
     free(db->conninfo);
     free(db);
 }

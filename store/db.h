@@ -38,7 +38,7 @@ bool db_exec(struct db_conn *conn, const char *sql, const struct str *params, si
 /* store/sql/<name>.sql, embedded. NULL is a fault of ours: the name is a constant. */
 const char *db_statement(const char *name);
 
-size_t db_count(const struct db_rows *rows);
+size_t db_count(const struct db_rows *rows); /* NULL: 0 */
 size_t db_columns(const struct db_rows *rows);
 bool db_is_null(const struct db_rows *rows, size_t row, size_t column);
 struct str db_text(const struct db_rows *rows, size_t row, size_t column); /* "" for NULL; valid until db_rows_free */

@@ -213,7 +213,7 @@ const char *db_statement(const char *name) {
 }
 
 size_t db_count(const struct db_rows *rows) {
-    return (size_t)PQntuples(rows->result);
+    return rows ? (size_t)PQntuples(rows->result) : 0;
 }
 
 size_t db_columns(const struct db_rows *rows) {

@@ -166,7 +166,9 @@ static bool insert_sql(const struct schema_dictionary *dictionary, struct buf *s
     buf_printf(sql, "INSERT INTO dict.%s (digest", dictionary->name);
     for (size_t f = 0; f < dictionary->field_count; f++)
         buf_printf(sql, ", %s", dictionary->fields[f].sql);
-    buf_printf(sql, ") SELECT * FROM unnest($1::uuid[]");
+    /* One writer at a time, so that ids come in the order of commits: "all up to this id" is what verdict.c goes by. */
+    buf_printf(sql, ") SELECT u.* FROM (SELECT FROM dict.%s WHERE id = 0 FOR UPDATE) held CROSS JOIN unnest($1::uuid[]",
+               dictionary->name);
     for (size_t f = 0; f < dictionary->field_count; f++)
         buf_printf(sql, ", $%zu::%s", f + 2, array_type(dictionary->fields[f].type));
     buf_printf(sql, ") AS u(digest) ORDER BY u.digest ON CONFLICT (digest) DO NOTHING RETURNING id, digest");

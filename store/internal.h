@@ -17,6 +17,7 @@ struct db {
     pthread_mutex_t days_lock;
     uint64_t *days; /* partitions known to exist, see partition.c */
     size_t day_count, day_room;
+    struct verdicts *verdicts; /* see verdict.c */
 };
 
 struct db_conn {

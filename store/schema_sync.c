@@ -50,7 +50,7 @@ static bool is_device(const struct schema_slot *slot) {
     return !strcmp(slot->sql, "device");
 }
 
-static bool is_indexed(const struct schema_slot *slot) {
+bool schema_slot_is_indexed(const struct schema_slot *slot) {
     static const char *const names[] = {"device", "cert", "image", "init_image", "remote_url"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(slot->sql, names[i]))
@@ -92,7 +92,7 @@ static void indexes_add(struct buf *sql, const struct schema_table *table) {
                "CREATE UNIQUE INDEX IF NOT EXISTS %s_event ON data.%s (ts, device, digest);\n",
                table->sql, table->sql);
     for (size_t i = 0; i < table->slot_count; i++)
-        if (is_indexed(&table->slots[i]))
+        if (schema_slot_is_indexed(&table->slots[i]))
             buf_printf(sql, "CREATE INDEX IF NOT EXISTS %s_%s ON data.%s (%s);\n", table->sql,
                        table->slots[i].sql, table->sql, table->slots[i].sql);
 }
