@@ -23,6 +23,8 @@ enum {
     PLANS_ARENA = 1 << 30,
     RESULT_CAP = 256 << 20,
     RUN_CAP = 512 << 20,
+    SAVE_ROWS = 100,
+    SAVE_BYTES = 32 << 20,
 };
 
 /* What one hunt gave, kept until all are written at once. */
@@ -269,16 +271,36 @@ static bool run_hunts(struct run *run, const struct db_rows *work, struct err *e
     return ok;
 }
 
-static bool outcome_save(struct db_conn *conn, struct str run_id, const struct outcome *outcome, struct err *err) {
-    char etag[35];
-    struct str params[] = {run_id, outcome->hunt, STR("failed"), {0}, {0}, buf_str(&outcome->error)};
-    if (!outcome->failed) {
-        etag_make(buf_str(&outcome->body), etag);
-        params[2] = STR("succeeded");
-        params[3] = buf_str(&outcome->body);
-        params[4] = str_from(etag);
+/* As many outcomes as one statement takes: their number. */
+static size_t outcomes_page(const struct outcome *outcomes, size_t count) {
+    size_t bytes = 0, page = 0;
+    while (page < count && page < SAVE_ROWS && (!page || bytes + outcomes[page].body.len <= SAVE_BYTES))
+        bytes += outcomes[page++].body.len;
+    return page;
+}
+
+static bool outcomes_save(struct db_conn *conn, struct str run_id, const struct outcome *outcomes, size_t count,
+                          struct err *err) {
+    BUF_AUTO sql = BUF(SAVE_ROWS * 128);
+    struct str params[1 + SAVE_ROWS * 5] = {run_id};
+    char etags[SAVE_ROWS][35];
+    size_t n = 1;
+    buf_add_str(&sql, STR("UPDATE rmm.results r SET state = v.state, body = v.body, etag = v.etag, error = v.error::jsonb, "
+                          "finished_at = clock_timestamp() FROM (VALUES "));
+    for (size_t i = 0; i < count; i++) {
+        const struct outcome *outcome = &outcomes[i];
+        buf_printf(&sql, "%s($%zu::text, $%zu::text, $%zu::text, $%zu::text, $%zu::text)", i ? ", " : "", n + 1, n + 2, n + 3,
+                   n + 4, n + 5);
+        params[n++] = outcome->hunt;
+        params[n++] = outcome->failed ? STR("failed") : STR("succeeded");
+        if (!outcome->failed)
+            etag_make(buf_str(&outcome->body), etags[i]);
+        params[n++] = outcome->failed ? (struct str){0} : buf_str(&outcome->body);
+        params[n++] = outcome->failed ? (struct str){0} : str_from(etags[i]);
+        params[n++] = buf_str(&outcome->error);
     }
-    return db_exec(conn, db_statement("result_save"), params, 6, mono_ms() + WRITE_MS, NULL, err);
+    buf_add_str(&sql, STR(") v (hunt_id, state, body, etag, error) WHERE r.run_id = $1::bigint AND r.hunt_id = v.hunt_id"));
+    return buf_cstr(&sql) ? db_exec(conn, sql.ptr, params, n, mono_ms() + WRITE_MS, NULL, err) : err_memory(err);
 }
 
 /* params: run, attempt. *held is false when another attempt has the run. A process stopped in here keeps the row locked no
@@ -306,8 +328,10 @@ static bool run_write(struct db_conn *conn, struct run *run, const struct err *f
     const char *state = failure || (run->failed && run->failed == run->done) ? "failed" : "succeeded";
     struct str end[] = {str_from(id), str_from(state), buf_str(&error), str_from(done)};
     bool ok = run_hold(conn, params, &held, err);
-    for (size_t i = 0; ok && held && i < run->done; i++)
-        ok = outcome_save(conn, str_from(id), &run->outcomes[i], err);
+    for (size_t i = 0, page; ok && held && i < run->done; i += page) {
+        page = outcomes_page(&run->outcomes[i], run->done - i);
+        ok = outcomes_save(conn, str_from(id), &run->outcomes[i], page, err);
+    }
     if (ok && held)
         ok = db_exec(conn, db_statement("run_finish"), end, 4, mono_ms() + WRITE_MS, NULL, err) &&
              db_commit(conn, mono_ms() + WRITE_MS, &unknown, err);
