@@ -131,6 +131,6 @@ sql -c "VACUUM (ANALYZE)"
 
 $BIN/decode "$DIR/decode.ndjson" | awk '{ printf "{\"name\":\"decode.process\",\"ours\":%.1f,\"peer\":%.1f,\"peer_name\":\"jansson json_loadb\",\"ratio\":%.2f,\"unit\":\"MB/s\",\"note\":\"strict decode into columns; jansson makes its tree only\"}\n", $1, $2, $1 / $2 }'
 failed=0
-#node tests/bench/hunts.mjs "$URL" "$DIR" || failed=1
+node tests/bench/hunts.mjs "$URL" "$DIR" || failed=1
 awk '/^VmHWM/ { printf "{\"name\":\"memory.server\",\"ours\":%.1f,\"peer\":256,\"peer_name\":\"the limit\",\"ratio\":%.2f,\"unit\":\"MB\",\"note\":\"peak resident set of the server over all of the above\"}\n", $2 / 1024, 256 / ($2 / 1024) }' /proc/$SERVER/status
 exit $failed
