@@ -172,9 +172,15 @@ static bool changes_delete(struct pass *pass, struct err *err) {
 }
 
 static bool counts_sum(struct pass *pass, struct err *err) {
-    static const char chunk[] = "20000";
-    struct str param = STR(chunk);
-    return db_exec(pass->conn, db_statement("retention_count"), &param, 1, step_deadline(), NULL, err);
+    static const struct str chunk = {"20000", 5};
+    int64_t moved = 20000;
+    for (int i = 0; i < CHUNKS && moved == 20000 && !atomic_load(pass->stop); i++) {
+        DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement("retention_count"), &chunk, 1, step_deadline(), err);
+        if (!rows)
+            return false;
+        moved = db_int(rows, 0, 0);
+    }
+    return true;
 }
 
 static bool rows_delete(struct pass *pass, struct err *err) {
