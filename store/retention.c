@@ -153,24 +153,6 @@ static bool chunks_run(struct pass *pass, const char *sql, int64_t keep, int64_t
     return true;
 }
 
-/* The table of changes comes with the ledger, with times of either kind. */
-static bool changes_delete(struct pass *pass, struct err *err) {
-    static const char check[] = "SELECT atttypid = 'bigint'::regtype FROM pg_catalog.pg_attribute "
-                                "WHERE attrelid = to_regclass('rmm.changes') AND attname = 'at'";
-    static const char *const limits[] = {
-        "clock_timestamp() - make_interval(secs => $1::bigint / 10000000)",
-        "(extract(epoch FROM clock_timestamp()) * 10000000)::bigint + 621355968000000000 - $1::bigint"};
-    BUF_AUTO sql = BUF(1024);
-    DB_ROWS_AUTO *rows = db_query(pass->conn, check, NULL, 0, step_deadline(), err);
-    if (!rows || !db_count(rows))
-        return rows != NULL;
-    buf_printf(&sql,
-               "WITH gone AS (DELETE FROM rmm.changes WHERE ctid = ANY (ARRAY(SELECT ctid FROM rmm.changes "
-               "WHERE at < %s LIMIT $2::integer)) RETURNING 1) SELECT count(*) FROM gone",
-               limits[str_eq(db_text(rows, 0, 0), STR("t"))]);
-    return chunks_run(pass, buf_cstr(&sql), pass->retention->changes, &pass->report->dropped[RETENTION_CHANGES], err);
-}
-
 static bool counts_sum(struct pass *pass, struct err *err) {
     static const struct str chunk = {"20000", 5};
     int64_t moved = 20000;
@@ -193,6 +175,7 @@ static bool rows_delete(struct pass *pass, struct err *err) {
         {"retention_batches", retention->events + BATCH_MARGIN_DAYS * TICKS_DAY, RETENTION_BATCHES},
         {"retention_results", retention->runs, RETENTION_RESULTS},
         {"retention_runs", retention->runs, RETENTION_RUNS},
+        {"retention_changes", retention->changes, RETENTION_CHANGES},
         {"retention_rejected", retention->rejected, RETENTION_REJECTED},
     };
     bool ok = true;
@@ -222,8 +205,7 @@ static bool turn_give(struct pass *pass, struct err *err) {
 
 bool retention_pass(struct db *db, const struct retention *retention, const atomic_bool *stop,
                     struct retention_report *report, struct err *err) {
-    static bool (*const steps[])(struct pass *, struct err *) = {counts_sum, partitions_drop, rows_delete,
-                                                                 changes_delete, turn_give};
+    static bool (*const steps[])(struct pass *, struct err *) = {counts_sum, partitions_drop, rows_delete, turn_give};
     struct pass pass = {.retention = retention, .stop = stop, .report = report};
     *report = (struct retention_report){0};
     pass.conn = db_take(db, step_deadline(), err);

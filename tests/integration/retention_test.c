@@ -324,9 +324,8 @@ static void old_dead_letters_commits_and_changes_go(void **state) {
     struct db *db = database_of(&server);
     database_do(db, "UPDATE rmm.dead_letters SET received_at = received_at - interval '31 days' WHERE id = 1");
     database_do(db, "UPDATE rmm.batches SET arrived_at = arrived_at - interval '61 days' WHERE id = 1");
-    database_do(db, "DROP TABLE IF EXISTS rmm.changes CASCADE");
-    database_do(db, "CREATE TABLE rmm.changes AS SELECT clock_timestamp() - n * interval '1 day' AS at "
-                    "FROM generate_series(0, 99) n");
+    database_do(db, "INSERT INTO rmm.changes (at, type, detail) SELECT clock_timestamp() - n * interval '1 day', 'test', "
+                    "'{}' FROM generate_series(0, 99) n");
     long long batches = database_int(db, "SELECT count(*) FROM rmm.batches");
     db_close(db);
     restart_with("30d");
