@@ -40,12 +40,13 @@ static bool edges_find(struct coverage *coverage, struct err *err) {
     snprintf(numbers[0], sizeof numbers[0], "%" PRId64, coverage->cut);
     snprintf(numbers[1], sizeof numbers[1], "%" PRId64, (coverage->cut / TICKS_DAY + 1) * TICKS_DAY);
     struct str params[] = {str_from(coverage->numbers[2]), str_from(numbers[0]), str_from(numbers[1])};
+    buf_add_str(&sql, STR("WITH edge AS MATERIALIZED (SELECT event_table, device FROM rmm.last_days WHERE last_day = "
+                          "$1::integer)"));
     for (size_t t = 0; t < SCHEMA_TABLES; t++)
         buf_printf(&sql,
-                   "%sSELECT r.event_table, r.device FROM rmm.reporters r WHERE r.event_table = %zu AND r.last_day = "
-                   "$1::integer AND EXISTS (SELECT FROM data.%s e WHERE e.device = r.device AND e.ts >= $2::bigint AND "
-                   "e.ts < $3::bigint)",
-                   t ? " UNION ALL " : "", t, schema_tables()[t].sql);
+                   "%s SELECT r.event_table, r.device FROM edge r WHERE r.event_table = %zu AND EXISTS (SELECT FROM "
+                   "data.%s e WHERE e.device = r.device AND e.ts >= $2::bigint AND e.ts < $3::bigint)",
+                   t ? " UNION ALL" : "", t, schema_tables()[t].sql);
     if (!buf_cstr(&sql))
         return err_memory(err);
     DB_ROWS_AUTO *rows = db_query(coverage->conn, sql.ptr, params, 3, coverage->deadline_ms, err);

@@ -63,9 +63,21 @@ CREATE TABLE rmm.reporters (
     last_day integer NOT NULL,
     PRIMARY KEY (event_table, device)
 );
-COMMENT ON TABLE rmm.reporters IS 'the last day on which a device sent events of a table: who reports and who went silent';
+COMMENT ON TABLE rmm.reporters IS 'the last day on which a device sent events of a table, but for the days of rmm.arrivals: read rmm.last_days';
 COMMENT ON COLUMN rmm.reporters.host IS 'dict.host: name and group that the device had on that day';
 INSERT INTO rmm.reporters SELECT event_table, device, 0, max(day) FROM rmm.presence GROUP BY 1, 2;
+
+ALTER TABLE rmm.presence ADD COLUMN host integer NOT NULL DEFAULT 0;
+COMMENT ON COLUMN rmm.presence.host IS 'dict.host: name and group that the device had at its first event of the day; 0: not known';
+
+CREATE VIEW rmm.last_days AS
+SELECT event_table, device, (last & 2147483647)::integer AS host, (last >> 32)::integer AS last_day
+FROM (SELECT event_table, device, greatest(r.last_day::bigint << 32 | r.host, fresh.last) AS last
+      FROM rmm.reporters r
+      FULL JOIN (SELECT p.event_table, p.device, max(p.day::bigint << 32 | p.host) AS last
+                 FROM (SELECT DISTINCT event_table, day FROM rmm.arrivals) a JOIN rmm.presence p USING (event_table, day)
+                 GROUP BY p.event_table, p.device) fresh USING (event_table, device)) l;
+COMMENT ON VIEW rmm.last_days IS 'the last day on which a device sent events of a table, exact: who reports and who went silent';
 
 CREATE TABLE rmm.filled (
     event_table smallint NOT NULL,

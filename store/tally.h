@@ -1,6 +1,7 @@
 /* What a commit says of the rows it stores, beside the rows: which device reports on which day, how many rows a day and
  * device group got and how late, which columns have ever had a value. Coverage and retention live on it, so that neither
- * reads events. Written in the transaction of the rows; one thread. */
+ * reads events. Written in the transaction of the rows, as
+ * additions only, so that writers don't wait for each other; store/retention sums them up. One thread. */
 #pragma once
 #include "store/batch.h"
 #include "store/db.h"

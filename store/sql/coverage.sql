@@ -5,7 +5,7 @@
 -- all that is kept.
 WITH reporters AS MATERIALIZED (
     SELECT r.event_table, r.device, r.host, r.last_day, r.last_day > $4::integer OR e.device IS NOT NULL AS reporting
-    FROM rmm.reporters r
+    FROM rmm.last_days r
     LEFT JOIN unnest($5::smallint[], $6::integer[]) AS e (event_table, device)
            ON e.event_table = r.event_table AND e.device = r.device
     WHERE r.last_day >= $3::integer AND ($1::smallint IS NULL OR r.event_table = $1::smallint)
