@@ -8,7 +8,7 @@
 bool partition_ensure(struct db_conn *conn, const struct schema_table *table, int64_t day, int64_t deadline_ms,
                       struct err *err);
 /* Inside a transaction: drops a day's partition if it is there. Whoever waits for the table waits for the transaction, so
- * lock_timeout should be set; partition_forget is to follow the commit. */
+ * lock_timeout should be set. */
 bool partition_drop(struct db_conn *conn, const struct schema_table *table, int64_t day, int64_t deadline_ms,
                     struct err *err);
 /* Forgets what is known to exist, for all tables: after partitions were dropped, by us or by another server (an insert

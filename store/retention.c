@@ -100,6 +100,7 @@ static bool day_drop_locked(struct pass *pass, const struct schema_table *table,
     return *dropped;
 }
 
+/* Ingest finds out by itself: storing fails, and it forgets what it knew of partitions and of who reports on which day. */
 static bool day_drop(struct pass *pass, const struct schema_table *table, int64_t day, struct err *err) {
     for (int try = 0; try < DROP_TRIES && !atomic_load(pass->stop); try++) {
         int64_t events = 0;
@@ -109,7 +110,6 @@ static bool day_drop(struct pass *pass, const struct schema_table *table, int64_
         if (ok) {
             pass->report->dropped[RETENTION_PARTITIONS] += dropped;
             pass->report->dropped[RETENTION_EVENTS] += events;
-            partition_forget(pass->conn);
             return true;
         }
         db_rollback(pass->conn);

@@ -71,17 +71,17 @@ static bool write_all(struct tally *tally, struct db_conn *conn, int64_t deadlin
     snprintf(table, sizeof table, "%zu", tally->table);
     snprintf(batch, sizeof batch, "%" PRId64, tally->batch);
     snprintf(arrived, sizeof arrived, "%" PRId64, tally->arrived);
-    struct str seen[] = {str_from(table), array_close(&tally->days, &failed), array_close(&tally->devices, &failed),
-                         array_close(&tally->hosts, &failed)};
     struct str counted[10] = {str_from(batch), str_from(table), str_from(arrived)};
     for (size_t i = 0; i < TALLY_PLACES; i++)
         count_flush(tally, &tally->places[i]);
-    bool any = tally->counts[0].len > 0;
+    bool any = tally->counts[0].len > 0, fresh = tally->devices.len > 0;
+    struct str seen[] = {str_from(table), array_close(&tally->days, &failed), array_close(&tally->devices, &failed),
+                         array_close(&tally->hosts, &failed)};
     for (size_t i = 0; i < 7; i++)
         counted[3 + i] = array_close(&tally->counts[i], &failed);
     if (failed)
         return err_memory(err);
-    return db_exec(conn, db_statement("presence_insert"), seen, 4, deadline_ms, NULL, err) &&
+    return (!fresh || db_exec(conn, db_statement("presence_insert"), seen, 4, deadline_ms, NULL, err)) &&
            (!any || db_exec(conn, db_statement("arrivals_insert"), counted, 10, deadline_ms, NULL, err));
 }
 
