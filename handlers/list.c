@@ -10,6 +10,7 @@
 #include "base/url.h"
 #include "handlers/format.h"
 #include "handlers/routes.h"
+#include "handlers/verdict.h"
 
 enum {
     REPLY_CAP = 512 << 20,
@@ -261,6 +262,20 @@ bool list_reply(struct request *request, struct reply *reply, const char *member
     return list_reply_items(request, reply, &items, err);
 }
 
+/* Behind rows that aren't there: a table says why, CSV and NDJSON say so for want of data. */
+static bool rows_note(struct request *request, struct reply *reply, const json_t *root, enum format format,
+                      struct err *err) {
+    struct str text = verdict_text(request->arena, root);
+    bool no_data = verdict_is_no_data(root);
+    if (format == FORMAT_TABLE && text.len)
+        buf_printf(&reply->body, "%.*s\n", STR_ARG(text));
+    else if (format == FORMAT_CSV && no_data)
+        buf_printf(&reply->body, "\"%.*s\"\r\n", STR_ARG(text));
+    else if (format == FORMAT_NDJSON && no_data)
+        buf_printf(&reply->body, "{\"verdict\":\"no_data\",\"message\":\"%.*s\"}\n", STR_ARG(text));
+    return !reply->body.failed || err_memory(err);
+}
+
 /* The rows as Kusto gives them. */
 static bool rows_convert(struct request *request, struct reply *reply, const json_t *root, enum format format,
                          struct err *err) {
@@ -276,30 +291,34 @@ static bool rows_convert(struct request *request, struct reply *reply, const jso
         for (size_t c = 0; c < width; c++)
             cells[r * width + c] = cell_of(request->arena, json_array_get(json_array_get(rows, r), c));
     struct format_table table = {names, width, cells, height};
-    return table_reply(reply, format, &table, err);
+    return table_reply(reply, format, &table, err) && rows_note(request, reply, root, format, err);
 }
 
 /* For machines every member; for a terminal what fits its width. */
-static const char *const summary_members[] = {"device_id",  "device_name", "machine_group", "first_seen",
-                                              "last_seen",  "count",       "report_ids",    NULL};
+static const char *const summary_members[] = {"device_id", "device_name", "machine_group", "first_seen",
+                                              "last_seen", "count",       "report_ids",    "verdict", NULL};
 static const char *const table_members[] = {"device_name", "machine_group", "first_seen", "last_seen", "count", NULL};
-enum { SUMMARY_COLUMNS = 8 };
+enum { SUMMARY_COLUMNS = 9 };
 
 static size_t device_total(const json_t *results) {
     size_t index, total = 0;
     const json_t *result;
-    json_array_foreach(results, index, result) total += json_array_size(json_object_get(result, "devices"));
+    json_array_foreach(results, index, result) {
+        total += json_array_size(json_object_get(result, "devices")) + verdict_is_no_data(result);
+    }
     return total;
 }
 
 static void device_line(struct request *request, const json_t *result, const json_t *device,
                         const char *const *members, enum format format, struct cell *line) {
     line[0] = cell_of(request->arena, json_object_get(json_object_get(result, "hunt"), "slug"));
-    for (size_t c = 0; members[c]; c++)
-        line[c + 1] = table_cell(request->arena, json_object_get(device, members[c]), format);
+    for (size_t c = 0; members[c]; c++) {
+        const json_t *of = strcmp(members[c], "verdict") ? device : result;
+        line[c + 1] = table_cell(request->arena, json_object_get(of, members[c]), format);
+    }
 }
 
-/* One line a hunt and device. */
+/* One line a hunt and device; for machines one also for a hunt without data, for a terminal the verdicts below. */
 static bool devices_convert(struct request *request, struct reply *reply, const json_t *results, enum format format,
                             struct err *err) {
     const char *const *members = format == FORMAT_TABLE ? table_members : summary_members;
@@ -314,9 +333,15 @@ static bool devices_convert(struct request *request, struct reply *reply, const 
     json_array_foreach(results, index, result) {
         json_array_foreach(json_object_get(result, "devices"), place, device)
             device_line(request, result, device, members, format, &cells[row++ * width]);
+        if (format != FORMAT_TABLE && verdict_is_no_data(result))
+            device_line(request, result, NULL, members, format, &cells[row++ * width]);
     }
     struct format_table table = {names, width, cells, row};
-    return table_reply(reply, format, &table, err);
+    if (!table_reply(reply, format, &table, err))
+        return false;
+    if (format == FORMAT_TABLE)
+        verdict_add_lines(&reply->body, request->arena, results);
+    return !reply->body.failed || err_memory(err);
 }
 
 bool result_reply(struct request *request, struct reply *reply, struct str body, struct err *err) {

@@ -53,6 +53,17 @@ static void add_events(const struct metrics *metrics, struct buf *out) {
             atomic_load(&metrics->rejected));
 }
 
+static void add_retention(const struct metrics *metrics, struct buf *out) {
+    add_head(out, "rmmhunt_retention_dropped_total", "counter", "What was dropped for its age, by kind.");
+    for (int kind = 0; kind < RETENTION_COUNT; kind++)
+        buf_printf(out, "rmmhunt_retention_dropped_total{kind=\"%s\"} %lld\n", retention_name((enum retention_kind)kind),
+                   (long long)atomic_load(&metrics->dropped[kind]));
+    add_one(out, "rmmhunt_retention_turns_total", "counter", "Turns of this server at dropping what is old.",
+            atomic_load(&metrics->retention_turns));
+    add_one(out, "rmmhunt_retention_failures_total", "counter", "Turns in which something failed; the log says what.",
+            atomic_load(&metrics->retention_failures));
+}
+
 void metrics_write(const struct service *service, struct buf *out) {
     const struct metrics *metrics = &service->metrics;
     add_events(metrics, out);
@@ -68,6 +79,7 @@ void metrics_write(const struct service *service, struct buf *out) {
             (long long)atomic_load(&service->in_flight.used));
     add_one(out, "rmmhunt_active_requests", "gauge", "Requests under way.", atomic_load(&service->active));
     add_one(out, "rmmhunt_draining", "gauge", "1 while the server stops.", atomic_load(&service->draining));
+    add_retention(metrics, out);
     add_requests(metrics, out);
 }
 

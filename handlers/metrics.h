@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "store/retention.h"
 
 struct ingest_result;
 struct service;
@@ -13,6 +14,8 @@ enum { METRICS_MAX_ROUTES = 128, METRICS_STATUSES = 20 };
 struct metrics {
     atomic_llong requests[METRICS_MAX_ROUTES][METRICS_STATUSES]; /* the row behind the last route: no route */
     atomic_llong received, stored, duplicate, ignored, rejected;
+    atomic_llong dropped[RETENTION_COUNT]; /* for their age */
+    atomic_llong retention_turns, retention_failures;
     atomic_llong refused_bodies; /* 429 over the byte budget */
     atomic_llong cut_connections; /* past a time limit */
     atomic_llong guarded;        /* refused by the guard */

@@ -460,8 +460,11 @@ static bool freshness_read(const struct result_context *context, struct db_conn 
     snprintf(numbers[1], sizeof numbers[1], "%" PRId64, from);
     snprintf(numbers[2], sizeof numbers[2], "%" PRId64, to);
     struct str params[] = {str_from(numbers[0]), str_from(numbers[1]), str_from(numbers[2])};
-    buf_printf(&sql, "SELECT max(ts) FROM data.%s", schema_tables()[t].sql);
-    DB_ROWS_AUTO *newest = db_query(conn, buf_cstr(&sql), NULL, 0, deadline_ms, err);
+    buf_printf(&sql,
+               "SELECT (SELECT max(ts) FROM data.%s), EXISTS (SELECT FROM data.%s WHERE ts BETWEEN $1::bigint AND "
+               "$2::bigint)",
+               schema_tables()[t].sql, schema_tables()[t].sql);
+    DB_ROWS_AUTO *newest = db_query(conn, buf_cstr(&sql), &params[1], 2, deadline_ms, err);
     DB_ROWS_AUTO *rows = newest ? db_query(conn, db_statement("freshness"), params, 3, deadline_ms, err) : NULL;
     if (!rows)
         return false;
@@ -470,7 +473,8 @@ static bool freshness_read(const struct result_context *context, struct db_conn 
                                            .to = to,
                                            .newest_event = db_is_null(newest, 0, 0) ? -1 : db_int(newest, 0, 0),
                                            .newest_arrival = db_is_null(rows, 0, 0) ? -1 : db_int(rows, 0, 0),
-                                           .devices_reporting = db_int(rows, 0, 1)};
+                                           .devices_reporting = db_int(rows, 0, 1),
+                                           .has_events = str_eq(db_text(newest, 0, 1), STR("t"))};
     return true;
 }
 
@@ -497,6 +501,19 @@ static bool add_freshness(struct buf *out, const struct result_context *context,
             return false;
     buf_add_char(out, '}');
     return true;
+}
+
+/* "no_data": nothing could be found, as no table that was read has an event in the window. Behind add_freshness. */
+static void add_verdict(struct buf *out, const struct table *table) {
+    const struct kql_program *program = table->context->program;
+    bool data = !program->tables;
+    for (size_t t = 0; t < SCHEMA_TABLES; t++)
+        data = data || (program->tables & 1u << t && table->context->freshness[t].has_events);
+    json_add_key(out, "verdict");
+    if (table->device_count || (data && db_count(table->rows)))
+        buf_add_str(out, STR("\"hits\""));
+    else
+        buf_add_str(out, data ? STR("\"no_hits\"") : STR("\"no_data\""));
 }
 
 static void add_warnings(struct buf *out, const struct result_context *context) {
@@ -557,6 +574,7 @@ bool result_build(struct arena *arena, const struct result_context *context, str
     if (!add_freshness(out, context, conn, deadline_ms, err))
         return false;
     add_late(out, context);
+    add_verdict(out, &table);
     add_warnings(out, context);
     buf_add_char(out, '}');
     return !out->failed || err_set(err, ERR_LIMIT, "the result is over %zu MiB; narrow the window or the hunt",

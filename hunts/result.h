@@ -10,6 +10,7 @@ struct result_freshness {
     int64_t from, to;
     int64_t newest_event, newest_arrival; /* ticks; -1: none */
     int64_t devices_reporting;
+    bool has_events; /* any, in the window to the tick */
 };
 
 struct result_context {

@@ -14,6 +14,7 @@
 #include "server/config.h"
 #include "server/database.h"
 #include "server/listen.h"
+#include "server/upkeep.h"
 #include "server/version.h"
 
 enum { DRAIN_MS = 7000, SYNC_MS = 60000, FILES_WANTED = 8192 };
@@ -23,6 +24,8 @@ struct server {
     struct database database;
     struct service *service;
     struct listener *listener;
+    struct retention retention;
+    struct upkeep *upkeep;
 };
 
 /* No core dumps, as memory holds events and keys; room for a file a connection. */
@@ -71,6 +74,8 @@ static bool open_database(struct server *server, struct err *err) {
         return false;
     struct service *service = server->service;
     service->db = server->database.db;
+    if (!retention_set(service->db, &server->retention, err))
+        return false;
     service->ingest = ingest_open(service->db, err);
     if (!service->ingest || !registry_sync(service->db, mono_ms() + SYNC_MS, err) ||
         (config->hunts[0] && !hunts_import_folder(service->db, config->hunts, err)))
@@ -91,14 +96,17 @@ static bool server_open(struct server *server, struct err *err) {
     if (!log_set_level(str_from(server->config.log_level)))
         return err_set(err, ERR_CONFIG, "log-level: '%s' is none of debug, info, warn, error",
                        server->config.log_level);
-    if (!check_addresses(&server->config, err) || !make_service(server, err) || !open_database(server, err))
+    if (!check_addresses(&server->config, err) || !upkeep_settings(&server->config, &server->retention, err) ||
+        !make_service(server, err) || !open_database(server, err))
         return false;
     server->listener = listener_open(&server->config, server->service, err);
-    return server->listener != NULL;
+    server->upkeep = server->listener ? upkeep_start(server->service, &server->retention, err) : NULL;
+    return server->upkeep != NULL;
 }
 
 static void server_close(struct server *server) {
     listener_close(server->listener);
+    upkeep_stop(server->upkeep);
     if (server->service) {
         if (server->service->runner)
             runner_close(server->service->runner);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 static const struct row {
     const char *flag, *environment, *value, *help;
     size_t offset;
@@ -144,6 +146,12 @@ bool config_number(const char *name, const char *text, long long lowest, long lo
     if (str_to_int64(str_from(text), out) && *out >= lowest && *out <= highest)
         return true;
     return err_set(err, ERR_CONFIG, "%s: '%s' is not a whole number from %lld to %lld", name, text, lowest, highest);
+}
+
+bool config_timespan(const char *name, const char *text, int64_t *ticks, struct err *err) {
+    if (timespan_parse(str_from(text), ticks) && *ticks >= TICKS_HOUR)
+        return true;
+    return err_set(err, ERR_CONFIG, "%s: '%s' is not a timespan of an hour to 3650 days such as 90d or P90D", name, text);
 }
 
 static bool is_loopback(const char *host) {

@@ -26,6 +26,8 @@ void config_help(FILE *out);
 /* A setting's text as a whole number in lowest..highest; name is for the error. */
 bool config_number(const char *name, const char *text, long long lowest, long long highest, long long *out,
                    struct err *err);
+/* A setting's text as a timespan of an hour to 3,650 days ("90d", "P90D", "36h"), in ticks. */
+bool config_timespan(const char *name, const char *text, int64_t *ticks, struct err *err);
 
 /* "127.0.0.1:8080", "[::1]:8080", "localhost:0". */
 struct address {

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+enum { HOST_GROUP = 1 }; /* machine_group in the host's tuple */
+
 /* A place in a row that waits for a miss's id. */
 struct waiting {
     uint8_t table, slot;
@@ -46,6 +48,7 @@ void batch_free(struct batch *batch) {
         buf_free(&batch->tables[t].plain);
     }
     misses_free(batch);
+    groups_free(&batch->groups);
     buf_free(&batch->scratch);
 }
 
@@ -138,6 +141,8 @@ static bool row_tuples(struct batch *batch, struct intern *intern, const unsigne
         const struct schema_dictionary *dictionary = schema_dictionary(id);
         if (id == DICT_host && event->tenant.len) /* no column of Kusto's tables, and the last field of the tuple */
             members[s][dictionary->field_count - 1] = (struct value){VALUE_TEXT, event->tenant, 0};
+        if (id == DICT_host && !groups_place(&batch->groups, members[s][HOST_GROUP].text, &row->group))
+            return false;
         struct waiting waiting = {(uint8_t)schema_table_index(table), s, row_place,
                                   identity_tuple(dictionary, members[s], key, &batch->scratch)};
         if (!intern_find(intern, id, &waiting.digest, &row->ids[s]) &&
@@ -159,6 +164,7 @@ bool batch_add(struct batch *batch, struct intern *intern, const unsigned char *
     for (size_t c = 0; c < event->table->column_count; c++) {
         const struct schema_column *column = &event->table->columns[c];
         const struct value *value = &event->values[c];
+        into->filled[c / 64] |= (uint64_t)(value->kind != VALUE_NULL) << c % 64;
         if (column->storage == STORED_TS) {
             row->ts = value->number;
         } else if (column->storage == STORED_REPORT) {

@@ -1,11 +1,15 @@
 /* The events of one body, ready to be written: keys, dictionary ids and the rest of each row already in COPY's binary
  * form. Filled by one thread, written by a committer. */
 #pragma once
+#include "store/groups.h"
 #include "store/intern.h"
+
+enum { BATCH_FILLED = (SCHEMA_MAX_COLUMNS + 63) / 64 };
 
 struct batch_row {
     int64_t ts, report_id, digest;
     bool has_report;
+    uint16_t group; /* place in the batch's groups */
     int32_t ids[SCHEMA_MAX_SLOTS]; /* by place in table->slots; slot 0 is the device */
     uint32_t plain_offset, plain_length;
 };
@@ -13,12 +17,14 @@ struct batch_row {
 struct batch_table {
     struct batch_row *rows;
     size_t count, room;
+    uint64_t filled[BATCH_FILLED]; /* bit n: the n-th column has a value in some row */
     struct buf plain; /* plain columns and `extra` of all rows, binary COPY fields */
 };
 
 struct batch {
     struct batch_table tables[SCHEMA_TABLES];
     struct batch_misses *misses;
+    struct groups groups; /* names of device groups */
     struct buf scratch;
     size_t bytes; /* about what it holds in memory */
 };

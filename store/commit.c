@@ -8,12 +8,14 @@
 #include "store/array.h"
 #include "store/partition.h"
 #include "store/recent.h"
+#include "store/tally.h"
 
 /* A row of the group: where it came from, for counting. */
 struct member {
     const struct batch_row *row;
     const char *plain;
     uint32_t part;
+    bool duplicate; /* was there already */
 };
 
 struct group {
@@ -23,7 +25,8 @@ struct group {
     size_t table_index;
     struct member *members;
     size_t count;
-    int64_t batch; /* arrival number's upper part */
+    int64_t batch;   /* arrival number's upper part */
+    int64_t arrived; /* ticks */
     struct commit_memory *memory;
 };
 
@@ -105,7 +108,7 @@ static bool members_gather(struct group *group, struct err *err) {
         const struct batch_table *from = &group->parts[p]->batch.tables[group->table_index];
         for (size_t i = 0; i < from->count; i++)
             group->members[group->count++] =
-                (struct member){&from->rows[i], from->plain.ptr + from->rows[i].plain_offset, (uint32_t)p};
+                (struct member){&from->rows[i], from->plain.ptr + from->rows[i].plain_offset, (uint32_t)p, false};
     }
     members_sort(group);
     return true;
@@ -214,7 +217,9 @@ static bool insert_staged(struct db_conn *conn, struct group *group, int64_t dea
         return false;
     count_stored(group);
     for (size_t i = 0; i < db_count(rows); i++) {
-        struct commit_part *part = group->parts[group->members[db_int(rows, i, 0)].part];
+        struct member *member = &group->members[db_int(rows, i, 0)];
+        struct commit_part *part = group->parts[member->part];
+        member->duplicate = true;
         part->stored[group->table_index]--;
         part->duplicate[group->table_index]++;
     }
@@ -330,25 +335,22 @@ static bool partitions_ensure(struct db_conn *conn, struct commit_part *const *p
     return true;
 }
 
-/* Which devices reported on which day to this table: what freshness counts. */
-static bool presence(struct db_conn *conn, const struct group *group, int64_t deadline_ms, struct err *err) {
-    BUF_AUTO devices = BUF(64u << 20), days = BUF(64u << 20), table = BUF(16);
+/* What coverage counts: devices, rows, how late they came, columns that have values. */
+static bool tally_group(struct db_conn *conn, const struct group *group, int64_t deadline_ms, struct err *err) {
+    uint64_t filled[BATCH_FILLED] = {0};
+    struct tally tally;
+    tally_open(&tally, group->table_index, group->batch, group->arrived);
     for (size_t i = 0; i < group->count; i++) {
-        const struct batch_row *row = group->members[i].row;
-        if (recent_has(group->memory->presence, presence_key(row, group->table_index)))
-            continue;
-        array_add_int(&devices, row->ids[0]);
-        array_add_int(&days, row->ts / TICKS_DAY);
+        const struct member *member = &group->members[i];
+        const struct groups *groups = &group->parts[member->part]->batch.groups;
+        bool known = recent_has(group->memory->presence, presence_key(member->row, group->table_index));
+        tally_add(&tally, member->row, groups->names[member->row->group], !member->duplicate, known);
     }
-    if (!devices.len)
-        return true;
-    array_end(&devices);
-    array_end(&days);
-    buf_printf(&table, "%zu", group->table_index);
-    if (devices.failed || days.failed)
-        return err_memory(err);
-    struct str params[] = {buf_str(&table), buf_str(&days), buf_str(&devices)};
-    return db_exec(conn, db_statement("presence_insert"), params, 3, deadline_ms, NULL, err);
+    for (size_t p = 0; p < group->part_count; p++)
+        for (size_t i = 0; i < BATCH_FILLED; i++)
+            filled[i] |= group->parts[p]->batch.tables[group->table_index].filled[i];
+    return tally_write(&tally, conn, deadline_ms, err) &&
+           filled_write(conn, group->table_index, filled, deadline_ms, err);
 }
 
 /* What the batch's row says of all parts: which tables get rows, and between which event times. */
@@ -382,7 +384,7 @@ static bool batch_open(struct db_conn *conn, struct group *group, int64_t deadli
                            empty ? (struct str){0} : str_from(numbers[2])};
     DB_ROWS_AUTO *batch = db_query(conn, db_statement("batch_open"), params, 3, deadline_ms, err);
     if (batch)
-        group->batch = db_int(batch, 0, 0);
+        group->batch = db_int(batch, 0, 0), group->arrived = db_int(batch, 0, 1);
     return batch != NULL;
 }
 
@@ -402,7 +404,7 @@ static bool write_table(struct db_conn *conn, struct group *group, bool staged, 
     if (!members_gather(group, err))
         return false;
     bool ok = !group->count || (write_rows(conn, group, staged, deadline_ms, err) &&
-                                presence(conn, group, deadline_ms, err));
+                                tally_group(conn, group, deadline_ms, err));
     free(group->members);
     return ok;
 }
@@ -464,5 +466,8 @@ bool commit_parts(struct db_conn *conn, struct commit_memory *memory, struct com
     if (!ok || !db_commit(conn, deadline_ms, unknown, err))
         return false;
     remember(&group);
+    for (size_t p = 0; p < count; p++)
+        for (size_t t = 0; t < SCHEMA_TABLES; t++)
+            filled_remember(conn, t, parts[p]->batch.tables[t].filled);
     return true;
 }

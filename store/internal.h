@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "store/batch.h"
 #include "store/db.h"
 
 struct db {
@@ -18,6 +19,7 @@ struct db {
     uint64_t *days; /* partitions known to exist, see partition.c */
     size_t day_count, day_room;
     struct verdicts *verdicts; /* see verdict.c */
+    uint64_t filled[SCHEMA_TABLES][BATCH_FILLED]; /* columns known to have had a value, see tally.c; under days_lock */
 };
 
 struct db_conn {

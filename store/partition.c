@@ -119,3 +119,11 @@ bool partition_ensure(struct db_conn *conn, const struct schema_table *table, in
     }
     return false;
 }
+
+bool partition_drop(struct db_conn *conn, const struct schema_table *table, int64_t day, int64_t deadline_ms,
+                    struct err *err) {
+    char name[NAME_ROOM], sql[NAME_ROOM + 64];
+    name_print(table, day, name);
+    snprintf(sql, sizeof sql, "DROP TABLE IF EXISTS data.%s", name);
+    return db_exec(conn, sql, NULL, 0, deadline_ms, NULL, err);
+}

@@ -103,6 +103,21 @@ static void an_address_that_others_reach_needs_the_word_for_it(void **state) {
     config_free(&config);
 }
 
+static void timespans_are_of_an_hour_to_ten_years(void **state) {
+    static const char *const wrong[] = {"", "soon", "0d", "59m", "-1d", "3651d", "P", "90"};
+    int64_t ticks;
+    struct err err;
+    (void)state;
+    assert_true(config_timespan("retention", "90d", &ticks, &err));
+    assert_int_equal(ticks, INT64_C(90) * 864000000000);
+    assert_true(config_timespan("retention", "P90D", &ticks, &err));
+    assert_int_equal(ticks, INT64_C(90) * 864000000000);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_false(config_timespan("retention", wrong[i], &ticks, &err));
+        assert_non_null(strstr(err.text, "retention: "));
+    }
+}
+
 static void help_lists_every_setting_with_its_default(void **state) {
     char *text = NULL;
     size_t length = 0;
@@ -124,6 +139,7 @@ int main(void) {
         T(defaults_hold_when_nothing_is_said), T(flags_win_over_environment_over_file), T(mistakes_are_named),
         T(words_behind_the_flags_are_left_to_the_command), T(addresses_are_read_strictly),
         T(an_address_that_others_reach_needs_the_word_for_it), T(help_lists_every_setting_with_its_default),
+        T(timespans_are_of_an_hour_to_ten_years),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,140 @@
+/* /v1/coverage: what the answers rest on. */
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "handlers/format.h"
+#include "handlers/handlers.h"
+#include "handlers/list.h"
+#include "handlers/service.h"
+#include "hunts/coverage.h"
+
+enum { READ_MS = 10000, REPLY_CAP = 64 << 20, COLUMNS = 9 };
+
+static bool timespan_parameter(struct request *request, const char *name, int64_t *ticks, struct err *err) {
+    struct str text = request_query(request, name);
+    if (!text.ptr || timespan_parse(text, ticks))
+        return true;
+    request->problem_field = name;
+    return err_set(err, ERR_BAD_PARAMETER, "%s: '%.*s' is not a timespan such as 7d, 36h or P7D", name, STR_ARG(text));
+}
+
+static bool parameters_read(struct request *request, struct coverage_request *out, struct err *err) {
+    struct str table = request_query(request, "table");
+    *out = (struct coverage_request){
+        .group = request_query(request, "group"), .look_back = 7 * TICKS_DAY, .silent = TICKS_DAY};
+    if (!timespan_parameter(request, "since", &out->look_back, err) ||
+        !timespan_parameter(request, "silent", &out->silent, err))
+        return false;
+    out->table = table.ptr ? schema_table_find(table) : NULL;
+    if (table.ptr && !out->table) {
+        request->problem_field = "table";
+        return err_set(err, ERR_BAD_PARAMETER, "table: there is no '%.*s'; one is DeviceProcessEvents", STR_ARG(table));
+    }
+    if (out->silent <= out->look_back)
+        return true;
+    request->problem_field = "silent";
+    return err_set(err, ERR_BAD_PARAMETER, "silent is longer than since: no device could have gone silent");
+}
+
+static struct cell number_cell(struct request *request, const json_t *object, const char *name) {
+    long long number = json_integer_value(json_object_get(object, name));
+    return (struct cell){CELL_NUMBER, arena_printf(request->arena, "%lld", number)};
+}
+
+static struct cell text_cell(const json_t *value) {
+    if (!json_is_string(value))
+        return (struct cell){CELL_NULL, STR("")};
+    return (struct cell){CELL_TEXT, {json_string_value(value), json_string_length(value)}};
+}
+
+/* table "(all)" or group "(all)": the total. */
+static void line_add(struct request *request, const char *table, const json_t *object, struct cell *cells) {
+    const json_t *group = json_object_get(object, "group"), *late = json_object_get(object, "late");
+    const struct cell line[COLUMNS] = {
+        {CELL_TEXT, str_from(table)},
+        group ? text_cell(group) : (struct cell){CELL_TEXT, STR("(all)")},
+        number_cell(request, object, "devices_reporting"),
+        number_cell(request, object, "devices_silent"),
+        number_cell(request, object, "rows"),
+        number_cell(request, late, "over_1h"),
+        number_cell(request, late, "over_1d"),
+        text_cell(json_object_get(object, "newest_event")),
+        text_cell(json_object_get(object, "newest_arrival")),
+    };
+    memcpy(cells, line, sizeof line);
+}
+
+static size_t object_lines(struct request *request, const char *table, const json_t *object, struct cell *cells) {
+    size_t index, lines = 1;
+    const json_t *group;
+    if (cells)
+        line_add(request, table, object, cells);
+    json_array_foreach(json_object_get(object, "groups"), index, group) {
+        if (cells)
+            line_add(request, table, group, cells + lines * COLUMNS);
+        lines++;
+    }
+    return lines;
+}
+
+/* cells NULL: only counts the lines. */
+static size_t all_lines(struct request *request, const json_t *root, struct cell *cells) {
+    size_t index, lines = 0;
+    const json_t *table;
+    json_array_foreach(json_object_get(root, "tables"), index, table) {
+        lines += object_lines(request, json_string_value(json_object_get(table, "table")), table,
+                              cells ? cells + lines * COLUMNS : NULL);
+    }
+    return lines;
+}
+
+/* For a terminal the times to the second, so that a line fits. */
+static void times_shorten(struct cell *cells, size_t lines) {
+    for (size_t i = 0; i < lines * COLUMNS; i++)
+        if (i % COLUMNS >= COLUMNS - 2 && cells[i].text.len > 19)
+            cells[i].text.len = 19;
+}
+
+static bool coverage_convert(struct request *request, struct reply *reply, struct str json, enum format format,
+                             struct err *err) {
+    static const struct str columns[COLUMNS] = {
+        {"table", 5},   {"group", 5},   {"reporting", 9},     {"silent", 6},          {"rows", 4},
+        {"late_1h", 7}, {"late_1d", 7}, {"newest_event", 12}, {"newest_arrival", 14},
+    };
+    json_auto_t *root = json_loadb(json.ptr, json.len, JSON_ALLOW_NUL, NULL);
+    size_t lines = all_lines(request, root, NULL);
+    struct cell *cells = arena_array(request->arena, lines * COLUMNS + 1, sizeof *cells);
+    if (!root || !cells)
+        return err_memory(err);
+    all_lines(request, root, cells);
+    if (format == FORMAT_TABLE)
+        times_shorten(cells, lines);
+    struct format_table table = {columns, COLUMNS, cells, lines};
+    reply->body.cap = REPLY_CAP;
+    reply->content_type = format_content_type(format);
+    format_write(format, &table, &reply->body);
+    return !reply->body.failed || err_memory(err);
+}
+
+bool handle_coverage(struct request *request, struct reply *reply, struct err *err) {
+    struct coverage_request coverage;
+    enum format format;
+    BUF_AUTO out = BUF(REPLY_CAP);
+    if (!parameters_read(request, &coverage, err) || !format_choose(request, &format, err) ||
+        !coverage_build(request->service->db, &coverage, mono_ms() + READ_MS, &out, err))
+        return false;
+    return format == FORMAT_JSON ? json_reply(request, reply, buf_str(&out), err)
+                                 : coverage_convert(request, reply, buf_str(&out), format, err);
+}
+
+bool handle_coverage_silent(struct request *request, struct reply *reply, struct err *err) {
+    static const char *const columns[] = {"device_id", "device_name", "machine_group", "last_day", "tables", NULL};
+    struct coverage_request coverage;
+    long long limit;
+    struct str limit_text, cursor;
+    if (!parameters_read(request, &coverage, err) || !list_parameters(request, &limit, &limit_text, &cursor, err))
+        return false;
+    DB_ROWS_AUTO *rows =
+        coverage_silent(request->service->db, &coverage, cursor, limit_text, mono_ms() + READ_MS, err);
+    return rows && list_reply(request, reply, "devices", rows, limit, columns, err);
+}

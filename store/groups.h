@@ -1,0 +1,19 @@
+/* The device groups of a body's rows: a small number for each name. Owns copies of the names. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+enum { GROUPS_MAX = 1000 };
+#define GROUPS_OTHERS "(further groups)" /* the name of all beyond GROUPS_MAX: looking one up stays cheap */
+
+struct groups {
+    char **names;
+    size_t count, last;
+};
+
+/* False when memory is out. */
+bool groups_place(struct groups *groups, struct str name, uint16_t *place);
+void groups_free(struct groups *groups);
