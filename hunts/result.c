@@ -7,30 +7,8 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/url.h"
-#include "store/array.h"
-
-/* What one or more rows say of a device. */
-struct summary {
-    struct str device_id, device_name, machine_group;
-    int64_t first, last, count;
-    int64_t *reports; /* ascending, distinct once sorted */
-    size_t report_count, report_room;
-};
-
-struct device {
-    struct summary total;
-    const size_t *rows; /* places in the result */
-    size_t row_count;
-};
-
-struct table {
-    struct arena *arena;
-    const struct result_context *context;
-    const struct db_rows *rows;
-    struct device *devices;
-    size_t device_count;
-    bool keyed; /* the hunt groups by more than the device */
-};
+#include "hunts/freshness.h"
+#include "hunts/summary.h"
 
 static void add_timespan(struct buf *out, int64_t ticks) {
     uint64_t size = ticks < 0 ? 0 - (uint64_t)ticks : (uint64_t)ticks;
@@ -125,179 +103,6 @@ void result_add_rows(struct buf *out, const struct kql_program *program, const s
     buf_add_char(out, ']');
 }
 
-static bool report_add(struct arena *arena, struct summary *summary, int64_t report) {
-    if (summary->report_count == summary->report_room) {
-        size_t room = summary->report_room ? summary->report_room * 2 : 8;
-        int64_t *grown = arena_array(arena, room, sizeof *grown);
-        if (!grown)
-            return false;
-        if (summary->report_count)
-            memcpy(grown, summary->reports, summary->report_count * sizeof *grown);
-        summary->reports = grown;
-        summary->report_room = room;
-    }
-    summary->reports[summary->report_count++] = report;
-    return true;
-}
-
-/* make_set's JSON array of integers. */
-static bool reports_add(struct arena *arena, struct summary *summary, struct str json) {
-    size_t at = 0;
-    while (at < json.len) {
-        size_t from = at;
-        while (at < json.len && (json.ptr[at] == '-' || (json.ptr[at] >= '0' && json.ptr[at] <= '9')))
-            at++;
-        long long report;
-        if (at > from && str_to_int64((struct str){json.ptr + from, at - from}, &report) &&
-            !report_add(arena, summary, report))
-            return false;
-        at += at == from;
-    }
-    return true;
-}
-
-static void time_add(struct summary *summary, const struct db_rows *rows, size_t row, size_t column, bool first,
-                     bool last) {
-    if (db_is_null(rows, row, column))
-        return;
-    int64_t ticks = db_int(rows, row, column);
-    if (first && (summary->first < 0 || ticks < summary->first))
-        summary->first = ticks;
-    if (last && ticks > summary->last)
-        summary->last = ticks;
-}
-
-static bool row_add(const struct table *table, struct summary *summary, size_t row) {
-    const struct kql_program *program = table->context->program;
-    int64_t count = 1;
-    bool ok = true;
-    for (size_t c = 0; c < program->column_count; c++)
-        switch (program->columns[c].role) {
-        case ROLE_DEVICE_ID: summary->device_id = db_text(table->rows, row, c); break;
-        case ROLE_DEVICE_NAME:
-            if (!summary->device_name.len)
-                summary->device_name = db_text(table->rows, row, c);
-            break;
-        case ROLE_FIRST: time_add(summary, table->rows, row, c, true, false); break;
-        case ROLE_LAST: time_add(summary, table->rows, row, c, false, true); break;
-        case ROLE_TIMESTAMP: time_add(summary, table->rows, row, c, true, true); break;
-        case ROLE_REPORTS: ok = ok && reports_add(table->arena, summary, db_text(table->rows, row, c)); break;
-        case ROLE_REPORT:
-            ok = ok && (db_is_null(table->rows, row, c) ||
-                        report_add(table->arena, summary, db_int(table->rows, row, c)));
-            break;
-        case ROLE_COUNT: count = db_int(table->rows, row, c); break;
-        case ROLE_NONE:
-        case ROLE_KEY: break;
-        }
-    summary->count += count;
-    return ok;
-}
-
-static int compare_int64(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static void reports_sort(struct summary *summary) {
-    size_t kept = 0;
-    if (summary->report_count)
-        qsort(summary->reports, summary->report_count, sizeof *summary->reports, compare_int64);
-    for (size_t i = 0; i < summary->report_count; i++)
-        if (!kept || summary->reports[kept - 1] != summary->reports[i])
-            summary->reports[kept++] = summary->reports[i];
-    summary->report_count = kept;
-}
-
-struct keyed_row {
-    struct str device_id;
-    size_t row;
-};
-
-/* Groups of a device come in the order of their keys, as the database gives rows in any order. */
-static int compare_rows(const void *a, const void *b, void *arg) {
-    const struct keyed_row *x = a, *y = b;
-    const struct table *table = arg;
-    const struct kql_program *program = table->context->program;
-    int order = str_cmp(x->device_id, y->device_id);
-    for (size_t c = 0; !order && c < program->column_count; c++)
-        if (program->columns[c].role == ROLE_KEY || program->columns[c].role == ROLE_DEVICE_NAME)
-            order = str_cmp(db_text(table->rows, x->row, c), db_text(table->rows, y->row, c));
-    return order ? order : (x->row > y->row) - (x->row < y->row);
-}
-
-static bool summaries_make(struct table *table, const struct keyed_row *keyed, size_t *places, size_t count) {
-    struct device *device = NULL;
-    for (size_t i = 0; i < count; i++) {
-        places[i] = keyed[i].row;
-        if (!device || !str_eq(keyed[i].device_id, device->total.device_id)) {
-            device = &table->devices[table->device_count++];
-            *device = (struct device){.total = {.first = -1, .last = -1}, .rows = &places[i]};
-        }
-        device->row_count++;
-        if (!row_add(table, &device->total, keyed[i].row))
-            return false;
-    }
-    for (size_t i = 0; i < table->device_count; i++)
-        reports_sort(&table->devices[i].total);
-    return true;
-}
-
-static int role_column(const struct kql_program *program, enum kql_role role) {
-    for (size_t c = 0; c < program->column_count; c++)
-        if (program->columns[c].role == role)
-            return (int)c;
-    return -1;
-}
-
-static bool devices_make(struct table *table, struct err *err) {
-    size_t count = db_count(table->rows);
-    int column = role_column(table->context->program, ROLE_DEVICE_ID);
-    table->keyed = role_column(table->context->program, ROLE_KEY) >= 0;
-    if (column < 0 || !count)
-        return true;
-    struct keyed_row *keyed = arena_array(table->arena, count, sizeof *keyed);
-    size_t *places = arena_array(table->arena, count, sizeof *places);
-    table->devices = arena_array(table->arena, count, sizeof *table->devices);
-    if (!keyed || !places || !table->devices)
-        return err_memory(err);
-    for (size_t r = 0; r < count; r++)
-        keyed[r] = (struct keyed_row){db_text(table->rows, r, (size_t)column), r};
-    qsort_r(keyed, count, sizeof *keyed, compare_rows, table);
-    return summaries_make(table, keyed, places, count) || err_memory(err);
-}
-
-/* The machine group that a device had at its last sighting; the tables that the hunt read are asked one by one. */
-static bool groups_find(struct table *table, struct db_conn *conn, int64_t deadline_ms, struct err *err) {
-    BUF_AUTO ids = BUF(64u << 20), times = BUF(64u << 20), sql = BUF(4096);
-    for (size_t i = 0; i < table->device_count; i++) {
-        array_add(&ids, table->devices[i].total.device_id);
-        array_add_int(&times, table->devices[i].total.last);
-    }
-    array_end(&ids);
-    array_end(&times);
-    struct str params[] = {buf_str(&ids), buf_str(&times)};
-    for (size_t t = 0; table->device_count && t < SCHEMA_TABLES; t++) {
-        if (!(table->context->program->tables & 1u << t))
-            continue;
-        sql.len = 0;
-        buf_printf(&sql,
-                   "SELECT u.n - 1, max(h.machine_group) FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS u "
-                   "(device_id, ts, n) JOIN dict.device d ON d.device_id = u.device_id JOIN data.%s t ON t.ts = u.ts "
-                   "AND t.device = d.id JOIN dict.host h ON h.id = t.host GROUP BY 1",
-                   schema_tables()[t].sql);
-        DB_ROWS_AUTO *rows = db_query(conn, buf_cstr(&sql), params, 2, deadline_ms, err);
-        if (!rows)
-            return false;
-        for (size_t r = 0; r < db_count(rows); r++) {
-            struct str *group = &table->devices[db_int(rows, r, 0)].total.machine_group;
-            if (!group->len)
-                *group = arena_copy(table->arena, db_text(rows, r, 1));
-        }
-    }
-    return true;
-}
-
 static void add_figures(struct buf *out, const struct summary *summary) {
     json_add_key(out, "first_seen");
     json_add_ticks(out, summary->first);
@@ -312,7 +117,7 @@ static void add_figures(struct buf *out, const struct summary *summary) {
     buf_add_char(out, ']');
 }
 
-static void add_keys(struct buf *out, const struct table *table, size_t row) {
+static void add_keys(struct buf *out, const struct summaries *table, size_t row) {
     const struct kql_program *program = table->context->program;
     json_add_key(out, "keys");
     buf_add_char(out, '{');
@@ -326,14 +131,14 @@ static void add_keys(struct buf *out, const struct table *table, size_t row) {
     buf_add_char(out, '}');
 }
 
-static bool add_groups(struct buf *out, const struct table *table, const struct device *device) {
+static bool add_groups(struct buf *out, const struct summaries *table, const struct device *device) {
     json_add_key(out, "groups");
     buf_add_char(out, '[');
     for (size_t i = 0; i < device->row_count; i++) {
         struct summary group = {.first = -1, .last = -1};
-        if (!row_add(table, &group, device->rows[i]))
+        if (!summary_add_row(table, &group, device->rows[i]))
             return false;
-        reports_sort(&group);
+        summary_finish(&group);
         json_add_comma(out);
         buf_add_char(out, '{');
         add_keys(out, table, device->rows[i]);
@@ -344,7 +149,7 @@ static bool add_groups(struct buf *out, const struct table *table, const struct 
     return true;
 }
 
-static void add_links(struct buf *out, const struct table *table, const struct summary *summary) {
+static void add_links(struct buf *out, const struct summaries *table, const struct summary *summary) {
     char first[TICKS_TEXT] = "", last[TICKS_TEXT] = "";
     if (table->context->run_id) {
         json_add_key(out, "evidence");
@@ -365,7 +170,7 @@ static void add_links(struct buf *out, const struct table *table, const struct s
     buf_add_char(out, '"');
 }
 
-static bool add_devices(struct buf *out, const struct table *table) {
+static bool add_devices(struct buf *out, const struct summaries *table) {
     json_add_key(out, "devices");
     buf_add_char(out, '[');
     for (size_t i = 0; i < table->device_count; i++) {
@@ -410,18 +215,6 @@ static void add_hunt(struct buf *out, const struct result_context *context) {
     buf_add_char(out, '}');
 }
 
-static int64_t window_start(const struct result_context *context) {
-    int64_t own = context->program->window_from;
-    return own > context->from ? own : context->from;
-}
-
-static int64_t window_end(const struct result_context *context) {
-    int64_t own = context->program->window_to;
-    if (own < 0 || (context->to >= 0 && context->to < own))
-        own = context->to;
-    return own < 0 ? context->as_of : own;
-}
-
 static void add_head(struct buf *out, const struct result_context *context) {
     if (context->run_id) {
         json_add_key(out, "run_id");
@@ -433,9 +226,9 @@ static void add_head(struct buf *out, const struct result_context *context) {
     json_add_ticks(out, context->as_of);
     json_add_key(out, "window");
     buf_add_str(out, STR("{\"from\":"));
-    json_add_ticks(out, window_start(context));
+    json_add_ticks(out, result_window_start(context));
     buf_add_str(out, STR(",\"to\":"));
-    json_add_ticks(out, window_end(context));
+    json_add_ticks(out, result_window_end(context));
     if (context->from >= 0 || context->to >= 0) {
         buf_add_str(out, STR(",\"requested\":{\"from\":"));
         json_add_ticks(out, context->from);
@@ -447,64 +240,8 @@ static void add_head(struct buf *out, const struct result_context *context) {
     add_hunt(out, context);
 }
 
-/* One table's freshness over the window, unless the run has read it already. */
-static bool freshness_read(const struct result_context *context, struct db_conn *conn, size_t t, int64_t deadline_ms,
-                           struct err *err) {
-    struct result_freshness *freshness = &context->freshness[t];
-    int64_t from = window_start(context) < 0 ? 0 : window_start(context), to = window_end(context);
-    if (freshness->known && freshness->from == from && freshness->to == to)
-        return true;
-    BUF_AUTO sql = BUF(256);
-    char numbers[3][24];
-    snprintf(numbers[0], sizeof numbers[0], "%zu", t);
-    snprintf(numbers[1], sizeof numbers[1], "%" PRId64, from);
-    snprintf(numbers[2], sizeof numbers[2], "%" PRId64, to);
-    struct str params[] = {str_from(numbers[0]), str_from(numbers[1]), str_from(numbers[2])};
-    buf_printf(&sql,
-               "SELECT (SELECT max(ts) FROM data.%s), EXISTS (SELECT FROM data.%s WHERE ts BETWEEN $1::bigint AND "
-               "$2::bigint)",
-               schema_tables()[t].sql, schema_tables()[t].sql);
-    DB_ROWS_AUTO *newest = db_query(conn, buf_cstr(&sql), &params[1], 2, deadline_ms, err);
-    DB_ROWS_AUTO *rows = newest ? db_query(conn, db_statement("freshness"), params, 3, deadline_ms, err) : NULL;
-    if (!rows)
-        return false;
-    *freshness = (struct result_freshness){.known = true,
-                                           .from = from,
-                                           .to = to,
-                                           .newest_event = db_is_null(newest, 0, 0) ? -1 : db_int(newest, 0, 0),
-                                           .newest_arrival = db_is_null(rows, 0, 0) ? -1 : db_int(rows, 0, 0),
-                                           .devices_reporting = db_int(rows, 0, 1),
-                                           .has_events = str_eq(db_text(newest, 0, 1), STR("t"))};
-    return true;
-}
-
-static bool add_freshness_table(struct buf *out, const struct result_context *context, struct db_conn *conn, size_t t,
-                                int64_t deadline_ms, struct err *err) {
-    const struct result_freshness *freshness = &context->freshness[t];
-    if (!freshness_read(context, conn, t, deadline_ms, err))
-        return false;
-    json_add_key(out, schema_tables()[t].name);
-    buf_add_str(out, STR("{\"newest_event\":"));
-    json_add_ticks(out, freshness->newest_event);
-    buf_add_str(out, STR(",\"newest_arrival\":"));
-    json_add_ticks(out, freshness->newest_arrival);
-    buf_printf(out, ",\"devices_reporting\":%" PRId64 "}", freshness->devices_reporting);
-    return true;
-}
-
-static bool add_freshness(struct buf *out, const struct result_context *context, struct db_conn *conn,
-                          int64_t deadline_ms, struct err *err) {
-    json_add_key(out, "freshness");
-    buf_add_char(out, '{');
-    for (size_t t = 0; t < SCHEMA_TABLES; t++)
-        if (context->program->tables & 1u << t && !add_freshness_table(out, context, conn, t, deadline_ms, err))
-            return false;
-    buf_add_char(out, '}');
-    return true;
-}
-
-/* "no_data": nothing could be found, as no table that was read has an event in the window. Behind add_freshness. */
-static void add_verdict(struct buf *out, const struct table *table) {
+/* "no_data": nothing could be found, as no table that was read has an event in the window. Behind freshness_add. */
+static void add_verdict(struct buf *out, const struct summaries *table) {
     const struct kql_program *program = table->context->program;
     bool data = !program->tables;
     for (size_t t = 0; t < SCHEMA_TABLES; t++)
@@ -563,15 +300,15 @@ static void add_late(struct buf *out, const struct result_context *context) {
 
 bool result_build(struct arena *arena, const struct result_context *context, struct db_conn *conn,
                   const struct db_rows *rows, int64_t deadline_ms, struct buf *out, struct err *err) {
-    struct table table = {.arena = arena, .context = context, .rows = rows};
-    if (!devices_make(&table, err) || !groups_find(&table, conn, deadline_ms, err))
+    struct summaries table = {.arena = arena, .context = context, .rows = rows};
+    if (!summaries_make(&table, conn, deadline_ms, err))
         return false;
     buf_add_char(out, '{');
     add_head(out, context);
     if (!add_devices(out, &table))
         return err_memory(err);
     result_add_rows(out, context->program, rows);
-    if (!add_freshness(out, context, conn, deadline_ms, err))
+    if (!freshness_add(out, context, conn, deadline_ms, err))
         return false;
     add_late(out, context);
     add_verdict(out, &table);

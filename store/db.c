@@ -133,6 +133,7 @@ __attribute__((noinline)) static struct db *pool_new(const struct db_options *op
     db->limit = options->connections ? options->connections : 1;
     pthread_mutex_init(&db->lock, NULL);
     pthread_mutex_init(&db->days_lock, NULL);
+    pthread_mutex_init(&db->presence_lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&db->given, &attributes);
@@ -168,6 +169,7 @@ void db_close(struct db *db) {
     pthread_cond_destroy(&db->given);
     pthread_mutex_destroy(&db->lock);
     pthread_mutex_destroy(&db->days_lock);
+    pthread_mutex_destroy(&db->presence_lock);
     free(db->days);
     verdicts_free(db->verdicts);
     free(db->conninfo);

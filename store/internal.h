@@ -8,6 +8,14 @@
 #include "store/batch.h"
 #include "store/db.h"
 
+enum { PRESENCE_COUNTS = 128 };
+
+/* How many devices reported, as long as the rows are as many; see presence.c. rows 0: none. */
+struct presence_count {
+    size_t table;
+    int64_t from_day, to_day, rows, devices;
+};
+
 struct db {
     char *conninfo;
     unsigned limit;
@@ -19,6 +27,9 @@ struct db {
     uint64_t *days; /* partitions known to exist, see partition.c */
     size_t day_count, day_room;
     struct verdicts *verdicts; /* see verdict.c */
+    pthread_mutex_t presence_lock;
+    struct presence_count presence[PRESENCE_COUNTS];
+    size_t presence_next;
     uint64_t filled[SCHEMA_TABLES][BATCH_FILLED]; /* columns known to have had a value, see tally.c; under days_lock */
 };
 

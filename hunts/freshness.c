@@ -1,0 +1,77 @@
+#include "hunts/freshness.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "store/presence.h"
+
+int64_t result_window_start(const struct result_context *context) {
+    int64_t own = context->program->window_from;
+    return own > context->from ? own : context->from;
+}
+
+int64_t result_window_end(const struct result_context *context) {
+    int64_t own = context->program->window_to;
+    if (own < 0 || (context->to >= 0 && context->to < own))
+        own = context->to;
+    return own < 0 ? context->as_of : own;
+}
+
+
+/* An event in the window, to the tick; the bounds leave out days before the statement is planned. */
+static bool any_event(struct db_conn *conn, size_t t, int64_t from, int64_t to, int64_t deadline_ms, bool *any,
+                      struct err *err) {
+    BUF_AUTO sql = BUF(256);
+    buf_printf(&sql, "SELECT 1 FROM data.%s WHERE ts BETWEEN %" PRId64 " AND %" PRId64 " LIMIT 1", schema_tables()[t].sql,
+               from, to);
+    DB_ROWS_AUTO *rows = buf_cstr(&sql) ? db_query(conn, sql.ptr, NULL, 0, deadline_ms, err) : (err_memory(err), NULL);
+    *any = db_count(rows) > 0;
+    return rows != NULL;
+}
+
+/* One table's freshness over the window, unless the run has read it already. */
+static bool table_read(const struct result_context *context, struct db_conn *conn, size_t t, int64_t deadline_ms,
+                       struct err *err) {
+    struct result_freshness *freshness = &context->freshness[t];
+    int64_t from = result_window_start(context) < 0 ? 0 : result_window_start(context), to = result_window_end(context);
+    struct presence presence;
+    if (freshness->known && freshness->from == from && freshness->to == to)
+        return true;
+    if (!presence_read(conn, t, from / TICKS_DAY, to / TICKS_DAY, &presence, deadline_ms, err))
+        return false;
+    *freshness = (struct result_freshness){.known = true,
+                                           .from = from,
+                                           .to = to,
+                                           .newest_event = presence.newest_event,
+                                           .newest_arrival = presence.newest_arrival,
+                                           .devices_reporting = presence.devices};
+    return !presence.rows || any_event(conn, t, from, to, deadline_ms, &freshness->has_events, err);
+}
+
+static bool add_table(struct buf *out, const struct result_context *context, struct db_conn *conn, size_t t,
+                                int64_t deadline_ms, struct err *err) {
+    const struct result_freshness *freshness = &context->freshness[t];
+    if (!table_read(context, conn, t, deadline_ms, err))
+        return false;
+    json_add_key(out, schema_tables()[t].name);
+    buf_add_str(out, STR("{\"newest_event\":"));
+    json_add_ticks(out, freshness->newest_event);
+    buf_add_str(out, STR(",\"newest_arrival\":"));
+    json_add_ticks(out, freshness->newest_arrival);
+    buf_printf(out, ",\"devices_reporting\":%" PRId64 "}", freshness->devices_reporting);
+    return true;
+}
+
+bool freshness_add(struct buf *out, const struct result_context *context, struct db_conn *conn,
+                          int64_t deadline_ms, struct err *err) {
+    json_add_key(out, "freshness");
+    buf_add_char(out, '{');
+    for (size_t t = 0; t < SCHEMA_TABLES; t++)
+        if (context->program->tables & 1u << t && !add_table(out, context, conn, t, deadline_ms, err))
+            return false;
+    buf_add_char(out, '}');
+    return true;
+}
+

@@ -1,0 +1,10 @@
+/* How fresh the tables are that a result read, so that "no hits" can be told from "no data". Only hunts/result uses it. */
+#pragma once
+#include "hunts/result.h"
+
+/* Ticks: the window that the result answers for; the start is -1 when it is open. */
+int64_t result_window_start(const struct result_context *context);
+int64_t result_window_end(const struct result_context *context);
+/* "freshness":{…}, and context->freshness of the program's tables. */
+bool freshness_add(struct buf *out, const struct result_context *context, struct db_conn *conn, int64_t deadline_ms,
+                   struct err *err);

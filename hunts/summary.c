@@ -1,0 +1,198 @@
+#include "hunts/summary.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "store/array.h"
+
+static bool report_add(struct arena *arena, struct summary *summary, int64_t report) {
+    if (summary->report_count == summary->report_room) {
+        size_t room = summary->report_room ? summary->report_room * 2 : 8;
+        int64_t *grown = arena_array(arena, room, sizeof *grown);
+        if (!grown)
+            return false;
+        if (summary->report_count)
+            memcpy(grown, summary->reports, summary->report_count * sizeof *grown);
+        summary->reports = grown;
+        summary->report_room = room;
+    }
+    summary->reports[summary->report_count++] = report;
+    return true;
+}
+
+/* make_set's JSON array of integers. */
+static bool reports_add(struct arena *arena, struct summary *summary, struct str json) {
+    size_t at = 0;
+    while (at < json.len) {
+        size_t from = at;
+        while (at < json.len && (json.ptr[at] == '-' || (json.ptr[at] >= '0' && json.ptr[at] <= '9')))
+            at++;
+        long long report;
+        if (at > from && str_to_int64((struct str){json.ptr + from, at - from}, &report) &&
+            !report_add(arena, summary, report))
+            return false;
+        at += at == from;
+    }
+    return true;
+}
+
+static void time_add(struct summary *summary, const struct db_rows *rows, size_t row, size_t column, bool first,
+                     bool last) {
+    if (db_is_null(rows, row, column))
+        return;
+    int64_t ticks = db_int(rows, row, column);
+    if (first && (summary->first < 0 || ticks < summary->first))
+        summary->first = ticks;
+    if (last && ticks > summary->last)
+        summary->last = ticks;
+}
+
+bool summary_add_row(const struct summaries *table, struct summary *summary, size_t row) {
+    const struct kql_program *program = table->context->program;
+    int64_t count = 1;
+    bool ok = true;
+    for (size_t c = 0; c < program->column_count; c++)
+        switch (program->columns[c].role) {
+        case ROLE_DEVICE_ID: summary->device_id = db_text(table->rows, row, c); break;
+        case ROLE_DEVICE_NAME:
+            if (!summary->device_name.len)
+                summary->device_name = db_text(table->rows, row, c);
+            break;
+        case ROLE_FIRST: time_add(summary, table->rows, row, c, true, false); break;
+        case ROLE_LAST: time_add(summary, table->rows, row, c, false, true); break;
+        case ROLE_TIMESTAMP: time_add(summary, table->rows, row, c, true, true); break;
+        case ROLE_REPORTS: ok = ok && reports_add(table->arena, summary, db_text(table->rows, row, c)); break;
+        case ROLE_REPORT:
+            ok = ok && (db_is_null(table->rows, row, c) ||
+                        report_add(table->arena, summary, db_int(table->rows, row, c)));
+            break;
+        case ROLE_COUNT: count = db_int(table->rows, row, c); break;
+        case ROLE_NONE:
+        case ROLE_KEY: break;
+        }
+    summary->count += count;
+    return ok;
+}
+
+static int compare_int64(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+void summary_finish(struct summary *summary) {
+    size_t kept = 0;
+    if (summary->report_count)
+        qsort(summary->reports, summary->report_count, sizeof *summary->reports, compare_int64);
+    for (size_t i = 0; i < summary->report_count; i++)
+        if (!kept || summary->reports[kept - 1] != summary->reports[i])
+            summary->reports[kept++] = summary->reports[i];
+    summary->report_count = kept;
+}
+
+struct keyed_row {
+    struct str device_id;
+    size_t row;
+};
+
+/* Groups of a device come in the order of their keys, as the database gives rows in any order. */
+static int compare_rows(const void *a, const void *b, void *arg) {
+    const struct keyed_row *x = a, *y = b;
+    const struct summaries *table = arg;
+    const struct kql_program *program = table->context->program;
+    int order = str_cmp(x->device_id, y->device_id);
+    for (size_t c = 0; !order && c < program->column_count; c++)
+        if (program->columns[c].role == ROLE_KEY || program->columns[c].role == ROLE_DEVICE_NAME)
+            order = str_cmp(db_text(table->rows, x->row, c), db_text(table->rows, y->row, c));
+    return order ? order : (x->row > y->row) - (x->row < y->row);
+}
+
+static bool summaries_fill(struct summaries *table, const struct keyed_row *keyed, size_t *places, size_t count) {
+    struct device *device = NULL;
+    for (size_t i = 0; i < count; i++) {
+        places[i] = keyed[i].row;
+        if (!device || !str_eq(keyed[i].device_id, device->total.device_id)) {
+            device = &table->devices[table->device_count++];
+            *device = (struct device){.total = {.first = -1, .last = -1}, .rows = &places[i]};
+        }
+        device->row_count++;
+        if (!summary_add_row(table, &device->total, keyed[i].row))
+            return false;
+    }
+    for (size_t i = 0; i < table->device_count; i++)
+        summary_finish(&table->devices[i].total);
+    return true;
+}
+
+static int role_column(const struct kql_program *program, enum kql_role role) {
+    for (size_t c = 0; c < program->column_count; c++)
+        if (program->columns[c].role == role)
+            return (int)c;
+    return -1;
+}
+
+static bool devices_make(struct summaries *table, struct err *err) {
+    size_t count = db_count(table->rows);
+    int column = role_column(table->context->program, ROLE_DEVICE_ID);
+    table->keyed = role_column(table->context->program, ROLE_KEY) >= 0;
+    if (column < 0 || !count)
+        return true;
+    struct keyed_row *keyed = arena_array(table->arena, count, sizeof *keyed);
+    size_t *places = arena_array(table->arena, count, sizeof *places);
+    table->devices = arena_array(table->arena, count, sizeof *table->devices);
+    if (!keyed || !places || !table->devices)
+        return err_memory(err);
+    for (size_t r = 0; r < count; r++)
+        keyed[r] = (struct keyed_row){db_text(table->rows, r, (size_t)column), r};
+    qsort_r(keyed, count, sizeof *keyed, compare_rows, table);
+    return summaries_fill(table, keyed, places, count) || err_memory(err);
+}
+
+/* Device ids and the times of their last sightings as arrays, and between which times those are. */
+static bool sightings_list(const struct summaries *table, struct buf *ids, struct buf *times, int64_t *from, int64_t *to) {
+    *from = INT64_MAX;
+    *to = -1;
+    for (size_t i = 0; i < table->device_count; i++) {
+        const struct summary *total = &table->devices[i].total;
+        array_add(ids, total->device_id);
+        array_add_int(times, total->last);
+        *from = total->last < *from ? total->last : *from;
+        *to = total->last > *to ? total->last : *to;
+    }
+    array_end(ids);
+    array_end(times);
+    return !ids->failed && !times->failed;
+}
+
+/* The machine group that a device had at its last sighting; the tables that the hunt read are asked one by one. The bounds
+ * leave out days before the statement is planned. */
+static bool groups_find(struct summaries *table, struct db_conn *conn, int64_t deadline_ms, struct err *err) {
+    BUF_AUTO ids = BUF(64u << 20), times = BUF(64u << 20), sql = BUF(4096);
+    int64_t from, to;
+    if (!sightings_list(table, &ids, &times, &from, &to))
+        return err_memory(err);
+    struct str params[] = {buf_str(&ids), buf_str(&times)};
+    for (size_t t = 0; table->device_count && t < SCHEMA_TABLES; t++) {
+        if (!(table->context->program->tables & 1u << t))
+            continue;
+        sql.len = 0;
+        buf_printf(&sql,
+                   "SELECT u.n - 1, max(h.machine_group) FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS u "
+                   "(device_id, ts, n) JOIN dict.device d ON d.device_id = u.device_id JOIN data.%s t ON t.ts = u.ts "
+                   "AND t.device = d.id AND t.ts BETWEEN %" PRId64 " AND %" PRId64 " JOIN dict.host h ON h.id = t.host "
+                   "GROUP BY 1",
+                   schema_tables()[t].sql, from, to);
+        DB_ROWS_AUTO *rows = db_query(conn, buf_cstr(&sql), params, 2, deadline_ms, err);
+        if (!rows)
+            return false;
+        for (size_t r = 0; r < db_count(rows); r++) {
+            struct str *group = &table->devices[db_int(rows, r, 0)].total.machine_group;
+            if (!group->len)
+                *group = arena_copy(table->arena, db_text(rows, r, 1));
+        }
+    }
+    return true;
+}
+
+bool summaries_make(struct summaries *table, struct db_conn *conn, int64_t deadline_ms, struct err *err) {
+    return devices_make(table, err) && groups_find(table, conn, deadline_ms, err);
+}

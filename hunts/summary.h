@@ -1,0 +1,32 @@
+/* What a hunt's rows say of each device: the figures behind the device summaries of a result. Only hunts/result uses it. */
+#pragma once
+#include "hunts/result.h"
+
+struct summary {
+    struct str device_id, device_name, machine_group;
+    int64_t first, last, count;
+    int64_t *reports; /* ascending, distinct once finished */
+    size_t report_count, report_room;
+};
+
+struct device {
+    struct summary total;
+    const size_t *rows; /* places in the result */
+    size_t row_count;
+};
+
+/* arena, context and rows are the caller's. */
+struct summaries {
+    struct arena *arena;
+    const struct result_context *context;
+    const struct db_rows *rows;
+    struct device *devices; /* by device id */
+    size_t device_count;
+    bool keyed; /* the hunt groups by more than the device */
+};
+
+/* Fills devices; none when the hunt's result names no device. conn: for machine groups, in the run's snapshot. */
+bool summaries_make(struct summaries *table, struct db_conn *conn, int64_t deadline_ms, struct err *err);
+/* One row into a summary whose first and last are -1 at the start. False: memory. */
+bool summary_add_row(const struct summaries *table, struct summary *summary, size_t row);
+void summary_finish(struct summary *summary);
