@@ -59,10 +59,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!copy)
         return 0;
     memcpy(copy, data + 2, size - 2);
+    static const struct zone_step steps[] = {{0, 36000000000}, {638000000000000000, 72000000000}};
+    static const struct zone zone = {"", steps, 2};
     struct reader_options options = {
         .table = data[0] % (SCHEMA_TABLES + 1) ? &schema_tables()[data[0] % (SCHEMA_TABLES + 1) - 1] : NULL,
         .format = data[1] & 1 ? READER_CSV : READER_AUTO,
-        .tz_utc_offset = data[1] & 2 ? "+02:00" : NULL,
+        .zone = data[1] & 2 ? &zone : NULL,
     };
     struct str body = {copy, size - 2};
     check(read_all(body, &options) == read_all(body, &options));

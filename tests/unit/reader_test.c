@@ -297,8 +297,15 @@ static void a_body_of_opening_brackets_is_read_in_linear_time(void **state) {
     test_free(event);
 }
 
+/* A zone of one offset, or none. */
+static const struct zone *offset(const char *hours) {
+    static const struct zone_step steps[] = {{0, 0}, {0, 2 * TICKS_HOUR}};
+    static const struct zone utc = {"Z", steps, 1}, east = {"+02:00", steps + 1, 1};
+    return !hours ? NULL : *hours == 'Z' ? &utc : &east;
+}
+
 static void expect_csv(struct str body, const char *table, const char *tz, const char *wanted) {
-    struct reader_options options = {.table = table ? schema_table_find(str_from(table)) : NULL, .tz_utc_offset = tz};
+    struct reader_options options = {.table = table ? schema_table_find(str_from(table)) : NULL, .zone = offset(tz)};
     struct seen *seen = test_malloc(sizeof *seen);
     see(seen, body, &options);
     if (strcmp(seen->verdicts, wanted))
@@ -329,7 +336,7 @@ static void csv_rows_are_records(void **state) {
 
 static void csv_of_the_portal_keeps_its_values(void **state) {
     (void)state;
-    struct reader_options options = {.table = schema_table_find(STR("DeviceProcessEvents")), .tz_utc_offset = "+02:00"};
+    struct reader_options options = {.table = schema_table_find(STR("DeviceProcessEvents")), .zone = offset("+02:00")};
     struct seen *seen = test_malloc(sizeof *seen);
     int64_t wanted;
     see(seen,
