@@ -18,7 +18,7 @@ struct rejected {
 struct commit_part {
     struct batch batch;
     struct rejected *rejected;
-    size_t rejected_count, rejected_room;
+    size_t rejected_count, rejected_room, rejected_bytes;
     struct arena *messages;    /* theirs */
     struct str csv_header;     /* ptr NULL: JSON */
     const struct zone *zone;   /* what the CSV's local times were read by; NULL: none */

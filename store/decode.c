@@ -191,7 +191,8 @@ static bool member_take(struct event *event, struct arena *arena, struct str nam
         return decode_value(&event->table->columns[place], value, arena, &event->values[place], err);
     if (place >= 0)
         return true;
-    struct str json = scan_minify(arena, value->raw);
+    bool nested = value->kind == SCAN_OBJECT || value->kind == SCAN_ARRAY;
+    struct str json = nested ? scan_minify(arena, value->raw) : value->raw;
     if (!json.ptr)
         return err_memory(err);
     extra_add(extra, name, json);

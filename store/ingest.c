@@ -17,6 +17,7 @@ enum {
     CACHE_ENTRIES = 200000,         /* a dictionary */
     COMMIT_TRIES = 4,
     BYTES_IN_FLIGHT = 128 << 20,
+    REJECTED_BYTES = 32 << 20,      /* of a body, that are kept */
     MESSAGE_BYTES = 512 * INGEST_MAX_REJECTED,
 };
 
@@ -184,9 +185,10 @@ static bool reject(struct commit_part *part, size_t index, const struct err *why
         *err = *why;
         return false;
     }
-    if (part->rejected_count == INGEST_MAX_REJECTED)
-        return err_set(err, ERR_TOO_LARGE, "more than %d records of the body are bad; the last: %s", INGEST_MAX_REJECTED,
-                       why->text);
+    part->rejected_bytes += raw.len;
+    if (part->rejected_count == INGEST_MAX_REJECTED || part->rejected_bytes > REJECTED_BYTES)
+        return err_set(err, ERR_UNPROCESSABLE, "more than %d records or %d MiB of the body are bad, such as record %zu: %s",
+                       INGEST_MAX_REJECTED, REJECTED_BYTES >> 20, index, why->text);
     struct str message = message_keep(part, why->text);
     if (!message.ptr)
         return err_memory(err);
@@ -286,7 +288,7 @@ static bool ingest_job(struct ingest *ingest, struct reader *reader, struct job 
                        struct ingest_result *result, bool *unknown, struct err *err) {
     int64_t readable = 0;
     if (!read_records(ingest, reader, job, result, &readable, err))
-        return false;
+        return err->code == ERR_UNPROCESSABLE && body_refused(job, result);
     if (!readable && (job->part.rejected_count || blank)) {
         err_set(err, ERR_UNPROCESSABLE, "nothing in the body can be read as event records; send JSON objects, NDJSON or CSV");
         return body_refused(job, result);

@@ -33,8 +33,7 @@ void ingest_close(struct ingest *ingest); /* waits for what is under way */
 /* db is borrowed and must outlive it. */
 OWNED_BY(ingest_close) struct ingest *ingest_open(struct db *db, struct err *err);
 /* One inflated body, whole: when it gives true, every acceptable record is committed and rejected ones are dead
- * letters. False: ERR_UNPROCESSABLE (nothing readable; or atomic and one is bad), ERR_TOO_LARGE (too many bad ones),
- * ERR_TOO_MANY (over the bytes in
+ * letters. False: ERR_UNPROCESSABLE (nothing readable; too many bad ones; or atomic and one is bad), ERR_TOO_MANY (over the bytes in
  * flight), ERR_DATABASE/ERR_DISK_FULL/ERR_DEADLINE with *unknown telling whether the outcome is unknown (a COMMIT was
  * sent and not answered). deadline_ms: mono_ms() value. */
 bool ingest_body(struct ingest *ingest, struct str body, const struct reader_options *options, bool atomic,

@@ -445,7 +445,7 @@ static void atomic_bodies_are_stored_whole_or_not_at_all(void **state) {
     buf_add_str(&body, STR("\n" ROW_START WHO "\"Timestamp\":\"never\"}}\n"));
     struct send send = {.path = "/v1/events?atomic=true", .body = body.ptr, .length = body.len};
     ANSWER_AUTO refused = server_expect(&server_fixture, 422, &send);
-    assert_string_equal(answer_text(&refused, "records.0.code"), "bad_timestamp");
+    assert_string_equal(answer_text(&refused, "errors.0.code"), "bad_timestamp");
     assert_int_equal(stored_of("atomic"), 0);
     send.path = "/v1/events";
     ANSWER_AUTO taken = server_expect(&server_fixture, 200, &send);
