@@ -107,10 +107,10 @@ static size_t line_take(struct csv *csv, struct str *fields) {
     return count;
 }
 
-/* Without the line end: white space may belong to the fields. */
+/* Without its line end; other white space may belong to the fields. */
 static struct str line_trim(struct str line) {
-    while (line.len && (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r'))
-        line.len--;
+    line.len -= line.len && line.ptr[line.len - 1] == '\n';
+    line.len -= line.len && line.ptr[line.len - 1] == '\r';
     return line;
 }
 
