@@ -461,7 +461,7 @@ static void local_times_follow_the_zones_clock_changes(void **state) {
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        int64_t local, utc;
+        int64_t local = 0, utc = 0;
         assert_true(ticks_parse(str_from(rows[i].local), &local) && ticks_parse(str_from(rows[i].utc), &utc));
         if (zone_utc(&berlin, local) != utc)
             fail_msg("%s is not %s", rows[i].local, rows[i].utc);
