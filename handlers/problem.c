@@ -27,6 +27,10 @@ static void add_place(const struct request *request, struct buf *out, const stru
 
 static void add_errors(const struct request *request, struct buf *out, const struct err *err) {
     json_add_key(out, "errors");
+    if (request->problem_errors.len) {
+        buf_add_str(out, request->problem_errors);
+        return;
+    }
     buf_add_char(out, '[');
     if (request->problem_field) {
         buf_add_char(out, '{');
@@ -49,7 +53,7 @@ static void add_azure(struct buf *out, const struct err *err) {
 
 void problem_reply_with(const struct request *request, struct reply *reply, const struct err *err, const char *name,
                         const char *json) {
-    struct buf body = BUF(64 * 1024), *out = &body;
+    struct buf body = BUF(2 * 1024 * 1024), *out = &body;
     buf_free(&reply->body);
     reply->status = err_status(err->code);
     reply->content_type = "application/problem+json";

@@ -1,5 +1,6 @@
 /* rmmhunt import: events from files, folders and standard input, in the formats of POST /v1/events. */
 #include <fts.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -9,70 +10,117 @@
 #include "store/inflate.h"
 #include "store/ingest.h"
 
-static const char usage[] = "import [--table TABLE] [--tz Z|+HH:MM] FILE|DIR|- …";
+static const char usage[] = "import [--table TABLE] [--tz ZONE|+HH:MM|Z] FILE|DIR|- …";
 
 enum {
     FILE_CAP = 2000 << 20,
     PIECE = 16 << 20,
     COMMIT_MS = 120000,
+    PATIENCE_MS = 10 * 60 * 1000, /* how long a passing fault may last */
+    PAUSE_MS = 1000,
+    REASONS = 5, /* a file */
 };
 
 struct import {
+    struct db *db;
     struct ingest *ingest;
+    struct arena *arena;
+    struct zone zone;
     struct reader_options options;
     struct ingest_result total;
     size_t files;
 };
 
-static void total_add(struct import *import, const struct ingest_result *result, const char *path) {
+/* One file under way. */
+struct source {
+    const char *path;
+    int64_t records, told; /* of it so far: stored one way or another; rejections that were printed */
+};
+
+static void reasons_tell(struct source *source, const struct ingest_result *result) {
+    for (size_t i = 0; i < result->error_count && source->told < REASONS; i++, source->told++) {
+        const struct ingest_error *error = &result->errors[i];
+        cli_progress_end();
+        fprintf(stderr, "%s: record %lld: %s: %s", source->path, (long long)(source->records + (int64_t)error->index),
+                err_name(error->code), error->message);
+        if (error->dead_letter)
+            fprintf(stderr, " (dead letter %lld)", (long long)error->dead_letter);
+        fputc('\n', stderr);
+    }
+}
+
+static void total_add(struct import *import, struct source *source, const struct ingest_result *result) {
     import->total.received += result->received;
     import->total.stored += result->stored;
     import->total.duplicate += result->duplicate;
     import->total.ignored += result->ignored;
     import->total.rejected += result->rejected;
-    for (size_t i = 0; i < result->error_count && i < 5; i++)
-        fprintf(stderr, "%s: record %zu: %s: %s (dead letter %lld)\n", path, result->errors[i].index,
-                err_name(result->errors[i].code), result->errors[i].message,
-                (long long)result->errors[i].dead_letter);
-    if (result->rejected > 5)
-        fprintf(stderr, "%s: %lld more rejected\n", path, (long long)result->rejected - 5);
+    reasons_tell(source, result);
+    source->records += result->received;
+    cli_progress("%lld stored, %lld duplicate, %lld rejected  %s", (long long)import->total.stored,
+                 (long long)import->total.duplicate, (long long)import->total.rejected, source->path);
 }
 
-static bool import_piece(struct import *import, const char *path, struct str piece, struct err *err) {
+static bool is_passing(const struct err *err) {
+    return err->code != ERR_OUT_OF_MEMORY && (err_status(err->code) == 503 || err_status(err->code) == 429);
+}
+
+/* A passing fault, such as the database away, is waited out: the same bytes again are safe, whatever became of them. */
+static bool piece_store(struct import *import, const struct source *source, struct str piece,
+                        struct ingest_result *result, struct err *err) {
+    int64_t patience_ms = mono_ms() + PATIENCE_MS;
+    bool unknown, told = false;
+    while (!ingest_body(import->ingest, piece, &import->options, false, mono_ms() + COMMIT_MS, result, &unknown, err)) {
+        if (!is_passing(err) || !ms_left(patience_ms))
+            return false;
+        cli_progress_end();
+        if (!told)
+            fprintf(stderr, "rmmhunt import: %s: %s; trying again\n", source->path, err->text);
+        told = true;
+        poll(NULL, 0, PAUSE_MS);
+        *err = (struct err){0};
+    }
+    return true;
+}
+
+static bool import_piece(struct import *import, struct source *source, struct str piece, struct err *err) {
     struct ingest_result *result = calloc(1, sizeof *result);
-    bool unknown;
     if (!result)
         return err_memory(err);
-    bool ok = ingest_body(import->ingest, piece, &import->options, false, mono_ms() + COMMIT_MS, result, &unknown, err);
+    bool ok = piece_store(import, source, piece, result, err);
     if (ok)
-        total_add(import, result, path);
+        total_add(import, source, result);
+    else
+        reasons_tell(source, result);
     free(result);
-    cli_progress("%lld stored, %lld duplicate, %lld rejected  %s", (long long)import->total.stored,
-                 (long long)import->total.duplicate, (long long)import->total.rejected, path);
     return ok;
 }
 
-/* One record a line: whole lines up to PIECE may go together. Anything else goes as one. */
-static bool is_lines(struct str body) {
-    const char *end = memchr(body.ptr, '\n', body.len);
-    while (end && end > body.ptr && (end[-1] == '\r' || end[-1] == ' '))
-        end--;
-    return body.len && body.ptr[0] == '{' && end && end > body.ptr && end[-1] == '}';
+/* A line end between two objects that begin and end their lines. */
+static bool is_between(struct str body, size_t at) {
+    size_t before = at;
+    while (before && (body.ptr[before - 1] == '\r' || body.ptr[before - 1] == ' '))
+        before--;
+    return before && body.ptr[before - 1] == '}' && at + 1 < body.len && body.ptr[at + 1] == '{';
 }
 
-static bool import_body(struct import *import, const char *path, struct str body, struct err *err) {
+/* How much of the body goes together: whole lines up to PIECE where it has one record a line, else all. */
+static size_t piece_size(struct str body) {
+    const char *end = body.ptr + (body.len > PIECE ? PIECE : 0);
+    if (body.len <= PIECE || body.ptr[0] != '{')
+        return body.len;
+    while ((end = memrchr(body.ptr, '\n', (size_t)(end - body.ptr))) != NULL)
+        if (is_between(body, (size_t)(end - body.ptr)))
+            return (size_t)(end - body.ptr) + 1;
+    return body.len;
+}
+
+static bool import_body(struct import *import, struct source *source, struct str body, struct err *err) {
     if (str_starts(body, STR("\xEF\xBB\xBF")))
         body = (struct str){body.ptr + 3, body.len - 3};
-    if (!is_lines(body))
-        return import_piece(import, path, body, err);
-    while (body.len) {
-        size_t take = body.len;
-        if (take > PIECE) {
-            const char *end = memrchr(body.ptr, '\n', PIECE);
-            end = end ? end : memchr(body.ptr, '\n', body.len);
-            take = end ? (size_t)(end - body.ptr) + 1 : body.len;
-        }
-        if (!import_piece(import, path, (struct str){body.ptr, take}, err))
+    while (str_trim(body).len) {
+        size_t take = piece_size(body);
+        if (!import_piece(import, source, (struct str){body.ptr, take}, err))
             return false;
         body = (struct str){body.ptr + take, body.len - take};
     }
@@ -95,8 +143,9 @@ static bool import_file(struct import *import, const char *path, struct err *err
             return false;
         body = buf_str(&inflated);
     }
+    struct source source = {.path = path};
     import->files++;
-    return !body.len || import_body(import, path, body, err);
+    return import_body(import, &source, body, err);
 }
 
 /* Files of a folder in the order of their names, so that a Storage account's hours come in their order. */
@@ -143,7 +192,10 @@ static bool import_all(struct import *import, int argc, char **argv, struct err 
                 return err_set(err, ERR_UNKNOWN_TABLE, "%s is no table; the tables are DeviceProcessEvents and its kin",
                                value);
         } else if ((value = cli_option(argc, argv, &i, "--tz"))) {
-            import->options.tz_utc_offset = value;
+            if (!zone_find(import->db, str_from(value), import->arena, mono_ms() + COMMIT_MS, &import->zone,
+                           err))
+                return false;
+            import->options.zone = &import->zone;
         } else {
             ok = import_path(import, argv[i]) && ok;
         }
@@ -151,22 +203,34 @@ static bool import_all(struct import *import, int argc, char **argv, struct err 
     return ok;
 }
 
+static void total_print(const struct import *import) {
+    const struct ingest_result *total = &import->total;
+    printf("%zu file%s: %lld received, %lld stored, %lld duplicate, %lld ignored, %lld rejected\n", import->files,
+           import->files == 1 ? "" : "s", (long long)total->received, (long long)total->stored,
+           (long long)total->duplicate, (long long)total->ignored, (long long)total->rejected);
+}
+
 int command_import(int argc, char **argv) {
-    struct import import = {0};
+    struct import import = {.arena = arena_new(1 << 20)};
     struct database database = {0};
     struct err err = {0};
-    if (argc < 2)
+    bool ok = false;
+    if (argc < 2 || !import.arena) {
+        arena_free(import.arena);
         return cli_usage(usage);
-    if (!cli_open(&database, &err))
-        return cli_fail("import", &err, STR(""));
-    import.ingest = ingest_open(database.db, &err);
-    bool ok = import.ingest && import_all(&import, argc, argv, &err);
-    int code = !import.ingest || err.code != ERR_NONE ? cli_fail("import", &err, STR("")) : 0;
+    }
+    if (cli_open(&database, &err)) {
+        import.db = database.db;
+        import.ingest = ingest_open(database.db, &err);
+        ok = import.ingest && import_all(&import, argc, argv, &err);
+    }
+    cli_progress_end();
+    if (err.code != ERR_NONE)
+        cli_fail("import", &err, STR(""));
+    if (import.ingest)
+        total_print(&import);
     ingest_close(import.ingest);
     database_close(&database);
-    cli_progress_end();
-    printf("%zu files: %lld received, %lld stored, %lld duplicate, %lld ignored, %lld rejected\n", import.files,
-           (long long)import.total.received, (long long)import.total.stored, (long long)import.total.duplicate,
-           (long long)import.total.ignored, (long long)import.total.rejected);
-    return code || !ok || import.total.rejected ? 1 : 0;
+    arena_free(import.arena);
+    return ok && !import.total.rejected ? 0 : 1;
 }

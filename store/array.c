@@ -34,11 +34,13 @@ void array_add_bytea(struct buf *array, struct str bytes) {
     static const char hex[] = "0123456789abcdef";
     separator(array);
     buf_add(array, "\"\\\\x", 4);
-    for (size_t i = 0; i < bytes.len; i++) {
+    char *at = buf_reserve(array, 2 * bytes.len + 1);
+    for (size_t i = 0; at && i < bytes.len; i++) {
         unsigned char byte = (unsigned char)bytes.ptr[i];
-        char pair[2] = {hex[byte >> 4], hex[byte & 15]};
-        buf_add(array, pair, 2);
+        at[2 * i] = hex[byte >> 4];
+        at[2 * i + 1] = hex[byte & 15];
     }
+    array->len += at ? 2 * bytes.len : 0;
     buf_add_char(array, '"');
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "store/array.h"
+#include "store/letters.h"
 #include "store/partition.h"
 #include "store/recent.h"
 #include "store/tally.h"
@@ -293,32 +294,6 @@ static bool drop_repeats(struct db_conn *conn, struct group *group, int64_t dead
            (found <= (int64_t)group->count || drop_found(conn, group, false, deadline_ms, err) >= 0);
 }
 
-static bool dead_letters(struct db_conn *conn, struct commit_part *part, int64_t deadline_ms, struct err *err) {
-    struct buf arrays[4] = {BUF(64u << 20), BUF(64u << 20), BUF(64u << 20), BUF(512u << 20)};
-    struct str params[4];
-    bool ok = true;
-    if (!part->rejected_count)
-        return true;
-    for (size_t i = 0; i < part->rejected_count; i++) {
-        const struct rejected *rejected = &part->rejected[i];
-        array_add(&arrays[0], str_from(err_name(rejected->code)));
-        array_add(&arrays[1], str_from(rejected->message));
-        array_add(&arrays[2], str_from(rejected->table ? rejected->table->name : ""));
-        array_add_bytea(&arrays[3], rejected->raw);
-    }
-    for (size_t i = 0; i < 4; i++) {
-        array_end(&arrays[i]);
-        ok = ok && !arrays[i].failed;
-        params[i] = buf_str(&arrays[i]);
-    }
-    DB_ROWS_AUTO *rows = ok ? db_query(conn, db_statement("dead_letters_insert"), params, 4, deadline_ms, err) : NULL;
-    for (size_t i = 0; rows && i < db_count(rows) && i < part->rejected_count; i++)
-        part->rejected[i].dead_letter = db_int(rows, i, 0);
-    for (size_t i = 0; i < 4; i++)
-        buf_free(&arrays[i]);
-    return ok ? rows != NULL : err_memory(err);
-}
-
 static bool partitions_ensure(struct db_conn *conn, struct commit_part *const *parts, size_t count,
                               int64_t deadline_ms, struct err *err) {
     for (size_t p = 0; p < count; p++)
@@ -413,12 +388,11 @@ static bool write_all(struct db_conn *conn, struct group *group, bool staged, in
     if (!batch_open(conn, group, deadline_ms, err))
         return false;
     for (size_t p = 0; p < group->part_count; p++) {
-        struct commit_part *part = group->parts[p];
-        memset(part->stored, 0, sizeof part->stored);
-        memset(part->duplicate, 0, sizeof part->duplicate);
-        if (!dead_letters(conn, part, deadline_ms, err))
-            return false;
+        memset(group->parts[p]->stored, 0, sizeof group->parts[p]->stored);
+        memset(group->parts[p]->duplicate, 0, sizeof group->parts[p]->duplicate);
     }
+    if (!letters_write(conn, group->parts, group->part_count, deadline_ms, err))
+        return false;
     for (size_t t = 0; t < SCHEMA_TABLES; t++) {
         group->table = &schema_tables()[t];
         group->table_index = t;

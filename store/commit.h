@@ -8,7 +8,7 @@
 struct rejected {
     int64_t index;
     enum err_code code;
-    char message[512];
+    struct str message; /* NUL behind it */
     const struct schema_table *table; /* NULL: unknown */
     struct str raw;
     int64_t dead_letter;
@@ -18,7 +18,10 @@ struct rejected {
 struct commit_part {
     struct batch batch;
     struct rejected *rejected;
-    size_t rejected_count, rejected_room;
+    size_t rejected_count, rejected_room, rejected_bytes;
+    struct arena *messages;    /* theirs */
+    struct str csv_header;     /* ptr NULL: JSON */
+    const struct zone *zone;   /* what the CSV's local times were read by; NULL: none */
     int64_t stored[SCHEMA_TABLES], duplicate[SCHEMA_TABLES]; /* filled by commit_parts */
 };
 

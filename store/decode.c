@@ -3,7 +3,7 @@
 #include <pthread.h>
 
 #include "base/clock.h"
-#include "base/json.h"
+#include "store/extra.h"
 
 enum { HASH_SLOTS = 1024 };
 
@@ -171,15 +171,8 @@ static bool is_empty(const struct scan_value *value) {
     return value->kind == SCAN_NULL || (value->kind == SCAN_STRING && !value->text.len);
 }
 
-static void extra_add(struct buf *extra, struct str name, struct str json) {
-    buf_add_char(extra, extra->len ? ',' : '{');
-    json_add_string(extra, name);
-    buf_add_char(extra, ':');
-    buf_add_str(extra, json);
-}
-
 static bool member_take(struct event *event, struct arena *arena, struct str name, const struct scan_value *value,
-                        struct buf *extra, struct err *err) {
+                        struct extra *extra, struct err *err) {
     int place = decode_column(event->table, name);
     if (place == 0 && is_empty(value))
         return true; /* TimeGenerated may have been there before an empty Timestamp */
@@ -198,7 +191,8 @@ static bool member_take(struct event *event, struct arena *arena, struct str nam
         return decode_value(&event->table->columns[place], value, arena, &event->values[place], err);
     if (place >= 0)
         return true;
-    struct str json = scan_minify(arena, value->raw);
+    bool nested = value->kind == SCAN_OBJECT || value->kind == SCAN_ARRAY;
+    struct str json = nested ? scan_minify(arena, value->raw) : value->raw;
     if (!json.ptr)
         return err_memory(err);
     extra_add(extra, name, json);
@@ -215,7 +209,7 @@ bool decode_finish(const struct event *event, struct err *err) {
     return true;
 }
 
-static bool members_take(struct event *event, struct str object, struct arena *arena, struct buf *extra,
+static bool members_take(struct event *event, struct str object, struct arena *arena, struct extra *extra,
                          struct err *err) {
     struct scan scan = {object.ptr, object.ptr + object.len, arena};
     struct scan_value value;
@@ -225,8 +219,8 @@ static bool members_take(struct event *event, struct str object, struct arena *a
     if (!scan_take(&scan, '{'))
         return err_set(err, ERR_BAD_RECORD, "a record must be a JSON object");
     while (scan_member(&scan, &first, 1, &name, &value, err)) {
-        if (++keys > RECORD_MAX_KEYS)
-            return err_set(err, ERR_BAD_RECORD, "more than %d members", RECORD_MAX_KEYS);
+        if (++keys > SCAN_MAX_KEYS)
+            return err_set(err, ERR_BAD_RECORD, "more than %d members", SCAN_MAX_KEYS);
         if (!member_take(event, arena, name, &value, extra, err))
             return false;
     }
@@ -238,15 +232,12 @@ static bool members_take(struct event *event, struct str object, struct arena *a
 
 bool event_decode(const struct schema_table *table, struct str object, struct arena *arena, struct event *event,
                   struct err *err) {
-    BUF_AUTO extra = BUF(2 * RECORD_MAX_BYTES);
+    NOT_ZEROED struct extra extra;
+    extra.count = 0;
     *event = (struct event){.table = table};
     if (object.len > RECORD_MAX_BYTES)
         return err_set(err, ERR_RECORD_TOO_LARGE, "the record has %zu bytes; 1 MiB is the limit", object.len);
     if (!members_take(event, object, arena, &extra, err) || !decode_finish(event, err))
         return false;
-    if (extra.len) {
-        buf_add_char(&extra, '}');
-        event->extra = arena_copy(arena, buf_str(&extra));
-    }
-    return !extra.failed && (!extra.len || event->extra.ptr) ? true : err_memory(err);
+    return extra_take(&extra, arena, &event->extra) || err_memory(err);
 }

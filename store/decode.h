@@ -3,7 +3,7 @@
 #include "store/reader.h"
 #include "store/scan.h"
 
-enum { RECORD_MAX_BYTES = 1 << 20, RECORD_MAX_KEYS = 512 };
+enum { RECORD_MAX_BYTES = 1 << 20 };
 
 /* Place of a column in table->columns, -1 when it has none of that name. */
 int decode_column(const struct schema_table *table, struct str name);

@@ -17,13 +17,15 @@ enum {
     CACHE_ENTRIES = 200000,         /* a dictionary */
     COMMIT_TRIES = 4,
     BYTES_IN_FLIGHT = 128 << 20,
+    REJECTED_BYTES = 32 << 20,      /* of a body, that are kept */
+    MESSAGE_BYTES = 512 * INGEST_MAX_REJECTED,
 };
 
 /* A request that waits for its commit. */
 struct job {
     struct job *next;
     struct commit_part part;
-    size_t rows;
+    size_t rows; /* events and dead letters */
     int64_t deadline_ms;
     bool done, ok, unknown;
     struct err err;
@@ -164,8 +166,32 @@ void ingest_close(struct ingest *ingest) {
     free(ingest);
 }
 
+/* A message of the part's; bad records in a row mostly have the same one. */
+static struct str message_keep(struct commit_part *part, const char *text) {
+    const struct rejected *last = part->rejected_count ? &part->rejected[part->rejected_count - 1] : NULL;
+    struct str message = str_from(text);
+    if (last && str_eq(last->message, message))
+        return last->message;
+    while (!str_utf8_valid(message))
+        message.len--;
+    if (!part->messages)
+        part->messages = arena_new(MESSAGE_BYTES);
+    return part->messages ? arena_copy(part->messages, message) : (struct str){0};
+}
+
 static bool reject(struct commit_part *part, size_t index, const struct err *why, const struct schema_table *table,
                    struct str raw, struct err *err) {
+    if (why->code == ERR_OUT_OF_MEMORY) { /* not the record's fault */
+        *err = *why;
+        return false;
+    }
+    part->rejected_bytes += raw.len;
+    if (part->rejected_count == INGEST_MAX_REJECTED || part->rejected_bytes > REJECTED_BYTES)
+        return err_set(err, ERR_UNPROCESSABLE, "more than %d records or %d MiB of the body are bad, such as record %zu: %s",
+                       INGEST_MAX_REJECTED, REJECTED_BYTES >> 20, index, why->text);
+    struct str message = message_keep(part, why->text);
+    if (!message.ptr)
+        return err_memory(err);
     if (part->rejected_count == part->rejected_room) {
         size_t room = part->rejected_room ? part->rejected_room * 2 : 16;
         struct rejected *grown = reallocarray(part->rejected, room, sizeof *grown);
@@ -174,15 +200,16 @@ static bool reject(struct commit_part *part, size_t index, const struct err *why
         part->rejected = grown;
         part->rejected_room = room;
     }
-    struct rejected *rejected = &part->rejected[part->rejected_count++];
-    *rejected = (struct rejected){.index = (int64_t)index, .code = why->code, .table = table, .raw = raw};
-    snprintf(rejected->message, sizeof rejected->message, "%s", why->text);
-    while (!str_utf8_valid(str_from(rejected->message)))
-        rejected->message[strlen(rejected->message) - 1] = '\0';
+    part->rejected[part->rejected_count++] = (struct rejected){(int64_t)index, why->code, message, table, raw, 0};
     return true;
 }
 
-/* Reads the body into the job. readable counts records that could be read as records, whatever came of them. */
+/* What was rejected is a record all the same when it is a row of CSV or begins like a JSON object. */
+static bool is_record(const struct commit_part *part, struct str raw) {
+    return part->csv_header.ptr || (raw.len && raw.ptr[0] == '{');
+}
+
+/* Reads the body into the job. readable counts what could be told to be records, whatever came of them. */
 static bool read_records(struct ingest *ingest, struct reader *reader, struct job *job, struct ingest_result *result,
                          int64_t *readable, struct err *err) {
     struct event event;
@@ -190,26 +217,22 @@ static bool read_records(struct ingest *ingest, struct reader *reader, struct jo
     struct err why = {0};
     size_t index;
     for (;;) {
-        event.table = NULL;
         enum verdict verdict = reader_next(reader, &event, &raw, &index, &why);
         if (verdict == VERDICT_END)
             return true;
         result->received++;
+        *readable += verdict != VERDICT_REJECTED || is_record(&job->part, raw);
+        job->rows += verdict != VERDICT_IGNORED;
         if (verdict == VERDICT_IGNORED) {
             result->ignored++;
-            ++*readable;
         } else if (verdict == VERDICT_REJECTED) {
             result->rejected++;
-            *readable += why.code != ERR_BAD_JSON && why.code != ERR_BAD_RECORD && why.code != ERR_BAD_UTF8;
             if (event.table)
                 result->tables[schema_table_index(event.table)].rejected++;
             if (!reject(&job->part, index, &why, event.table, raw, err))
                 return false;
-        } else {
-            ++*readable;
-            job->rows++;
-            if (!batch_add(&job->part.batch, ingest->intern, ingest->key, &event, err))
-                return false;
+        } else if (!batch_add(&job->part.batch, ingest->intern, ingest->key, &event, err)) {
+            return false;
         }
     }
 }
@@ -240,7 +263,7 @@ static void errors_fill(const struct commit_part *part, struct ingest_result *re
         const struct rejected *rejected = &part->rejected[i];
         struct ingest_error *error = &result->errors[result->error_count++];
         *error = (struct ingest_error){(size_t)rejected->index, rejected->code, "", rejected->dead_letter};
-        snprintf(error->message, sizeof error->message, "%s", rejected->message);
+        snprintf(error->message, sizeof error->message, "%s", rejected->message.ptr);
     }
 }
 
@@ -261,23 +284,21 @@ static bool body_refused(const struct job *job, struct ingest_result *result) {
     return false;
 }
 
-static bool ingest_job(struct ingest *ingest, struct reader *reader, struct job *job, bool atomic,
+static bool ingest_job(struct ingest *ingest, struct reader *reader, struct job *job, bool blank, bool atomic,
                        struct ingest_result *result, bool *unknown, struct err *err) {
     int64_t readable = 0;
     if (!read_records(ingest, reader, job, result, &readable, err))
-        return false;
-    if (!readable) {
-        err_set(err, ERR_UNPROCESSABLE, "nothing in the body can be read as event records%s%s",
-                job->part.rejected_count ? ": " : "; send JSON objects, NDJSON or CSV",
-                job->part.rejected_count ? job->part.rejected[0].message : "");
+        return err->code == ERR_UNPROCESSABLE && body_refused(job, result);
+    if (!readable && (job->part.rejected_count || blank)) {
+        err_set(err, ERR_UNPROCESSABLE, "nothing in the body can be read as event records; send JSON objects, NDJSON or CSV");
         return body_refused(job, result);
     }
     if (atomic && job->part.rejected_count) {
         err_set(err, ERR_UNPROCESSABLE, "record %lld: %s; nothing was stored, as ?atomic=true asks",
-                (long long)job->part.rejected[0].index, job->part.rejected[0].message);
+                (long long)job->part.rejected[0].index, job->part.rejected[0].message.ptr);
         return body_refused(job, result);
     }
-    if (!job->rows && !job->part.rejected_count)
+    if (!job->rows)
         return true;
     if (!resolve(ingest, job, err) || !job_run(ingest, job, unknown, err))
         return false;
@@ -308,10 +329,15 @@ bool ingest_body(struct ingest *ingest, struct str body, const struct reader_opt
     job->deadline_ms = deadline_ms;
     pthread_cond_init(&job->finished, NULL);
     struct reader *reader = batch_init(&job->part.batch, err) ? reader_open(body, options, err) : NULL;
-    bool ok = reader && ingest_job(ingest, reader, job, atomic, result, unknown, err);
+    if (reader) {
+        job->part.csv_header = reader_csv_header(reader);
+        job->part.zone = options->zone;
+    }
+    bool ok = reader && ingest_job(ingest, reader, job, !str_trim(body).len, atomic, result, unknown, err);
     reader_free(reader);
     batch_free(&job->part.batch);
     free(job->part.rejected);
+    arena_free(job->part.messages);
     pthread_cond_destroy(&job->finished);
     free(job);
     atomic_fetch_sub(&ingest->in_flight, body.len);

@@ -5,13 +5,16 @@
 #include "store/db.h"
 #include "store/reader.h"
 
-enum { INGEST_MAX_ERRORS = 100 };
+enum {
+    INGEST_MAX_ERRORS = 100,
+    INGEST_MAX_REJECTED = 50000, /* bad records in a body, past which it is refused whole */
+};
 
 struct ingest_error {
     size_t index; /* place of the record in the body, from 0 */
     enum err_code code;
     char message[512];
-    int64_t dead_letter; /* id in the dead-letter table */
+    int64_t dead_letter; /* id in the dead-letter table; 0: none, the body was refused */
 };
 
 struct ingest_table_count {
@@ -30,7 +33,7 @@ void ingest_close(struct ingest *ingest); /* waits for what is under way */
 /* db is borrowed and must outlive it. */
 OWNED_BY(ingest_close) struct ingest *ingest_open(struct db *db, struct err *err);
 /* One inflated body, whole: when it gives true, every acceptable record is committed and rejected ones are dead
- * letters. False: ERR_UNPROCESSABLE (nothing readable; or atomic and one is bad), ERR_TOO_MANY (over the bytes in
+ * letters. False: ERR_UNPROCESSABLE (nothing readable; too many bad ones; or atomic and one is bad), ERR_TOO_MANY (over the bytes in
  * flight), ERR_DATABASE/ERR_DISK_FULL/ERR_DEADLINE with *unknown telling whether the outcome is unknown (a COMMIT was
  * sent and not answered). deadline_ms: mono_ms() value. */
 bool ingest_body(struct ingest *ingest, struct str body, const struct reader_options *options, bool atomic,

@@ -8,6 +8,7 @@
 enum {
     MAX_FRAMES = 8,            /* arrays and wrappers within one another */
     ARENA_CAP = 512 << 20,
+    WASTED_BODIES = 4,
 };
 
 /* A run of values: the body itself, or an array's inside. */
@@ -34,9 +35,9 @@ void reader_free(struct reader *reader) {
     free(reader);
 }
 
-static bool frame_push(struct reader *reader, struct str inside, const struct schema_table *table) {
+static bool frame_push(struct reader *reader, struct str inside, const struct schema_table *table, struct err *err) {
     if (reader->frame_count == MAX_FRAMES)
-        return false;
+        return err_set(err, ERR_TOO_DEEP, "arrays and wrappers stand more than %d deep in one another", MAX_FRAMES);
     reader->frames[reader->frame_count++] = (struct frame){inside.ptr, inside.ptr + inside.len, table};
     return true;
 }
@@ -50,8 +51,8 @@ static bool reader_start(struct reader *reader, struct str body, struct err *err
         reader->csv = csv_open(body, &reader->options, reader->arena, err);
         return reader->csv != NULL;
     }
-    reader->wasted_cap = 8 * body.len;
-    return frame_push(reader, body, reader->options.table);
+    reader->wasted_cap = WASTED_BODIES * body.len;
+    return frame_push(reader, body, reader->options.table, err);
 }
 
 struct reader *reader_open(struct str body, const struct reader_options *options, struct err *err) {
@@ -131,13 +132,13 @@ static struct scan_value *shape_member(struct shape *shape, struct str name) {
     return NULL;
 }
 
-/* A member's value. Objects and arrays are only measured here: what is inside is checked record by record, so that a bad
- * record in `records` doesn't take the others with it. */
-static bool shape_value(struct scan *scan, struct scan_value *value, struct err *err) {
+/* A member's value. Objects and arrays that may hold records are only measured here: what is inside is checked record by
+ * record, so that a bad one in `records` doesn't take the others with it. */
+static bool shape_value(struct scan *scan, bool measured, struct scan_value *value, struct err *err) {
     const char *stop, *end;
     scan_space(scan);
-    if (scan->at >= scan->end || (*scan->at != '{' && *scan->at != '['))
-        return scan_value(scan, 1, value, err);
+    if (!measured || scan->at >= scan->end || (*scan->at != '{' && *scan->at != '['))
+        return scan_value(scan, 2, value, err);
     end = scan_find_end(scan->at, scan->end, &stop);
     if (!end)
         return err_set(err, ERR_BAD_JSON, "not valid JSON: an object or array doesn't end");
@@ -149,7 +150,8 @@ static bool shape_value(struct scan *scan, struct scan_value *value, struct err 
 
 static bool shape_read(struct reader *reader, struct str object, struct shape *shape, struct err *err) {
     struct scan scan = {object.ptr, object.ptr + object.len, reader->arena};
-    struct scan_value name, value;
+    struct scan_value name, value, *member;
+    size_t keys = 0;
     *shape = (struct shape){0};
     if (!scan_take(&scan, '{'))
         return err_set(err, ERR_BAD_RECORD, "a record must be a JSON object");
@@ -160,9 +162,11 @@ static bool shape_read(struct reader *reader, struct str object, struct shape *s
             return false;
         if (name.kind != SCAN_STRING || !scan_take(&scan, ':'))
             return err_set(err, ERR_BAD_JSON, "not valid JSON: a member's name or its colon is missing");
-        if (!shape_value(&scan, &value, err))
+        if (++keys > SCAN_MAX_KEYS)
+            return err_set(err, ERR_BAD_RECORD, "more than %d members", SCAN_MAX_KEYS);
+        member = shape_member(shape, name.text);
+        if (!shape_value(&scan, member != NULL, &value, err))
             return false;
-        struct scan_value *member = shape_member(shape, name.text);
         if (member)
             *member = value;
     }
@@ -170,85 +174,115 @@ static bool shape_read(struct reader *reader, struct str object, struct shape *s
     return scan.at == scan.end || err_set(err, ERR_BAD_JSON, "not valid JSON: something behind the object");
 }
 
-/* An array's inside, or an object, or JSON in a string: pushed as a frame of its own. */
-static bool unwrap(struct reader *reader, const struct scan_value *value, const struct schema_table *table) {
-    if (!value->raw.ptr)
-        return false;
+enum step { STEP_NONE, STEP_AGAIN, STEP_EVENT, STEP_IGNORED, STEP_REJECTED };
+
+static enum step step_into(struct reader *reader, struct str inside, const struct schema_table *table, struct err *err) {
+    return frame_push(reader, inside, table, err) ? STEP_AGAIN : STEP_REJECTED;
+}
+
+/* An array's inside, or an object, or JSON in a string: to be read as a frame of its own. STEP_NONE: nothing of that. */
+static enum step unwrap(struct reader *reader, const struct scan_value *value, const struct schema_table *table,
+                        struct err *err) {
+    struct str text = value->raw.ptr ? str_trim(value->text) : STR("");
+    if (!text.len)
+        return STEP_NONE;
     if (value->kind == SCAN_ARRAY)
-        return frame_push(reader, (struct str){value->raw.ptr + 1, value->raw.len - 2}, table);
-    if (value->kind == SCAN_OBJECT)
-        return frame_push(reader, value->raw, table);
-    struct str text = str_trim(value->text);
-    return value->kind == SCAN_STRING && text.len && (text.ptr[0] == '{' || text.ptr[0] == '[') &&
-           frame_push(reader, text, table);
+        return step_into(reader, (struct str){text.ptr + 1, text.len - 2}, table, err);
+    if (value->kind == SCAN_OBJECT || (value->kind == SCAN_STRING && (text.ptr[0] == '{' || text.ptr[0] == '[')))
+        return step_into(reader, text, table, err);
+    return STEP_NONE;
+}
+
+/* The table that a name says, with or without its prefix. */
+static const struct schema_table *category_table(struct str category, bool *ignored) {
+    bool streaming = str_starts(category, STR("AdvancedHunting-"));
+    const struct schema_table *table =
+        schema_table_find(streaming ? (struct str){category.ptr + 16, category.len - 16} : category);
+    *ignored = streaming && !table;
+    return table;
 }
 
 static const struct schema_table *table_of(const struct shape *shape, const struct schema_table *given,
                                            bool *ignored) {
-    struct str category = shape->category.kind == SCAN_STRING ? shape->category.text : STR("");
+    const struct schema_table *table = NULL;
     *ignored = false;
-    if (str_starts(category, STR("AdvancedHunting-"))) {
-        const struct schema_table *table = schema_table_find((struct str){category.ptr + 16, category.len - 16});
-        *ignored = !table;
+    if (shape->category.kind == SCAN_STRING && shape->category.text.len)
+        table = category_table(shape->category.text, ignored);
+    if (table || *ignored)
         return table;
-    }
     if (shape->type.raw.ptr && shape->type.kind == SCAN_STRING && shape->type.text.len) {
         struct str name = shape->type.text;
         if (str_ends(name, STR("_CL")))
             name.len -= 3;
-        const struct schema_table *table = schema_table_find(name);
+        table = schema_table_find(name);
         *ignored = !table && !given;
-        return table ? table : given;
     }
-    return given;
+    return table ? table : given;
 }
 
-enum step { STEP_AGAIN, STEP_EVENT, STEP_IGNORED, STEP_REJECTED };
+/* What was only measured, and is no record inside a streaming record's envelope. */
+static bool envelope_check(struct reader *reader, const struct shape *shape, struct err *err) {
+    const struct scan_value *members[] = {&shape->category, &shape->tenant, &shape->type,  &shape->records,
+                                          &shape->results,  &shape->schema, &shape->message, &shape->event,
+                                          &shape->value,    &shape->body,   &shape->timestamp};
+    struct scan_value whole;
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        const struct scan_value *member = members[i];
+        struct scan scan = {member->raw.ptr, member->raw.ptr + member->raw.len, reader->arena};
+        if ((member->kind == SCAN_OBJECT || member->kind == SCAN_ARRAY) && !scan_value(&scan, 2, &whole, err))
+            return false;
+    }
+    return true;
+}
+
+static bool event_read(struct reader *reader, const struct shape *shape, struct str object,
+                       const struct schema_table *table, struct event *event, struct err *err) {
+    if (object.len > RECORD_MAX_BYTES)
+        return err_set(err, ERR_RECORD_TOO_LARGE, "the record has %zu bytes; 1 MiB is the limit", object.len);
+    if (!shape->properties.raw.ptr || !shape->category.raw.ptr)
+        return event_decode(table, object, reader->arena, event, err);
+    if (!envelope_check(reader, shape, err) ||
+        !event_decode(table, shape->properties.text, reader->arena, event, err))
+        return false;
+    if (shape->tenant.kind == SCAN_STRING && !event->tenant.len)
+        event->tenant = shape->tenant.text;
+    return true;
+}
 
 static enum step record_decode(struct reader *reader, const struct shape *shape, struct str object,
                                const struct schema_table *given, struct event *event, struct err *err) {
     bool ignored;
-    event->table = table_of(shape, given, &ignored);
+    const struct schema_table *table = table_of(shape, given, &ignored);
     if (ignored)
         return STEP_IGNORED;
-    if (!event->table) {
-        err_set(err, ERR_UNKNOWN_TABLE, "the record names no table: neither category nor Type; post to /v1/events/{Table}");
-        return STEP_REJECTED;
-    }
-    bool streaming = shape->properties.raw.ptr && shape->category.raw.ptr;
-    struct str columns = streaming ? shape->properties.text : object;
-    const struct schema_table *table = event->table;
-    if (event_decode(table, columns, reader->arena, event, err)) {
-        if (streaming && shape->tenant.kind == SCAN_STRING && !event->tenant.len)
-            event->tenant = shape->tenant.text;
-        return STEP_EVENT;
-    }
+    bool ok = table ? event_read(reader, shape, object, table, event, err)
+                    : err_set(err, ERR_UNKNOWN_TABLE,
+                              "the record names no table: neither category nor Type; post to /v1/events/{Table}");
     event->table = table;
-    return STEP_REJECTED;
+    return ok ? STEP_EVENT : STEP_REJECTED;
 }
 
 static enum step object_step(struct reader *reader, struct str object, const struct schema_table *given,
                              struct event *event, struct err *err) {
     struct shape shape;
+    enum step step = STEP_NONE;
     if (!shape_read(reader, object, &shape, err))
         return STEP_REJECTED;
-    if (shape.records.raw.ptr && shape.records.kind == SCAN_ARRAY && unwrap(reader, &shape.records, given))
-        return STEP_AGAIN;
-    if (shape.results.raw.ptr && shape.results.kind == SCAN_ARRAY && shape.schema.raw.ptr &&
-        unwrap(reader, &shape.results, given))
-        return STEP_AGAIN;
-    if (!shape.timestamp.raw.ptr && !shape.category.raw.ptr &&
-        (unwrap(reader, &shape.message, given) || unwrap(reader, &shape.event, given) ||
-         unwrap(reader, &shape.value, given) || unwrap(reader, &shape.body, given)))
-        return STEP_AGAIN;
-    return record_decode(reader, &shape, object, given, event, err);
+    if (shape.records.kind == SCAN_ARRAY)
+        step = unwrap(reader, &shape.records, given, err);
+    if (step == STEP_NONE && shape.results.kind == SCAN_ARRAY && shape.schema.raw.ptr)
+        step = unwrap(reader, &shape.results, given, err);
+    const struct scan_value *const wrappers[] = {&shape.message, &shape.event, &shape.value, &shape.body};
+    for (size_t i = 0; i < 4 && step == STEP_NONE && !shape.timestamp.raw.ptr && !shape.category.raw.ptr; i++)
+        step = unwrap(reader, wrappers[i], given, err);
+    return step == STEP_NONE ? record_decode(reader, &shape, object, given, event, err) : step;
 }
 
 static enum step span_step(struct reader *reader, struct str span, bool whole, const struct schema_table *given,
                            struct event *event, struct err *err) {
-    event->table = NULL;
-    if (whole && span.ptr[0] == '[' && frame_push(reader, (struct str){span.ptr + 1, span.len - 2}, given))
-        return STEP_AGAIN;
+    event->table = given;
+    if (whole && span.ptr[0] == '[')
+        return step_into(reader, (struct str){span.ptr + 1, span.len - 2}, given, err);
     if (whole && span.ptr[0] == '{')
         return object_step(reader, span, given, event, err);
     if (!str_utf8_valid(span))
@@ -273,10 +307,15 @@ static enum verdict json_next(struct reader *reader, struct event *event, struct
         case STEP_EVENT: return VERDICT_EVENT;
         case STEP_IGNORED: return VERDICT_IGNORED;
         case STEP_REJECTED: return VERDICT_REJECTED;
+        case STEP_NONE:
         case STEP_AGAIN: break;
         }
     }
     return VERDICT_END;
+}
+
+struct str reader_csv_header(const struct reader *reader) {
+    return reader->csv ? csv_header(reader->csv) : (struct str){0};
 }
 
 enum verdict reader_next(struct reader *reader, struct event *event, struct str *raw, size_t *index, struct err *err) {

@@ -191,8 +191,9 @@ static bool scan_object(struct scan *scan, unsigned depth, struct err *err) {
     struct str key;
     bool first = true;
     scan->at++;
-    while (scan_member(scan, &first, depth, &key, &value, err))
-        ;
+    for (size_t keys = 0; scan_member(scan, &first, depth, &key, &value, err);)
+        if (++keys > SCAN_MAX_KEYS)
+            return err_set(err, ERR_BAD_RECORD, "an object has more than %d members", SCAN_MAX_KEYS);
     return err->code == ERR_NONE;
 }
 

@@ -1,10 +1,10 @@
 /* A strict JSON scanner (RFC 8259) over borrowed bytes: no tree, no allocation but for strings with escapes. Refuses what
- * PostgreSQL can't keep (\u0000), lone surrogates, bytes that aren't UTF-8, nesting over 64. */
+ * PostgreSQL can't keep (\u0000), lone surrogates, bytes that aren't UTF-8, nesting over 64, objects of over 512 members. */
 #pragma once
 #include "base/arena.h"
 #include "base/err.h"
 
-enum { SCAN_MAX_DEPTH = 64 };
+enum { SCAN_MAX_DEPTH = 64, SCAN_MAX_KEYS = 512 };
 
 struct scan {
     const char *at, *end;
@@ -20,7 +20,8 @@ struct scan_value {
 };
 
 void scan_space(struct scan *scan);
-/* The value at the place, validated to its end. False with ERR_BAD_JSON, ERR_BAD_UTF8 or ERR_TOO_DEEP. */
+/* The value at the place, validated to its end. False with ERR_BAD_JSON, ERR_BAD_UTF8, ERR_TOO_DEEP or, for too many
+ * members, ERR_BAD_RECORD. */
 bool scan_value(struct scan *scan, unsigned depth, struct scan_value *value, struct err *err);
 /* Takes `c` if it is next. */
 bool scan_take(struct scan *scan, char c);

@@ -1,2 +1,2 @@
--- $1 bigint: dead letter. Its bytes as hex, and its table.
-SELECT encode(raw, 'hex'), event_table FROM rmm.dead_letters WHERE id = $1::bigint
+-- $1 bigint: dead letter. The whole letter as JSON.
+SELECT rmm.letter_json(d, 2147483647)::text FROM rmm.dead_letters d WHERE id = $1::bigint

@@ -175,6 +175,82 @@ static void endless_wrapping_ends(void **state) {
     expect_verdicts(buf_str(&body), NULL, "RE");
 }
 
+/* Wrapped so often, as "value" in one another. */
+static void add_wrapped(struct buf *body, int times) {
+    for (int i = 0; i < times; i++)
+        buf_add_str(body, STR("{\"value\":"));
+    buf_add_str(body, STR(RECORD("")));
+    for (int i = 0; i < times; i++)
+        buf_add_char(body, '}');
+}
+
+static void more_than_eight_wrappers_are_an_error_that_says_so(void **state) {
+    struct reader_options options = {0};
+    struct err err = {0};
+    struct event event;
+    struct str raw;
+    size_t index;
+    (void)state;
+    BUF_AUTO seven = BUF(1 << 12), eight = BUF(1 << 12);
+    add_wrapped(&seven, 7);
+    expect_verdicts(buf_str(&seven), NULL, "E");
+    add_wrapped(&eight, 8);
+    struct reader *reader = reader_open(buf_str(&eight), &options, &err);
+    assert_non_null(reader);
+    assert_int_equal(reader_next(reader, &event, &raw, &index, &err), VERDICT_REJECTED);
+    assert_string_equal(err_name(err.code), "too_deep");
+    assert_non_null(strstr(err.text, "more than 8"));
+    reader_free(reader);
+}
+
+static void a_record_is_measured_with_its_envelope(void **state) {
+    (void)state;
+    BUF_AUTO body = BUF(4 << 20);
+    buf_add_str(&body, STR("{\"padding\":\""));
+    for (int i = 0; i < (1 << 20); i++)
+        buf_add_char(&body, 'x');
+    buf_add_str(&body, STR("\"," "\"category\":\"AdvancedHunting-DeviceEvents\"," PROPERTIES("") "}\n" RECORD("")));
+    expect_verdicts(buf_str(&body), NULL, "RE");
+    expect_code(buf_str(&body), NULL, 0, ERR_RECORD_TOO_LARGE);
+}
+
+static void objects_of_more_than_512_members_are_refused(void **state) {
+    (void)state;
+    for (int nested = 0; nested < 2; nested++) {
+        for (int count = 510; count < 514; count += 3) {
+            BUF_AUTO body = BUF(1 << 16);
+            buf_printf(&body, "{%s%s", ROW, nested ? ",\"New\":{\"0\":0,\"1\":1" : "");
+            for (int i = 2; i < count; i++)
+                buf_printf(&body, ",\"%d\":%d", i, i);
+            buf_add_str(&body, nested ? STR("}}") : STR("}"));
+            expect_verdicts(buf_str(&body), "DeviceEvents", count > 512 ? "R" : "E");
+        }
+    }
+}
+
+static void what_stands_beside_the_properties_must_be_valid_too(void **state) {
+    (void)state;
+    expect_code(STR("{\"junk\":{\"a\":\"\xff\"},\"category\":\"AdvancedHunting-DeviceEvents\"," PROPERTIES("") "}"), NULL,
+                0, ERR_BAD_UTF8);
+    expect_code(STR("{\"value\":[1 2],\"category\":\"AdvancedHunting-DeviceEvents\"," PROPERTIES("") "}"), NULL, 0,
+                ERR_BAD_JSON);
+}
+
+static void of_unknown_columns_with_one_name_the_last_counts(void **state) {
+    (void)state;
+    struct reader_options options = {.table = schema_table_find(STR("DeviceEvents"))};
+    struct seen *seen = test_malloc(sizeof *seen);
+    see(seen, STR("{" ROW ",\"New\":1,\"Other\":[1, 2],\"New\":{\"a\": 2}}"), &options);
+    assert_string_equal(seen->verdicts, "E");
+    assert_true(str_eq(seen->events[0].extra, STR("{\"New\":{\"a\":2},\"Other\":[1,2]}")));
+    reader_free(seen->reader);
+    see(seen, STR("Timestamp,DeviceId,New,New\n2026-07-18T17:00:30Z,d1,a,b\n"), &options);
+    assert_string_equal(seen->verdicts, "E");
+    assert_true(str_eq(seen->events[0].extra, STR("{\"New\":\"b\"}")));
+    reader_free(seen->reader);
+    test_free(seen);
+}
+
 static void tables_that_are_not_kept_are_ignored(void **state) {
     (void)state;
     expect_verdicts(STR("{\"category\":\"AdvancedHunting-EmailEvents\",\"properties\":{}}"), NULL, "I");
@@ -195,6 +271,8 @@ static void a_table_comes_from_category_then_type_then_the_path(void **state) {
     expect_tables(STR(FLAT("DeviceEvents")), "DeviceInfo", events);
     expect_tables(STR(FLAT("DeviceEvents_CL")), NULL, events);
     expect_tables(STR("{" ROW "}"), "DeviceInfo", info);
+    expect_tables(STR("{\"category\":\"DeviceProcessEvents\"," PROPERTIES("") "}"), "DeviceInfo", process);
+    expect_tables(STR("{\"category\":\"Administrative\"," ROW "}"), "DeviceInfo", info);
     expect_tables(STR("{\"Type\":\"Something\"," ROW "}"), "DeviceInfo", info);
     expect_tables(STR("{\"records\":[" RECORD("") ",{" ROW "}]}"), "DeviceInfo", both);
     expect_tables(STR("{\"properties\":{" ROW "},\"category\":\"AdvancedHunting-DeviceProcessEvents\"}"), NULL,
@@ -297,8 +375,15 @@ static void a_body_of_opening_brackets_is_read_in_linear_time(void **state) {
     test_free(event);
 }
 
+/* A zone of one offset, or none. */
+static const struct zone *offset(const char *hours) {
+    static const struct zone_step steps[] = {{0, 0}, {0, 2 * TICKS_HOUR}};
+    static const struct zone utc = {"Z", steps, 1}, east = {"+02:00", steps + 1, 1};
+    return !hours ? NULL : *hours == 'Z' ? &utc : &east;
+}
+
 static void expect_csv(struct str body, const char *table, const char *tz, const char *wanted) {
-    struct reader_options options = {.table = table ? schema_table_find(str_from(table)) : NULL, .tz_utc_offset = tz};
+    struct reader_options options = {.table = table ? schema_table_find(str_from(table)) : NULL, .zone = offset(tz)};
     struct seen *seen = test_malloc(sizeof *seen);
     see(seen, body, &options);
     if (strcmp(seen->verdicts, wanted))
@@ -329,7 +414,7 @@ static void csv_rows_are_records(void **state) {
 
 static void csv_of_the_portal_keeps_its_values(void **state) {
     (void)state;
-    struct reader_options options = {.table = schema_table_find(STR("DeviceProcessEvents")), .tz_utc_offset = "+02:00"};
+    struct reader_options options = {.table = schema_table_find(STR("DeviceProcessEvents")), .zone = offset("+02:00")};
     struct seen *seen = test_malloc(sizeof *seen);
     int64_t wanted;
     see(seen,
@@ -358,6 +443,61 @@ static void csv_of_the_portal_keeps_its_values(void **state) {
     assert_int_equal(second->extra.len, 0);
     reader_free(seen->reader);
     test_free(seen);
+}
+
+static void local_times_follow_the_zones_clock_changes(void **state) {
+    static const struct zone_step steps[] = {{INT64_C(639103212000000000), TICKS_HOUR}, /* 2026-03-29 is the second's */
+                                             {INT64_C(639103428000000000), 2 * TICKS_HOUR},
+                                             {INT64_C(639284868000000000), TICKS_HOUR}};
+    static const struct zone berlin = {"Europe/Berlin", steps, 3};
+    static const struct {
+        const char *local, *utc;
+    } rows[] = {
+        {"2026-03-29T01:59:59Z", "2026-03-29T00:59:59Z"}, {"2026-03-29T03:00:00Z", "2026-03-29T01:00:00Z"},
+        {"2026-03-29T02:30:00Z", "2026-03-29T01:30:00Z"}, /* clocks left it out */
+        {"2026-07-01T12:00:00Z", "2026-07-01T10:00:00Z"}, {"2026-10-25T01:59:59Z", "2026-10-24T23:59:59Z"},
+        {"2026-10-25T02:30:00Z", "2026-10-25T00:30:00Z"}, /* twice: the earlier one */
+        {"2026-10-25T03:00:00Z", "2026-10-25T02:00:00Z"}, {"2020-01-01T12:00:00Z", "2020-01-01T11:00:00Z"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int64_t local = 0, utc = 0;
+        assert_true(ticks_parse(str_from(rows[i].local), &local) && ticks_parse(str_from(rows[i].utc), &utc));
+        if (zone_utc(&berlin, local) != utc)
+            fail_msg("%s is not %s", rows[i].local, rows[i].utc);
+    }
+}
+
+static void an_open_quote_costs_its_own_row_only(void **state) {
+    (void)state;
+#define HEADER "Timestamp,DeviceId,FileName\n"
+#define GOOD "2026-07-18T17:00:30Z,d1,\"a, \"\"b\"\"\"\r\n"
+    struct str bodies[] = {
+        STR(HEADER GOOD "2026-07-18T17:00:30Z,d1,\"open\n" GOOD GOOD),
+        STR(HEADER GOOD "2026-07-18T17:00:30Z,\"d1,open\r\n" GOOD GOOD),
+        STR(HEADER GOOD "2026-07-18T17:00:30Z,d1,\"a\"b\n" GOOD GOOD),
+    };
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        expect_csv(bodies[i], "DeviceEvents", NULL, "EREE");
+        expect_code(bodies[i], "DeviceEvents", 1, ERR_BAD_RECORD);
+    }
+    expect_csv(STR(HEADER GOOD "2026-07-18T17:00:30Z,d1,\"open"), "DeviceEvents", NULL, "ER");
+}
+
+static void headings_say_the_zone_of_bare_times(void **state) {
+    (void)state;
+    expect_csv(STR("Timestamp [UTC],DeviceId\n2026-07-18T17:00:30,d1\n2026-07-18 17:00:30.1234567,d1\n"), "DeviceEvents",
+               NULL, "EE");
+    expect_csv(STR("Timestamp,DeviceId\n2026-07-18T17:00:30,d1\n"), "DeviceEvents", NULL, "R");
+    expect_csv(STR("TimeGenerated [UTC],DeviceId\n\"7/18/2026, 5:00:30.000 PM\",d1\n"), "DeviceEvents", NULL, "E");
+}
+
+static void a_csv_without_a_time_column_is_refused(void **state) {
+    struct reader_options options = {.format = READER_CSV};
+    struct err err = {0};
+    (void)state;
+    assert_null(reader_open(STR("this is no record\n"), &options, &err));
+    assert_int_equal(err.code, ERR_UNPROCESSABLE);
 }
 
 static void local_time_without_its_offset_is_refused(void **state) {
@@ -417,6 +557,11 @@ static void exported_samples_are_read_whole(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_body_shape_gives_its_records),
+        cmocka_unit_test(more_than_eight_wrappers_are_an_error_that_says_so),
+        cmocka_unit_test(a_record_is_measured_with_its_envelope),
+        cmocka_unit_test(objects_of_more_than_512_members_are_refused),
+        cmocka_unit_test(what_stands_beside_the_properties_must_be_valid_too),
+        cmocka_unit_test(of_unknown_columns_with_one_name_the_last_counts),
         cmocka_unit_test(wrappers_are_taken_off_whatever_else_they_carry),
         cmocka_unit_test(columns_named_like_wrappers_do_not_hide_a_record),
         cmocka_unit_test(endless_wrapping_ends),
@@ -429,6 +574,10 @@ int main(void) {
         cmocka_unit_test(a_rejected_record_is_given_back_as_sent),
         cmocka_unit_test(a_body_of_opening_brackets_is_read_in_linear_time),
         cmocka_unit_test(csv_rows_are_records),
+        cmocka_unit_test(local_times_follow_the_zones_clock_changes),
+        cmocka_unit_test(an_open_quote_costs_its_own_row_only),
+        cmocka_unit_test(headings_say_the_zone_of_bare_times),
+        cmocka_unit_test(a_csv_without_a_time_column_is_refused),
         cmocka_unit_test(csv_of_the_portal_keeps_its_values),
         cmocka_unit_test(local_time_without_its_offset_is_refused),
         cmocka_unit_test(a_csv_of_many_quoted_fields_keeps_every_value),

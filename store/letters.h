@@ -1,0 +1,7 @@
+/* Dead letters: what a commit keeps of the records that were bad. */
+#pragma once
+#include "store/commit.h"
+
+/* All parts' in one statement, which locks letters that are there already in one order. Fills in their ids. */
+bool letters_write(struct db_conn *conn, struct commit_part *const *parts, size_t count, int64_t deadline_ms,
+                   struct err *err);
