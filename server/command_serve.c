@@ -14,6 +14,7 @@
 #include "server/config.h"
 #include "server/database.h"
 #include "server/listen.h"
+#include "server/reviver.h"
 #include "server/upkeep.h"
 #include "server/version.h"
 
@@ -26,6 +27,7 @@ struct server {
     struct listener *listener;
     struct retention retention;
     struct upkeep *upkeep;
+    struct reviver *reviver;
 };
 
 /* No core dumps, as memory holds events and keys; room for a file a connection. */
@@ -101,11 +103,14 @@ static bool server_open(struct server *server, struct err *err) {
         return false;
     server->listener = listener_open(&server->config, server->service, err);
     server->upkeep = server->listener ? upkeep_start(server->service, &server->retention, err) : NULL;
+    if (server->upkeep && server->database.cluster && !(server->reviver = reviver_start(server->database.cluster, err)))
+        return false;
     return server->upkeep != NULL;
 }
 
 static void server_close(struct server *server) {
     listener_close(server->listener);
+    reviver_stop(server->reviver);
     upkeep_stop(server->upkeep);
     if (server->service) {
         if (server->service->runner)

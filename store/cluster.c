@@ -244,6 +244,21 @@ void cluster_close(struct cluster *cluster) {
     free(cluster);
 }
 
+bool cluster_revive(struct cluster *cluster, struct err *err) {
+    if (process_lives(cluster->postmaster))
+        return true;
+    int lock = lock_take(cluster->place.data, "start.lock", true);
+    if (lock < 0)
+        return err_set(err, ERR_DATABASE, "can't lock %.300s/start.lock", cluster->place.data);
+    log_line(LOG_WARN, "cluster.died", "PostgreSQL in %s has ended: starting it again", cluster->place.data);
+    cluster->postmaster = running(cluster);
+    bool ok = cluster->postmaster || postmaster_start(cluster, err);
+    struct db *db = ok ? postmaster_await(cluster, mono_ms() + START_LIMIT_MS, err) : NULL;
+    db_close(db);
+    lock_drop(lock);
+    return db != NULL;
+}
+
 const char *cluster_conninfo(const struct cluster *cluster) {
     return cluster->conninfo;
 }

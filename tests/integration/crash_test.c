@@ -1,6 +1,7 @@
 /* Senders at work while the server is killed or stopped: what was acknowledged is stored, once, whatever happened. */
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -247,8 +248,43 @@ static void the_same_body_from_many_senders_at_once_is_stored_once(void **state)
         5 * RECORDS);
 }
 
+static pid_t postmaster_pid(void) {
+    char path[128], line[32] = "";
+    snprintf(path, sizeof path, "%s/pg/postmaster.pid", server_fixture.data);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    fclose(file);
+    return (pid_t)strtol(line, NULL, 10);
+}
+
+static void a_database_that_dies_under_the_server_comes_back(void **state) {
+    (void)state;
+    static const int signals[] = {SIGKILL, SIGQUIT};
+    for (unsigned round = 0; round < 2; round++) {
+        BUF_AUTO body = BUF(CAP);
+        build_body(&body, "revived", 1, round);
+        assert_int_equal(kill(postmaster_pid(), signals[round]), 0);
+        int64_t deadline = mono_ms() + 30000;
+        long status = 0;
+        while (status != 200 && mono_ms() < deadline) {
+            ANSWER_AUTO answer = server_send(
+                &server_fixture, &(struct send){.path = "/v1/events", .body = body.ptr, .length = body.len});
+            status = answer.status;
+            assert_true(status == 200 || status == 503);
+            if (status != 200)
+                sleep_ms(50);
+        }
+        assert_int_equal(status, 200);
+    }
+    assert_int_equal(
+        server_query_int(&server_fixture, "DeviceProcessEvents | where DeviceId startswith 'revived' | count"),
+        2 * RECORDS);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_database_that_dies_under_the_server_comes_back),
         cmocka_unit_test(the_same_body_from_many_senders_at_once_is_stored_once),
         cmocka_unit_test(what_was_sent_around_a_kill_is_stored_once),
         cmocka_unit_test(a_stop_under_load_exits_0_and_loses_nothing),
