@@ -96,18 +96,11 @@ bool list_below(struct request *request, struct str *cursor, struct err *err) {
     return str_to_int64(*cursor, &number) || list_cursor_refuse(request, err);
 }
 
-bool json_reply(struct request *request, struct reply *reply, struct str json, struct err *err) {
-    bool pretty;
-    if (!request_flag(request, "pretty", &pretty, err))
-        return false;
+bool json_reply(struct reply *reply, struct str json, struct err *err) {
     reply->body.cap = REPLY_CAP;
     reply->body.len = 0;
-    if (pretty) {
-        format_pretty(json, &reply->body);
-    } else {
-        json_add_minified(&reply->body, json);
-        buf_add_char(&reply->body, '\n');
-    }
+    json_add_minified(&reply->body, json);
+    buf_add_char(&reply->body, '\n');
     return !reply->body.failed || err_memory(err);
 }
 
@@ -244,7 +237,7 @@ bool list_reply_items(struct request *request, struct reply *reply, const struct
         buf_add_str(&out, STR("null"));
     buf_add_str(&out, items->more);
     buf_add_char(&out, '}');
-    return !out.failed ? json_reply(request, reply, buf_str(&out), err) : err_memory(err);
+    return !out.failed ? json_reply(reply, buf_str(&out), err) : err_memory(err);
 }
 
 bool list_reply(struct request *request, struct reply *reply, const char *member, const struct db_rows *rows,
@@ -276,21 +269,51 @@ static bool rows_note(struct request *request, struct reply *reply, const json_t
     return !reply->body.failed || err_memory(err);
 }
 
-/* The rows as Kusto gives them. */
+/* The place of a column by its name, `width` when there is none. */
+static size_t column_find(const struct str *names, size_t width, const char *name) {
+    size_t c = 0;
+    while (c < width && !str_eq(names[c], str_from(name)))
+        c++;
+    return c;
+}
+
+/* Machine groups of the result's devices by DeviceId, for a column behind the rows' own; NULL when the rows have no
+ * DeviceId or name the group themselves. */
+static json_t *groups_of(const json_t *root, const struct str *names, size_t width) {
+    size_t i;
+    const json_t *device, *devices = json_object_get(root, "devices");
+    if (!devices || column_find(names, width, "DeviceId") == width || column_find(names, width, "MachineGroup") < width)
+        return NULL;
+    json_t *groups = json_object();
+    json_array_foreach(devices, i, device)
+        json_object_set(groups, json_string_value(json_object_get(device, "device_id")),
+                        json_object_get(device, "machine_group"));
+    return groups;
+}
+
+/* The rows as Kusto gives them; in CSV, which has no devices beside them, with their machine group. */
 static bool rows_convert(struct request *request, struct reply *reply, const json_t *root, enum format format,
                          struct err *err) {
     const json_t *columns = json_object_get(root, "columns"), *rows = json_object_get(root, "rows");
     size_t width = json_array_size(columns), height = json_array_size(rows);
     struct str *names = arena_array(request->arena, width + 1, sizeof *names);
-    struct cell *cells = arena_array(request->arena, width * height + 1, sizeof *cells);
+    struct cell *cells = arena_array(request->arena, (width + 1) * height + 1, sizeof *cells);
     if (!names || !cells)
         return err_memory(err);
     for (size_t c = 0; c < width; c++)
         names[c] = str_from(json_string_value(json_object_get(json_array_get(columns, c), "name")));
-    for (size_t r = 0; r < height; r++)
+    json_auto_t *groups = format == FORMAT_CSV ? groups_of(root, names, width) : NULL;
+    size_t id = column_find(names, width, "DeviceId"), all = width + (groups != NULL);
+    names[width] = STR("MachineGroup");
+    for (size_t r = 0; r < height; r++) {
+        const json_t *row = json_array_get(rows, r);
         for (size_t c = 0; c < width; c++)
-            cells[r * width + c] = cell_of(request->arena, json_array_get(json_array_get(rows, r), c));
-    struct format_table table = {names, width, cells, height};
+            cells[r * all + c] = cell_of(request->arena, json_array_get(row, c));
+        if (groups)
+            cells[r * all + width] =
+                cell_of(request->arena, json_object_get(groups, json_string_value(json_array_get(row, id))));
+    }
+    struct format_table table = {names, all, cells, height};
     return table_reply(reply, format, &table, err) && rows_note(request, reply, root, format, err);
 }
 
@@ -349,7 +372,7 @@ bool result_reply(struct request *request, struct reply *reply, struct str body,
     if (!format_choose(request, &format, err))
         return false;
     if (format == FORMAT_JSON)
-        return json_reply(request, reply, body, err);
+        return json_reply(reply, body, err);
     json_auto_t *root = json_loadb(body.ptr, body.len, JSON_ALLOW_NUL, NULL);
     if (!root)
         return err_set(err, ERR_INTERNAL, "a stored result is not JSON");
