@@ -33,7 +33,7 @@ bool handle_hunts_list(struct request *request, struct reply *reply, struct err 
 }
 
 bool handle_tools(struct request *request, struct reply *reply, struct err *err) {
-    static const char *const columns[] = {"tool", "noise_level", "hunts", NULL};
+    static const char *const columns[] = {"tool", "facts.vendor", "noise_level", "hunts", "facts.also_matches", NULL};
     long long limit;
     struct str limit_text, cursor;
     if (!list_parameters(request, &limit, &limit_text, &cursor, err))

@@ -116,8 +116,38 @@ static struct cell cell_of(struct arena *arena, const json_t *value) {
     return (struct cell){json_is_number(value) ? CELL_NUMBER : CELL_JSON, copy};
 }
 
+/* A list for people: its texts with commas between them; of objects, how many. */
+static struct cell list_cell(struct arena *arena, const json_t *list) {
+    struct str text = STR("");
+    size_t i;
+    const json_t *item;
+    if (json_is_object(json_array_get(list, 0)))
+        return (struct cell){CELL_NUMBER, arena_printf(arena, "%zu", json_array_size(list))};
+    json_array_foreach(list, i, item)
+        text = arena_printf(arena, "%.*s%s%.*s", STR_ARG(text), i ? ", " : "", STR_ARG(cell_of(arena, item).text));
+    return (struct cell){CELL_TEXT, text};
+}
+
+/* A value as a cell; for people lists are plain, and "2026-07-16T02:11:09.1234567Z" ends with its seconds. */
+static struct cell table_cell(struct arena *arena, const json_t *value, enum format format) {
+    if (format == FORMAT_TABLE && json_is_array(value))
+        return list_cell(arena, value);
+    struct cell cell = cell_of(arena, value);
+    if (format == FORMAT_TABLE && cell.kind == CELL_TEXT && cell.text.len == 28 && cell.text.ptr[10] == 'T')
+        cell.text.len = 19;
+    return cell;
+}
+
+/* The member that a column such as "hunts.done" names. */
+static const json_t *member_at(const json_t *object, const char *column) {
+    const char *dot = strchr(column, '.');
+    const json_t *value = dot ? json_object_getn(object, column, (size_t)(dot - column)) : json_object_get(object, column);
+    return dot ? member_at(value, dot + 1) : value;
+}
+
 /* "AnyDesk, RemotePC": a list of things by the member that names them, which is the list's own name without the s. */
-static struct cell names_cell(struct arena *arena, const json_t *list, const char *column) {
+static struct cell names_cell(struct arena *arena, const json_t *list, const char *column,
+                              enum format format) {
     char member[64];
     size_t index, length = strlen(column);
     const json_t *item;
@@ -126,24 +156,16 @@ static struct cell names_cell(struct arena *arena, const json_t *list, const cha
     json_array_foreach(list, index, item) {
         const char *name = json_string_value(json_object_get(item, member));
         if (!name)
-            return cell_of(arena, list);
+            return table_cell(arena, list, format);
         buf_printf(&out, "%s%s", index ? ", " : "", name);
     }
     struct str text = arena_copy(arena, buf_str(&out));
     return text.len ? (struct cell){CELL_TEXT, text} : (struct cell){CELL_NULL, STR("")};
 }
 
-/* The same; for people "2026-07-16T02:11:09.1234567Z" ends with its seconds. */
-static struct cell table_cell(struct arena *arena, const json_t *value, enum format format) {
-    struct cell cell = cell_of(arena, value);
-    if (format == FORMAT_TABLE && cell.kind == CELL_TEXT && cell.text.len == 28 && cell.text.ptr[10] == 'T')
-        cell.text.len = 19;
-    return cell;
-}
-
 static struct cell column_cell(struct arena *arena, const json_t *object, const char *column, enum format format) {
-    const json_t *value = json_object_get(object, column);
-    return json_is_array(value) ? names_cell(arena, value, column) : table_cell(arena, value, format);
+    const json_t *value = member_at(object, column);
+    return json_is_array(value) ? names_cell(arena, value, column, format) : table_cell(arena, value, format);
 }
 
 static bool table_reply(struct reply *reply, enum format format, const struct format_table *table, struct err *err) {

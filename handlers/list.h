@@ -8,7 +8,8 @@ struct list_items {
     const struct str *objects;   /* each a JSON object */
     size_t count;
     struct str next;             /* the key that the next page starts behind; ptr NULL: the end */
-    const char *const *columns;  /* members shown by csv and table, NULL-ended; ndjson shows all */
+    const char *const *columns;  /* members shown by csv and table ("hunts.done" is one of hunts), NULL-ended; ndjson
+                                    shows all */
     struct str more;             /* further members as JSON (",\"warnings\":[…]"), or empty */
 };
 bool list_reply_items(struct request *request, struct reply *reply, const struct list_items *items, struct err *err);

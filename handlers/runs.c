@@ -209,7 +209,8 @@ bool handle_run_results(struct request *request, struct reply *reply, struct err
 }
 
 bool handle_runs_list(struct request *request, struct reply *reply, struct err *err) {
-    static const char *const columns[] = {"run_id", "state", "as_of", "created_at", "finished_at", "hunts", NULL};
+    static const char *const columns[] = {"run_id", "state", "as_of", "created_at", "finished_at", "hunts.done", "hunts.total",
+                                          NULL};
     long long limit;
     struct str limit_text, cursor;
     if (!list_parameters(request, &limit, &limit_text, &cursor, err) || !list_below(request, &cursor, err))

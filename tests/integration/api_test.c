@@ -267,6 +267,24 @@ static void results_have_strong_tags_that_lists_of_tags_are_compared_with(void *
     check_tags(path);
 }
 
+static void head_answers_like_get_without_the_body(void **state) {
+    static const char *const paths[] = {"/v1/hunts", "/v1/hunts/remotepc-file-signature/results", "/v1/tools?format=csv",
+                                        "/v1/runs/1/results", "/v1/hunts/nope", "/openapi.json", "/healthz"};
+    static const char *const headers[] = {"Content-Type", "ETag", "Content-Length", "Cache-Control", "Link"};
+    (void)state;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        ANSWER_AUTO get = ask("GET", paths[i], NULL, "X-Request-Id: same");
+        ANSWER_AUTO head = ask("HEAD", paths[i], NULL, "X-Request-Id: same");
+        assert_int_equal(head.status, get.status);
+        assert_int_equal(head.length, 0);
+        for (size_t h = 0; h < sizeof headers / sizeof *headers; h++) {
+            char one[512] = "", other[512] = "";
+            assert_int_equal(answer_header(&get, headers[h], one, sizeof one), answer_header(&head, headers[h], other, sizeof other));
+            assert_string_equal(one, other);
+        }
+    }
+}
+
 static void a_path_says_what_it_takes(void **state) {
     static const struct {
         const char *path, *allow;
@@ -329,6 +347,7 @@ int main(void) {
         cmocka_unit_test(a_csv_of_results_has_the_machine_group),
         cmocka_unit_test(no_table_has_a_character_that_drives_or_turns_the_terminal),
         cmocka_unit_test(results_have_strong_tags_that_lists_of_tags_are_compared_with),
+        cmocka_unit_test(head_answers_like_get_without_the_body),
         cmocka_unit_test(a_path_says_what_it_takes),
         cmocka_unit_test(pretty_is_taken_everywhere_errors_included),
         cmocka_unit_test(readiness_tells_pool_schema_and_last_write),
