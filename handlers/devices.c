@@ -92,7 +92,7 @@ bool handle_device_get(struct request *request, struct reply *reply, struct err 
     if (rows && !db_count(rows))
         return err_set(err, ERR_NOT_FOUND, "no finding on a device '%.*s'; GET /v1/devices lists those with findings",
                        STR_ARG(params[0]));
-    return rows && json_reply(request, reply, db_text(rows, 0, 0), err);
+    return rows && json_reply(reply, db_text(rows, 0, 0), err);
 }
 
 bool handle_findings_list(struct request *request, struct reply *reply, struct err *err) {
