@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "tests/support/server_fixture.h"
 
-#define BROKEN "name: Broken\nid: 7c1f1d1e-0000-4000-8000-00000000b001\ndescription: |\n  One\n  two\nquery: |\n  DeviceInfo\n  | mv-expand x\n"
+#define BROKEN "name: Broken\nid: 7c1f1d1e-0000-4000-8000-00000000b001\ndescription: |\n  One\n  two\nquery: |\n  DeviceInfo\n  | evaluate x()\n"
 #define WARNING "id: 7c1f1d1e-0000-4000-8000-00000000b002\nname: Warns\nquery: |\n  DeviceInfo\n  | where devicename == 'x'\n"
 #define GOOD "id: 7c1f1d1e-0000-4000-8000-00000000b003\nname: Good\ntactics: [Execution, CommandAndControl]\nquery: |\n  DeviceInfo | summarize Count=count() by DeviceId\n"
 

@@ -14,7 +14,7 @@
 #define EVENTS                                                                                                         \
     "{\"Type\":\"DeviceFileCertificateInfo\",\"Timestamp\":\"2026-07-16T02:11:09.1234567Z\",\"DeviceId\":\"d\",\"DeviceName\":"  \
     "\"d.example\",\"ReportId\":1,\"Signer\":\"IDrive, Inc.\"}\n{\"Type\":\"DeviceInfo\",\"Timestamp\":\"yesterday\",\"DeviceId\":\"d\"}"
-#define BROKEN "name: Broken\nid: 7c1f1d1e-0000-4000-8000-00000000c001\nquery: |\n  DeviceInfo\n  | mv-expand x\n"
+#define BROKEN "name: Broken\nid: 7c1f1d1e-0000-4000-8000-00000000c001\nquery: |\n  DeviceInfo\n  | evaluate x()\n"
 #define RUN_ONE "{\"hunts\":[\"remotepc-file-signature\"],\"as_of\":\"2026-07-20T00:00:00Z\"}"
 #define RUN_TOOL "{\"tool\":\"RemotePC\",\"as_of\":\"2026-07-20T00:00:00Z\",\"from\":\"2026-07-01T00:00:00Z\"}"
 
@@ -131,6 +131,10 @@ static const struct send_case {
     {"/v1/runs/{id}/results", "get", "/v1/runs/2/results", NULL, 200},
     {"/v1/runs/{id}", "delete", "/v1/runs/1", NULL, 200},
     {"/v1/hunts/{id}/results", "get", "/v1/hunts/remotepc-file-signature/results", NULL, 200},
+    {"/v1/devices", "get", "/v1/devices", NULL, 200},
+    {"/v1/findings", "get", "/v1/findings", NULL, 200},
+    {"/v1/changes", "get", "/v1/changes", NULL, 200},
+    {"/v1/runs/{a}/diff/{b}", "get", "/v1/runs/1/diff/2", NULL, 200},
     {"/v1/devices/{device_id}/evidence", "get", "/v1/devices/d/evidence", NULL, 200},
     {"/v1/devices/{device_id}/evidence", "get", "/v1/devices/d/evidence?run=99", NULL, 404},
 };
