@@ -133,6 +133,8 @@ static const struct send_case {
     {"/v1/hunts/{id}/results", "get", "/v1/hunts/remotepc-file-signature/results", NULL, 200},
     {"/v1/devices", "get", "/v1/devices", NULL, 200},
     {"/v1/findings", "get", "/v1/findings", NULL, 200},
+    {"/v1/coverage", "get", "/v1/coverage", NULL, 200},
+    {"/v1/coverage/silent", "get", "/v1/coverage/silent?since=3650d", NULL, 200},
     {"/v1/changes", "get", "/v1/changes", NULL, 200},
     {"/v1/runs/{a}/diff/{b}", "get", "/v1/runs/1/diff/2", NULL, 200},
     {"/v1/devices/{device_id}/evidence", "get", "/v1/devices/d/evidence", NULL, 200},
