@@ -149,7 +149,7 @@ static void an_unknown_state_or_signal_is_refused_with_the_known_ones(void **sta
         const char *path, *known;
     } cases[] = {{"/v1/hunts?state=bogus", "ready,broken,disabled"},
                  {"/v1/hunts?signal=bogus", "signature,process,network"},
-                 {"/v1/events/rejected?state=bogus", "rejected,stored"},
+                 {"/v1/events/rejected?state=bogus", "rejected, stored or ignored"},
                  {"/v1/hunts?pretty=maybe", "true nor false"}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

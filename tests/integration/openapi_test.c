@@ -104,6 +104,7 @@ static const struct send_case {
     {"/v1/events", "post", "/v1/events", EVENTS, 200},
     {"/v1/events", "post", "/v1/events?atomic", EVENTS, 422},
     {"/v1/events/rejected", "get", "/v1/events/rejected", NULL, 200},
+    {"/v1/events/rejected/{id}", "get", "/v1/events/rejected/1", NULL, 200},
     {"/healthz", "get", "/healthz", NULL, 200},
     {"/readyz", "get", "/readyz", NULL, 200},
     {"/version", "get", "/version", NULL, 200},
