@@ -131,3 +131,18 @@ unsigned str_distance(struct str a, struct str b) {
     }
     return row[b.len];
 }
+
+size_t str_hostile(struct str s) {
+    unsigned char c[4] = {0};
+    for (size_t i = 0; i < 4 && i < s.len; i++)
+        c[i] = (unsigned char)s.ptr[i];
+    if (s.len && (c[0] < 0x20 || c[0] == 0x7F))
+        return 1;
+    if ((c[0] == 0xC2 && c[1] >= 0x80 && c[1] < 0xA0) || (c[0] == 0xD8 && c[1] == 0x9C)) /* C1; U+061C */
+        return 2;
+    bool turns = c[0] == 0xE2 && c[1] == 0x80 && ((c[2] >= 0x8B && c[2] <= 0x8F) || (c[2] >= 0xA8 && c[2] <= 0xAE));
+    bool hides = c[0] == 0xE2 && c[1] == 0x81 && c[2] >= 0xA0 && c[2] <= 0xAF;
+    if (turns || hides || (c[0] == 0xEF && c[1] == 0xBB && c[2] == 0xBF)) /* U+200B-200F, 2028-202E, 2060-206F, FEFF */
+        return 3;
+    return c[0] == 0xF3 && c[1] == 0xA0 && (c[2] == 0x80 || c[2] == 0x81) ? 4 : 0; /* U+E0000-E007F */
+}

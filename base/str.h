@@ -32,6 +32,9 @@ int str_cmp(struct str a, struct str b);
 struct str str_trim(struct str s);
 /* True when the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool str_utf8_valid(struct str s);
+/* Bytes of the character at the text's start when it must not reach a terminal: controls (C0, DEL, C1), those that turn
+ * or hide text (bidi, zero width, tags) and line separators; else 0. */
+size_t str_hostile(struct str s);
 /* Decimal int64 with optional sign, nothing else; false when it isn't one or is out of range. */
 bool str_to_int64(struct str s, long long *out);
 /* Edit distance of two short names (at most 64 bytes each; longer ones count as far), for suggestions. */

@@ -118,5 +118,5 @@ bool handle_run_diff(struct request *request, struct reply *reply, struct err *e
     db_give(conn);
     if (rows && !db_count(rows))
         return err_set(err, ERR_NOT_FOUND, "both runs must be there and finished; GET /v1/runs lists them");
-    return rows && json_reply(request, reply, db_text(rows, 0, 0), err);
+    return rows && json_reply(reply, db_text(rows, 0, 0), err);
 }

@@ -123,7 +123,7 @@ bool handle_coverage(struct request *request, struct reply *reply, struct err *e
     if (!parameters_read(request, &coverage, err) || !format_choose(request, &format, err) ||
         !coverage_build(request->service->db, &coverage, mono_ms() + READ_MS, &out, err))
         return false;
-    return format == FORMAT_JSON ? json_reply(request, reply, buf_str(&out), err)
+    return format == FORMAT_JSON ? json_reply(reply, buf_str(&out), err)
                                  : coverage_convert(request, reply, buf_str(&out), format, err);
 }
 

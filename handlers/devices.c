@@ -11,19 +11,7 @@
 
 enum { READ_MS = 10000 };
 
-static const char *const states[] = {"new", "known", "quiet", "returned", NULL};
-
-/* One of the closed list, or absent. */
-static bool choice(struct request *request, const char *name, const char *const *known, struct str *out, struct err *err) {
-    *out = request_query(request, name);
-    if (!out->ptr)
-        return true;
-    for (size_t i = 0; known[i]; i++)
-        if (str_eq(*out, str_from(known[i])))
-            return true;
-    request->problem_field = name;
-    return err_set(err, ERR_BAD_PARAMETER, "state must be new, known, quiet or returned");
-}
+static const char states[] = "new,known,quiet,returned";
 
 /* ?as_of=: the time that states are told from, else now. */
 static bool now_read(struct request *request, struct str *ticks, struct err *err) {
@@ -63,7 +51,7 @@ static bool filter_read(struct request *request, struct devices_filter *filter, 
                                       .min_tools = request_query(request, "min_tools"),
                                       .sort = request_query(request, "sort")};
     return request_number(request, "min_tools", 0, 100000, 0, &tools, err) &&
-           choice(request, "state", states, &filter->state, err) && since_read(request, &filter->since, err) &&
+           request_choice(request, "state", states, &filter->state, err) && since_read(request, &filter->since, err) &&
            now_read(request, &filter->now, err) &&
            list_parameters(request, limit, &filter->limit, &filter->cursor, err);
 }
@@ -92,7 +80,7 @@ bool handle_device_get(struct request *request, struct reply *reply, struct err 
     if (rows && !db_count(rows))
         return err_set(err, ERR_NOT_FOUND, "no finding on a device '%.*s'; GET /v1/devices lists those with findings",
                        STR_ARG(params[0]));
-    return rows && json_reply(request, reply, db_text(rows, 0, 0), err);
+    return rows && json_reply(reply, db_text(rows, 0, 0), err);
 }
 
 bool handle_findings_list(struct request *request, struct reply *reply, struct err *err) {
@@ -102,7 +90,7 @@ bool handle_findings_list(struct request *request, struct reply *reply, struct e
     long long limit;
     struct str params[8] = {[1] = request_query(request, "tool"), [2] = request_query(request, "signal"),
                             [4] = request_query(request, "device"), [5] = request_query(request, "group")};
-    if (!now_read(request, &params[0], err) || !choice(request, "state", states, &params[3], err) ||
+    if (!now_read(request, &params[0], err) || !request_choice(request, "state", states, &params[3], err) ||
         !list_parameters(request, &limit, &params[7], &params[6], err) || !format_choose(request, &format, err))
         return false;
     struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);

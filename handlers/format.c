@@ -174,7 +174,7 @@ static void add_padding(struct buf *out, size_t count) {
         buf_add_char(out, ' ');
 }
 
-/* Cut text ends in an ellipsis; control characters, which could drive the terminal, become a middle dot. */
+/* Cut text ends in an ellipsis; characters that could drive the terminal or turn the line become a middle dot. */
 static void add_table_cell(struct buf *out, struct str text, size_t width, bool right, bool last) {
     size_t length = characters(text), shown = length > width ? width - 1 : length, count = 0;
     if (right && length < width)
@@ -184,10 +184,10 @@ static void add_table_cell(struct buf *out, struct str text, size_t width, bool 
         count += (c & 0xC0) != 0x80;
         if (count > shown)
             break;
-        bool c1 = c == 0xC2 && i + 1 < text.len && (unsigned char)text.ptr[i + 1] < 0xA0;
-        if (c < 0x20 || c == 0x7F || c1) {
+        size_t hostile = str_hostile((struct str){text.ptr + i, text.len - i});
+        if (hostile) {
             buf_add(out, "\xC2\xB7", 2);
-            i += c1;
+            i += hostile - 1;
         } else {
             buf_add_char(out, (char)c);
         }

@@ -22,17 +22,18 @@ static struct db_rows *statement_run(struct request *request, const char *name, 
 bool handle_hunts_list(struct request *request, struct reply *reply, struct err *err) {
     static const char *const columns[] = {"slug", "tool", "signal", "state", "version", "noise_level", "id", NULL};
     long long limit;
-    struct str limit_text, cursor;
-    if (!list_parameters(request, &limit, &limit_text, &cursor, err))
+    struct str limit_text, cursor, signal, state;
+    if (!request_choice(request, "signal", "signature,process,network", &signal, err) ||
+        !request_choice(request, "state", "ready,broken,disabled", &state, err) ||
+        !list_parameters(request, &limit, &limit_text, &cursor, err))
         return false;
-    struct str params[] = {request_query(request, "tool"),  request_query(request, "signal"),
-                           request_query(request, "state"), request_query(request, "q"), cursor, limit_text};
+    struct str params[] = {request_query(request, "tool"), signal, state, request_query(request, "q"), cursor, limit_text};
     DB_ROWS_AUTO *rows = statement_run(request, "hunts_list", params, 6, err);
     return rows && list_reply(request, reply, "hunts", rows, limit, columns, err);
 }
 
 bool handle_tools(struct request *request, struct reply *reply, struct err *err) {
-    static const char *const columns[] = {"tool", "noise_level", "hunts", NULL};
+    static const char *const columns[] = {"tool", "facts.vendor", "noise_level", "hunts", "facts.also_matches", NULL};
     long long limit;
     struct str limit_text, cursor;
     if (!list_parameters(request, &limit, &limit_text, &cursor, err))
@@ -40,6 +41,14 @@ bool handle_tools(struct request *request, struct reply *reply, struct err *err)
     struct str params[] = {request_query(request, "q"), cursor, limit_text};
     DB_ROWS_AUTO *rows = statement_run(request, "tools_list", params, 3, err);
     return rows && list_reply(request, reply, "tools", rows, limit, columns, err);
+}
+
+bool handle_tool_get(struct request *request, struct reply *reply, struct err *err) {
+    struct str tool = request_path_parameter(request, "tool");
+    DB_ROWS_AUTO *rows = statement_run(request, "tool_read", &tool, 1, err);
+    if (rows && !db_count(rows))
+        return err_set(err, ERR_NOT_FOUND, "no tool '%.*s'; GET /v1/tools lists them", STR_ARG(tool));
+    return rows && json_reply(reply, db_text(rows, 0, 0), err);
 }
 
 static struct db_rows *hunt_read(struct request *request, struct err *err) {
@@ -55,7 +64,7 @@ static struct db_rows *hunt_read(struct request *request, struct err *err) {
 
 bool handle_hunt_get(struct request *request, struct reply *reply, struct err *err) {
     DB_ROWS_AUTO *rows = hunt_read(request, err);
-    return rows && json_reply(request, reply, db_text(rows, 0, 0), err);
+    return rows && json_reply(reply, db_text(rows, 0, 0), err);
 }
 
 bool handle_hunt_delete(struct request *request, struct reply *reply, struct err *err) {
@@ -89,13 +98,14 @@ bool handle_hunt_explain(struct request *request, struct reply *reply, struct er
     buf_add_str(&out, STR("],\"columns\":"));
     result_add_columns(&out, program);
     buf_add_str(&out, STR(",\"warnings\":"));
-    registry_add_warnings(&out, program);
+    registry_add_warnings(&out, program, 0);
     buf_add_char(&out, '}');
-    return !out.failed ? json_reply(request, reply, buf_str(&out), err) : err_memory(err);
+    return !out.failed ? json_reply(reply, buf_str(&out), err) : err_memory(err);
 }
 
 /* What loading says: identity, shape, state, and the error or the warnings. */
-static void add_verdict(struct buf *out, const struct hunt *hunt, const struct hunt_check *check, int version) {
+static void add_verdict(struct buf *out, const struct hunt *hunt, const struct hunt_check *check,
+                        const struct registry_saved *saved) {
     const struct {
         const char *key;
         struct str value;
@@ -111,24 +121,29 @@ static void add_verdict(struct buf *out, const struct hunt *hunt, const struct h
         json_add_key(out, members[i].key);
         json_add_string(out, members[i].value);
     }
-    if (version)
-        buf_printf(out, ",\"version\":%d", version);
+    if (saved->version)
+        buf_printf(out, ",\"version\":%d", saved->version);
+    json_add_key(out, "outcome");
+    json_add_string(out, str_from(registry_outcome_name(saved->outcome)));
     json_add_key(out, "warnings");
     if (check->state == HUNT_READY)
-        registry_add_warnings(out, check->program);
+        registry_add_warnings(out, check->program, hunt->query_line);
     else
         buf_add_str(out, STR("[]"));
     json_add_key(out, "errors");
     buf_add_char(out, '[');
     if (check->state == HUNT_BROKEN)
-        registry_add_error(out, &check->error, hunt->query);
-    buf_add_str(out, STR("]}"));
+        registry_add_hunt_error(out, &check->error, hunt);
+    buf_add_char(out, ']');
+    json_add_key(out, "false_positives");
+    registry_add_scenarios(out, hunt);
+    buf_add_char(out, '}');
 }
 
-static bool hunt_save(struct request *request, const struct hunt *hunt, const struct hunt_check *check, int *version,
-                      struct err *err) {
+static bool hunt_save(struct request *request, const struct hunt *hunt, const struct hunt_check *check,
+                      struct registry_saved *saved, struct err *err) {
     struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    bool ok = conn && registry_save(conn, hunt, "user", check, mono_ms() + READ_MS, version, err);
+    bool ok = conn && registry_save(conn, hunt, "user", check, mono_ms() + READ_MS, saved, err);
     db_give(conn);
     return ok;
 }
@@ -149,8 +164,8 @@ static bool identity_from_path(struct request *request, struct str id, struct hu
 }
 
 /* One file's bytes: loaded, checked, stored if asked to, and its verdict added. id: what the path says, or ptr NULL. */
-static bool file_take(struct request *request, struct str bytes, struct str id, bool save, int *version,
-                      struct buf *out, struct err *err) {
+static bool file_take(struct request *request, struct str bytes, struct str id, bool save,
+                      struct registry_saved *saved, struct buf *out, struct err *err) {
     struct hunt hunt;
     struct hunt_check check;
     request->source = bytes;
@@ -162,19 +177,19 @@ static bool file_take(struct request *request, struct str bytes, struct str id, 
         return err_set(err, ERR_CONFLICT, "the file's id is '%.*s', the path says '%.*s'", STR_ARG(hunt.id),
                        STR_ARG(id));
     hunt_check(request->arena, &hunt, &check);
-    if (save && !hunt_save(request, &hunt, &check, version, err))
+    if (save && !hunt_save(request, &hunt, &check, saved, err))
         return false;
-    add_verdict(out, &hunt, &check, *version);
+    add_verdict(out, &hunt, &check, saved);
     return !out->failed || err_memory(err);
 }
 
 static bool hunt_take(struct request *request, struct reply *reply, struct str id, bool save, struct err *err) {
-    int version = 0;
+    struct registry_saved saved = {0};
     BUF_AUTO out = BUF(REPLY_CAP);
-    if (!file_take(request, request->body, id, save, &version, &out, err))
+    if (!file_take(request, request->body, id, save, &saved, &out, err))
         return false;
-    reply->status = version == 1 ? 201 : 200;
-    return json_reply(request, reply, buf_str(&out), err);
+    reply->status = saved.outcome == REGISTRY_CREATED ? 201 : 200;
+    return json_reply(reply, buf_str(&out), err);
 }
 
 /* The next file of a body in which lines of --- stand between files; false at the end. */
@@ -212,18 +227,18 @@ static bool files_take(struct request *request, struct reply *reply, bool save, 
     buf_add_str(&out, STR("{\"hunts\":["));
     while (file_next(&rest, &file)) {
         struct err why = {0};
-        int version = 0;
+        struct registry_saved saved = {0};
         if (!str_trim(file).len)
             continue;
         json_add_comma(&out);
-        if (file_take(request, file, (struct str){0}, save, &version, &out, &why))
+        if (file_take(request, file, (struct str){0}, save, &saved, &out, &why))
             continue;
         if (err_status(why.code) >= 500)
             return *err = why, false;
-        registry_add_error(&out, &why, file);
+        registry_add_file_error(&out, &why, file);
     }
     buf_add_str(&out, STR("]}"));
-    return !out.failed ? json_reply(request, reply, buf_str(&out), err) : err_memory(err);
+    return !out.failed ? json_reply(reply, buf_str(&out), err) : err_memory(err);
 }
 
 bool handle_hunt_put(struct request *request, struct reply *reply, struct err *err) {

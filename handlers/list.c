@@ -96,18 +96,11 @@ bool list_below(struct request *request, struct str *cursor, struct err *err) {
     return str_to_int64(*cursor, &number) || list_cursor_refuse(request, err);
 }
 
-bool json_reply(struct request *request, struct reply *reply, struct str json, struct err *err) {
-    bool pretty;
-    if (!request_flag(request, "pretty", &pretty, err))
-        return false;
+bool json_reply(struct reply *reply, struct str json, struct err *err) {
     reply->body.cap = REPLY_CAP;
     reply->body.len = 0;
-    if (pretty) {
-        format_pretty(json, &reply->body);
-    } else {
-        json_add_minified(&reply->body, json);
-        buf_add_char(&reply->body, '\n');
-    }
+    json_add_minified(&reply->body, json);
+    buf_add_char(&reply->body, '\n');
     return !reply->body.failed || err_memory(err);
 }
 
@@ -123,8 +116,38 @@ static struct cell cell_of(struct arena *arena, const json_t *value) {
     return (struct cell){json_is_number(value) ? CELL_NUMBER : CELL_JSON, copy};
 }
 
+/* A list for people: its texts with commas between them; of objects, how many. */
+static struct cell list_cell(struct arena *arena, const json_t *list) {
+    struct str text = STR("");
+    size_t i;
+    const json_t *item;
+    if (json_is_object(json_array_get(list, 0)))
+        return (struct cell){CELL_NUMBER, arena_printf(arena, "%zu", json_array_size(list))};
+    json_array_foreach(list, i, item)
+        text = arena_printf(arena, "%.*s%s%.*s", STR_ARG(text), i ? ", " : "", STR_ARG(cell_of(arena, item).text));
+    return (struct cell){CELL_TEXT, text};
+}
+
+/* A value as a cell; for people lists are plain, and "2026-07-16T02:11:09.1234567Z" ends with its seconds. */
+static struct cell table_cell(struct arena *arena, const json_t *value, enum format format) {
+    if (format == FORMAT_TABLE && json_is_array(value))
+        return list_cell(arena, value);
+    struct cell cell = cell_of(arena, value);
+    if (format == FORMAT_TABLE && cell.kind == CELL_TEXT && cell.text.len == 28 && cell.text.ptr[10] == 'T')
+        cell.text.len = 19;
+    return cell;
+}
+
+/* The member that a column such as "hunts.done" names. */
+static const json_t *member_at(const json_t *object, const char *column) {
+    const char *dot = strchr(column, '.');
+    const json_t *value = dot ? json_object_getn(object, column, (size_t)(dot - column)) : json_object_get(object, column);
+    return dot ? member_at(value, dot + 1) : value;
+}
+
 /* "AnyDesk, RemotePC": a list of things by the member that names them, which is the list's own name without the s. */
-static struct cell names_cell(struct arena *arena, const json_t *list, const char *column) {
+static struct cell names_cell(struct arena *arena, const json_t *list, const char *column,
+                              enum format format) {
     char member[64];
     size_t index, length = strlen(column);
     const json_t *item;
@@ -133,24 +156,16 @@ static struct cell names_cell(struct arena *arena, const json_t *list, const cha
     json_array_foreach(list, index, item) {
         const char *name = json_string_value(json_object_get(item, member));
         if (!name)
-            return cell_of(arena, list);
+            return table_cell(arena, list, format);
         buf_printf(&out, "%s%s", index ? ", " : "", name);
     }
     struct str text = arena_copy(arena, buf_str(&out));
     return text.len ? (struct cell){CELL_TEXT, text} : (struct cell){CELL_NULL, STR("")};
 }
 
-/* The same; for people "2026-07-16T02:11:09.1234567Z" ends with its seconds. */
-static struct cell table_cell(struct arena *arena, const json_t *value, enum format format) {
-    struct cell cell = cell_of(arena, value);
-    if (format == FORMAT_TABLE && cell.kind == CELL_TEXT && cell.text.len == 28 && cell.text.ptr[10] == 'T')
-        cell.text.len = 19;
-    return cell;
-}
-
 static struct cell column_cell(struct arena *arena, const json_t *object, const char *column, enum format format) {
-    const json_t *value = json_object_get(object, column);
-    return json_is_array(value) ? names_cell(arena, value, column) : table_cell(arena, value, format);
+    const json_t *value = member_at(object, column);
+    return json_is_array(value) ? names_cell(arena, value, column, format) : table_cell(arena, value, format);
 }
 
 static bool table_reply(struct reply *reply, enum format format, const struct format_table *table, struct err *err) {
@@ -244,7 +259,7 @@ bool list_reply_items(struct request *request, struct reply *reply, const struct
         buf_add_str(&out, STR("null"));
     buf_add_str(&out, items->more);
     buf_add_char(&out, '}');
-    return !out.failed ? json_reply(request, reply, buf_str(&out), err) : err_memory(err);
+    return !out.failed ? json_reply(reply, buf_str(&out), err) : err_memory(err);
 }
 
 bool list_reply(struct request *request, struct reply *reply, const char *member, const struct db_rows *rows,
@@ -276,21 +291,51 @@ static bool rows_note(struct request *request, struct reply *reply, const json_t
     return !reply->body.failed || err_memory(err);
 }
 
-/* The rows as Kusto gives them. */
+/* The place of a column by its name, `width` when there is none. */
+static size_t column_find(const struct str *names, size_t width, const char *name) {
+    size_t c = 0;
+    while (c < width && !str_eq(names[c], str_from(name)))
+        c++;
+    return c;
+}
+
+/* Machine groups of the result's devices by DeviceId, for a column behind the rows' own; NULL when the rows have no
+ * DeviceId or name the group themselves. */
+static json_t *groups_of(const json_t *root, const struct str *names, size_t width) {
+    size_t i;
+    const json_t *device, *devices = json_object_get(root, "devices");
+    if (!devices || column_find(names, width, "DeviceId") == width || column_find(names, width, "MachineGroup") < width)
+        return NULL;
+    json_t *groups = json_object();
+    json_array_foreach(devices, i, device)
+        json_object_set(groups, json_string_value(json_object_get(device, "device_id")),
+                        json_object_get(device, "machine_group"));
+    return groups;
+}
+
+/* The rows as Kusto gives them; in CSV, which has no devices beside them, with their machine group. */
 static bool rows_convert(struct request *request, struct reply *reply, const json_t *root, enum format format,
                          struct err *err) {
     const json_t *columns = json_object_get(root, "columns"), *rows = json_object_get(root, "rows");
     size_t width = json_array_size(columns), height = json_array_size(rows);
     struct str *names = arena_array(request->arena, width + 1, sizeof *names);
-    struct cell *cells = arena_array(request->arena, width * height + 1, sizeof *cells);
+    struct cell *cells = arena_array(request->arena, (width + 1) * height + 1, sizeof *cells);
     if (!names || !cells)
         return err_memory(err);
     for (size_t c = 0; c < width; c++)
         names[c] = str_from(json_string_value(json_object_get(json_array_get(columns, c), "name")));
-    for (size_t r = 0; r < height; r++)
+    json_auto_t *groups = format == FORMAT_CSV ? groups_of(root, names, width) : NULL;
+    size_t id = column_find(names, width, "DeviceId"), all = width + (groups != NULL);
+    names[width] = STR("MachineGroup");
+    for (size_t r = 0; r < height; r++) {
+        const json_t *row = json_array_get(rows, r);
         for (size_t c = 0; c < width; c++)
-            cells[r * width + c] = cell_of(request->arena, json_array_get(json_array_get(rows, r), c));
-    struct format_table table = {names, width, cells, height};
+            cells[r * all + c] = cell_of(request->arena, json_array_get(row, c));
+        if (groups)
+            cells[r * all + width] =
+                cell_of(request->arena, json_object_get(groups, json_string_value(json_array_get(row, id))));
+    }
+    struct format_table table = {names, all, cells, height};
     return table_reply(reply, format, &table, err) && rows_note(request, reply, root, format, err);
 }
 
@@ -349,7 +394,7 @@ bool result_reply(struct request *request, struct reply *reply, struct str body,
     if (!format_choose(request, &format, err))
         return false;
     if (format == FORMAT_JSON)
-        return json_reply(request, reply, body, err);
+        return json_reply(reply, body, err);
     json_auto_t *root = json_loadb(body.ptr, body.len, JSON_ALLOW_NUL, NULL);
     if (!root)
         return err_set(err, ERR_INTERNAL, "a stored result is not JSON");

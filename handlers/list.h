@@ -8,7 +8,8 @@ struct list_items {
     const struct str *objects;   /* each a JSON object */
     size_t count;
     struct str next;             /* the key that the next page starts behind; ptr NULL: the end */
-    const char *const *columns;  /* members shown by csv and table, NULL-ended; ndjson shows all */
+    const char *const *columns;  /* members shown by csv and table ("hunts.done" is one of hunts), NULL-ended; ndjson
+                                    shows all */
     struct str more;             /* further members as JSON (",\"warnings\":[…]"), or empty */
 };
 bool list_reply_items(struct request *request, struct reply *reply, const struct list_items *items, struct err *err);
@@ -23,7 +24,7 @@ bool list_parameters(struct request *request, long long *limit, struct str *limi
 bool list_cursor_refuse(struct request *request, struct err *err);
 /* Lists by descending id: the cursor's key, or one above all ids. */
 bool list_below(struct request *request, struct str *cursor, struct err *err);
-/* A result body ({"columns","rows","devices",…} or {"hunts":[…]}) as it is or converted; pretty on request. */
+/* A result body ({"columns","rows","devices",…} or {"hunts":[…]}) as it is or converted. */
 bool result_reply(struct request *request, struct reply *reply, struct str body, struct err *err);
-/* A JSON text as the reply's body, pretty on request. */
-bool json_reply(struct request *request, struct reply *reply, struct str json, struct err *err);
+/* A JSON text as the reply's body. */
+bool json_reply(struct reply *reply, struct str json, struct err *err);

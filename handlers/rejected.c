@@ -65,7 +65,7 @@ static struct db_rows *letter_query(struct request *request, const char *stateme
 
 bool handle_rejected_get(struct request *request, struct reply *reply, struct err *err) {
     DB_ROWS_AUTO *rows = letter_query(request, "rejected_read", err);
-    return rows && json_reply(request, reply, db_text(rows, 0, 0), err);
+    return rows && json_reply(reply, db_text(rows, 0, 0), err);
 }
 
 /* The letter's bytes, behind its CSV header where it has one, and how they are to be read. */

@@ -40,6 +40,20 @@ bool request_flag(struct request *request, const char *name, bool *out, struct e
     return err_set(err, ERR_BAD_PARAMETER, "%s: '%.*s' is neither true nor false", name, STR_ARG(value));
 }
 
+bool request_choice(struct request *request, const char *name, const char *known, struct str *out, struct err *err) {
+    *out = request_query(request, name);
+    if (!out->ptr)
+        return true;
+    for (const char *at = known; *at;) {
+        size_t length = strcspn(at, ",");
+        if (str_eq(*out, (struct str){at, length}))
+            return true;
+        at += length + (at[length] == ',');
+    }
+    request->problem_field = name;
+    return err_set(err, ERR_BAD_PARAMETER, "%s: '%.*s' is none of %s", name, STR_ARG(*out), known);
+}
+
 bool request_number(struct request *request, const char *name, long long lowest, long long highest, long long value,
                     long long *out, struct err *err) {
     struct str text = request_query(request, name);

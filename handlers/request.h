@@ -33,6 +33,7 @@ struct request {
     struct arena *arena;
     struct service *service;
     struct str source;        /* set by a handler: the text that an error's line and column point into */
+    bool pretty;               /* ?pretty, set when routed */
     const char *problem_field; /* set by a handler: the member or parameter that was wrong */
     struct str problem_errors; /* set by a handler: the problem's `errors`, a JSON array, in place of the field's */
 };
@@ -43,6 +44,7 @@ struct reply {
     const char *content_type; /* constant text; "application/json" unless set */
     struct pair headers[REPLY_MAX_HEADERS]; /* text constant or in the request's arena */
     size_t header_count;
+    bool tagged; /* gets a strong ETag of its bytes, and is 304 for who has them */
     bool close;  /* end the connection behind it */
 };
 
@@ -52,6 +54,8 @@ struct str request_query(const struct request *request, const char *name);
 struct str request_path_parameter(const struct request *request, const char *name);
 /* True for ?name, ?name=true and ?name=1; false when absent, "false" or "0"; else ERR_BAD_PARAMETER. */
 bool request_flag(struct request *request, const char *name, bool *out, struct err *err);
+/* Absent, or one of `known` ("a,b"): else ERR_BAD_PARAMETER that names them. */
+bool request_choice(struct request *request, const char *name, const char *known, struct str *out, struct err *err);
 /* A whole number lowest..highest, `value` when absent. */
 bool request_number(struct request *request, const char *name, long long lowest, long long highest, long long value,
                     long long *out, struct err *err);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "handlers/etag.h"
 #include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/problem.h"
@@ -28,7 +29,7 @@ const struct route *routes_at(size_t index) {
 }
 
 size_t routes_index(const struct route *route) {
-    return route ? (size_t)(route - routes) : ROUTES;
+    return route && route->pattern[0] ? (size_t)(route - routes) : ROUTES; /* OPTIONS has no pattern of its own */
 }
 
 const char *scope_name(enum scope scope) {
@@ -113,8 +114,19 @@ static struct str allowed_methods(struct arena *arena, struct str path) {
             list = arena_printf(arena, "%.*s%s%s%s", STR_ARG(list), list.len ? ", " : "", method,
                                 str_eq(str_from(method), STR("GET")) ? ", HEAD" : "");
         }
+    list = arena_printf(arena, "%.*s, OPTIONS", STR_ARG(list));
     return list.ptr ? list : STR("");
 }
+
+static bool handle_options(struct request *request, struct reply *reply, struct err *err) {
+    (void)err;
+    reply->status = 204;
+    reply_header(reply, "Allow", allowed_methods(request->arena, request->path));
+    return true;
+}
+
+/* What every path answers. */
+static const struct route options_route = {"OPTIONS", "", BODY_NONE, SCOPE_NONE, handle_options, "", "What a path takes"};
 
 bool routes_find(struct request *request, struct reply *reply, struct err *err) {
     struct str method = str_eq(request->method, STR("HEAD")) ? STR("GET") : request->method;
@@ -130,17 +142,34 @@ bool routes_find(struct request *request, struct reply *reply, struct err *err) 
     }
     if (!path_known)
         return err_set(err, ERR_NOT_FOUND, "no such resource; /openapi.json lists what there is");
+    if (str_eq(method, STR("OPTIONS")))
+        request->route = &options_route;
     if (!request->route) {
         struct str allow = allowed_methods(request->arena, request->path);
         reply_header(reply, "Allow", allow);
         return err_set(err, ERR_METHOD_NOT_ALLOWED, "the resource takes %.*s", STR_ARG(allow));
     }
-    return fill_path_parameters(request, err) && check_query(request, err);
+    return fill_path_parameters(request, err) && check_query(request, err) &&
+           request_flag(request, "pretty", &request->pretty, err);
 }
 
 size_t routes_body_limit(const struct request *request) {
     size_t limit = request->route ? request->route->body_limit : 0;
     return limit == BODY_EVENTS ? request->service->max_body : limit;
+}
+
+static void make_pretty(const struct request *request, struct reply *reply) {
+    if (!request->pretty || !reply->body.len || !strstr(reply->content_type, "json") ||
+        strstr(reply->content_type, "ndjson"))
+        return;
+    struct buf pretty = BUF(reply->body.cap * 4);
+    format_pretty(buf_str(&reply->body), &pretty);
+    if (pretty.failed) {
+        buf_free(&pretty);
+        return;
+    }
+    buf_free(&reply->body);
+    reply->body = pretty;
 }
 
 void routes_fail(struct request *request, struct reply *reply, const struct err *err) {
@@ -149,6 +178,7 @@ void routes_fail(struct request *request, struct reply *reply, const struct err 
     if (err_status(err->code) >= 500)
         log_err("request.failed", id, err);
     problem_reply(request, reply, err);
+    make_pretty(request, reply);
 }
 
 /* A handler that ran out of its body's cap or memory must not send half an answer. */
@@ -163,25 +193,14 @@ static bool run_handler(struct request *request, struct reply *reply, struct err
     return true;
 }
 
-static void make_pretty(const struct request *request, struct reply *reply) {
-    if (!request_query(request, "pretty").ptr || !reply->body.len || !strstr(reply->content_type, "json") ||
-        strstr(reply->content_type, "ndjson"))
-        return;
-    struct buf pretty = BUF(reply->body.cap * 4);
-    format_pretty(buf_str(&reply->body), &pretty);
-    if (pretty.failed) {
-        buf_free(&pretty);
-        return;
-    }
-    buf_free(&reply->body);
-    reply->body = pretty;
-}
-
 void routes_answer(struct request *request, struct reply *reply) {
     struct err err = {0};
     int64_t started = mono_ms();
-    if (!run_handler(request, reply, &err))
+    if (run_handler(request, reply, &err))
+        make_pretty(request, reply);
+    else
         routes_fail(request, reply, &err);
-    make_pretty(request, reply);
+    if (reply->tagged && reply->status == 200)
+        etag_apply(request, reply);
     atomic_fetch_add(&request->service->metrics.seconds_ms, mono_ms() - started);
 }

@@ -146,10 +146,10 @@ static bool run_answer(struct request *request, struct reply *reply, int64_t run
     if (!is_over(state)) {
         reply->status = 202;
         reply_header(reply, "Retry-After", STR("2"));
-        return json_reply(request, reply, json, err);
+        return json_reply(reply, json, err);
     }
     reply->status = 201;
-    return results_body(request, id, json, state, &out, err) && json_reply(request, reply, buf_str(&out), err);
+    return results_body(request, id, json, state, &out, err) && json_reply(reply, buf_str(&out), err);
 }
 
 bool handle_run_post(struct request *request, struct reply *reply, struct err *err) {
@@ -181,7 +181,7 @@ static bool run_id_parameter(struct request *request, struct str *id, struct err
 bool handle_run_get(struct request *request, struct reply *reply, struct err *err) {
     struct str id = {0}, json = {0}, state = {0};
     return run_id_parameter(request, &id, err) && run_state(request, id, &json, &state, err) &&
-           json_reply(request, reply, json, err);
+           json_reply(reply, json, err);
 }
 
 bool handle_run_delete(struct request *request, struct reply *reply, struct err *err) {
@@ -191,7 +191,7 @@ bool handle_run_delete(struct request *request, struct reply *reply, struct err 
         !runner_cancel(request->service->runner, number, err) || !run_state(request, id, &json, &state, err))
         return false;
     reply->status = is_over(state) ? 200 : 202;
-    return json_reply(request, reply, json, err);
+    return json_reply(reply, json, err);
 }
 
 bool handle_run_results(struct request *request, struct reply *reply, struct err *err) {
@@ -202,13 +202,15 @@ bool handle_run_results(struct request *request, struct reply *reply, struct err
     if (!is_over(state)) {
         reply->status = 202;
         reply_header(reply, "Retry-After", STR("2"));
-        return json_reply(request, reply, json, err);
+        return json_reply(reply, json, err);
     }
+    reply->tagged = true;
     return results_body(request, id, json, state, &out, err) && result_reply(request, reply, buf_str(&out), err);
 }
 
 bool handle_runs_list(struct request *request, struct reply *reply, struct err *err) {
-    static const char *const columns[] = {"run_id", "state", "as_of", "created_at", "finished_at", "hunts", NULL};
+    static const char *const columns[] = {"run_id", "state", "as_of", "created_at", "finished_at", "hunts.done", "hunts.total",
+                                          NULL};
     long long limit;
     struct str limit_text, cursor;
     if (!list_parameters(request, &limit, &limit_text, &cursor, err) || !list_below(request, &cursor, err))
@@ -221,7 +223,7 @@ bool handle_runs_list(struct request *request, struct reply *reply, struct err *
 }
 
 bool handle_hunt_results(struct request *request, struct reply *reply, struct err *err) {
-    struct str id = request_path_parameter(request, "id"), known = request_header(request, "If-None-Match");
+    struct str id = request_path_parameter(request, "id");
     struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
     DB_ROWS_AUTO *rows = conn ? db_query(conn, db_statement("hunt_result"), &id, 1, mono_ms() + READ_MS, err) : NULL;
     db_give(conn);
@@ -231,22 +233,6 @@ bool handle_hunt_results(struct request *request, struct reply *reply, struct er
         return err_set(err, ERR_NOT_FOUND,
                        "no finished result of a hunt '%.*s'; POST /v1/runs {\"hunts\":[\"%.*s\"]} makes one", STR_ARG(id),
                        STR_ARG(id));
-    enum format format;
-    struct str stored = db_text(rows, 0, 0);
-    if (!format_choose(request, &format, err))
-        return false;
-    /* Each format's bytes have a tag of their own. */
-    struct str etag = format == FORMAT_JSON
-                          ? arena_copy(request->arena, stored)
-                          : arena_printf(request->arena, "%.*s-%d\"", (int)stored.len - 1, stored.ptr, (int)format);
-    if (!etag.ptr)
-        return err_memory(err);
-    reply_header(reply, "Vary", STR("Accept"));
-    reply_header(reply, "ETag", etag);
-    reply_header(reply, "Cache-Control", STR("no-cache"));
-    if (known.len && (str_eq(known, STR("*")) || memmem(known.ptr, known.len, etag.ptr, etag.len))) {
-        reply->status = 304;
-        return true;
-    }
-    return result_reply(request, reply, db_text(rows, 0, 1), err);
+    reply->tagged = true;
+    return result_reply(request, reply, db_text(rows, 0, 0), err);
 }

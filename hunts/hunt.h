@@ -8,6 +8,11 @@
 enum hunt_shape { HUNT_STRICT, HUNT_MISINDENTED, HUNT_FLATTENED, HUNT_CARD, HUNT_JSON };
 enum hunt_state { HUNT_READY, HUNT_BROKEN, HUNT_DISABLED };
 
+/* A hunt card's case of harmless use, each text as it came. */
+struct hunt_scenario {
+    struct str title, description, filter;
+};
+
 struct hunt {
     struct str id;          /* a GUID, lower case */
     struct str slug;        /* "remotepc-file-signature" */
@@ -22,6 +27,7 @@ struct hunt {
     struct str source;      /* file name, or "catalogue" */
     struct str original;    /* the bytes as they came */
     enum hunt_shape shape;
+    struct hunt_scenario *scenarios; size_t scenario_count; /* HUNT_CARD */
     size_t query_line;      /* 1-based line of the query's first line in the file, 0: unknown */
 };
 

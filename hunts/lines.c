@@ -191,12 +191,46 @@ static void card_find(struct str bytes, struct lines *part, bool *card) {
     }
 }
 
+/* The text behind a word and a colon at the line's start; false when the line starts with another. */
+static bool labelled(struct str line, struct str label, struct str *text) {
+    if (!str_starts(line, label)) return false;
+    *text = str_trim((struct str){line.ptr + label.len, line.len - label.len});
+    return true;
+}
+
+/* What a card says behind its YAML part. A line without a label goes on with the text before it. */
+static bool scenarios_read(struct arena *arena, struct str bytes, struct hunt *hunt) {
+    size_t room = 0;
+    struct str line, text, *last = NULL;
+    for (struct lines lines = {.text = bytes}; line_next(&lines, &line);) room += str_starts(line, STR("Scenario:"));
+    hunt->scenarios = arena_array(arena, room + 1, sizeof *hunt->scenarios);
+    if (!hunt->scenarios) return false;
+    for (struct lines lines = {.text = bytes}; line_next(&lines, &line);) {
+        struct hunt_scenario *scenario = hunt->scenario_count ? &hunt->scenarios[hunt->scenario_count - 1] : NULL;
+        if (labelled(line, STR("Scenario:"), &text)) {
+            scenario = &hunt->scenarios[hunt->scenario_count++];
+            *scenario = (struct hunt_scenario){text, STR(""), STR("")};
+            last = &scenario->title;
+        } else if (scenario && labelled(line, STR("Description:"), &text)) {
+            *(last = &scenario->description) = text;
+        } else if (scenario && labelled(line, STR("Filter/Exclusion:"), &text)) {
+            *(last = &scenario->filter) = text;
+        } else if (last && !line_blank(line)) {
+            *last = arena_printf(arena, "%.*s\n%.*s", STR_ARG(*last), STR_ARG(str_trim(line)));
+            if (!last->ptr) return false;
+        }
+    }
+    return true;
+}
+
 bool lines_read(struct arena *arena, struct str bytes, struct hunt *hunt, size_t *id_line, struct err *err) {
     struct reading reading = {0};
     struct str line, rest;
     bool card = false;
     card_find(bytes, &reading.lines, &card);
+    size_t end = card ? reading.lines.text.len : bytes.len;
     if (!card) reading.lines = (struct lines){.text = bytes};
+    if (!scenarios_read(arena, (struct str){bytes.ptr + end, bytes.len - end}, hunt)) return err_memory(err);
     while (line_next(&reading.lines, &line)) {
         const char *key = line_key(line, &rest);
         if (key && !key_read(arena, &reading, hunt, key, rest, err)) return false;

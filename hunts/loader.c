@@ -6,8 +6,6 @@
 #include "hunts/lines.h"
 #include "hunts/yaml.h"
 
-enum { FILE_LIMIT = 4 << 20 };
-
 static const struct {
     const char *words, *signal;
 } signals[] = {
@@ -231,7 +229,7 @@ static bool shape_read(struct arena *arena, struct str text, struct hunt *hunt, 
 
 bool hunt_load(struct arena *arena, struct str bytes, struct str file_name, struct hunt *hunt, struct err *err) {
     *hunt = (struct hunt){.noise_level = -1, .noise = STR(""), .why = STR(""), .tool = STR(""), .signal = STR("")};
-    if (bytes.len > FILE_LIMIT) return err_set(err, ERR_TOO_LARGE, "a hunt file may have 4 MiB at most");
+    if (bytes.len > HUNT_FILE_LIMIT) return err_set(err, ERR_TOO_LARGE, "a hunt file may have 4 MiB at most");
     if (!str_utf8_valid(bytes) || (bytes.len && memchr(bytes.ptr, 0, bytes.len))) {
         err_set(err, ERR_UNPROCESSABLE, "the file is not UTF-8 text");
         err->line = err->column = 1;

@@ -253,18 +253,24 @@ static void add_verdict(struct buf *out, const struct summaries *table) {
         buf_add_str(out, data ? STR("\"no_hits\"") : STR("\"no_data\""));
 }
 
-static void add_warnings(struct buf *out, const struct result_context *context) {
-    const struct kql_program *program = context->program;
-    json_add_key(out, "warnings");
-    buf_add_char(out, '[');
+void result_add_warnings(struct buf *out, const struct kql_program *program, size_t query_line) {
     for (size_t i = 0; i < program->warning_count; i++) {
+        const struct kql_warning *warning = &program->warnings[i];
         json_add_comma(out);
-        buf_printf(out, "{\"line\":%u,\"column\":%u,\"message\":", program->warnings[i].line,
-                   program->warnings[i].column);
-        json_add_string(out, program->warnings[i].text);
+        buf_printf(out, "{\"line\":%u,\"column\":%u", warning->line, warning->column);
+        if (query_line)
+            buf_printf(out, ",\"file_line\":%zu", query_line + warning->line - 1);
+        json_add_key(out, "message");
+        json_add_string(out, warning->text);
         buf_add_char(out, '}');
     }
-    if (context->from >= 0 && program->window_from > context->from) {
+}
+
+static void add_warnings(struct buf *out, const struct result_context *context) {
+    json_add_key(out, "warnings");
+    buf_add_char(out, '[');
+    result_add_warnings(out, context->program, context->hunt->query_line);
+    if (context->from >= 0 && context->program->window_from > context->from) {
         json_add_comma(out);
         buf_add_str(out, STR("{\"message\":\"the query's own time filter starts later than the requested from; set "
                              "as_of to move it\"}"));

@@ -23,6 +23,9 @@ struct result_context {
     struct result_freshness *freshness; /* SCHEMA_TABLES of them, zeroed before the run's first hunt */
 };
 
+/* {"line","column","message"},… into an open array; query_line: of the query's first line in its file, for "file_line",
+ * 0: unknown. */
+void result_add_warnings(struct buf *out, const struct kql_program *program, size_t query_line);
 /* One cell of a row as JSON. */
 void result_add_cell(struct buf *out, const struct db_rows *rows, size_t row, size_t column, enum kql_type type);
 /* [{"name","type"},…] */

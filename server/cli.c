@@ -12,16 +12,31 @@ bool cli_open(struct database *database, struct err *err) {
                          database, err);
 }
 
+void cli_say(FILE *to, const char *format, ...) {
+    va_list args;
+    char *text = NULL;
+    va_start(args, format);
+    int length = vasprintf(&text, format, args);
+    va_end(args);
+    for (int i = 0; i < length;) {
+        size_t hostile = text[i] == '\n' ? 0 : str_hostile((struct str){text + i, (size_t)(length - i)});
+        fputs(hostile ? "\xC2\xB7" : (char[]){text[i], '\0'}, to);
+        i += hostile ? (int)hostile : 1;
+    }
+    if (length >= 0)
+        free(text);
+}
+
 int cli_fail(const char *command, const struct err *err, struct str text) {
     char excerpt[1024];
     cli_progress_end();
     if (err->line)
-        fprintf(stderr, "rmmhunt %s: line %u, column %u: %s\n", command, err->line, err->column, err->text);
+        cli_say(stderr, "rmmhunt %s: line %u, column %u: %s\n", command, err->line, err->column, err->text);
     else
-        fprintf(stderr, "rmmhunt %s: %s\n", command, err->text);
+        cli_say(stderr, "rmmhunt %s: %s\n", command, err->text);
     err_excerpt(err, text, excerpt, sizeof excerpt);
     if (excerpt[0])
-        fprintf(stderr, "%s\n", excerpt);
+        cli_say(stderr, "%s\n", excerpt);
     return 1;
 }
 

@@ -10,6 +10,8 @@
 bool cli_open(struct database *database, struct err *err);
 /* The error on stderr, with the place in `text` when it has one. Gives the exit code 1. */
 int cli_fail(const char *command, const struct err *err, struct str text);
+/* printf for text that holds words of files or events: what could drive the terminal becomes a middle dot. */
+__attribute__((format(printf, 2, 3))) void cli_say(FILE *to, const char *format, ...);
 /* Usage on stderr; the exit code 2. */
 int cli_usage(const char *usage);
 /* A whole file, or standard input for "-". */

@@ -13,7 +13,7 @@
 
 static const char usage[] = "hunts list | check FILE|DIR… | import FILE|DIR… | export DIR";
 
-enum { FILE_CAP = 1 << 20, ARENA = 64 << 20, WAIT_MS = 60000 };
+enum { FILE_CAP = HUNT_FILE_LIMIT + (1 << 17), ARENA = 64 << 20, WAIT_MS = 60000 };
 
 struct loading {
     struct db_conn *conn; /* NULL: check only */
@@ -23,16 +23,16 @@ struct loading {
 
 static void report(const char *path, const struct hunt *hunt, const struct hunt_check *check) {
     char excerpt[512];
-    printf("%s: %.*s: %s (%s)\n", path, STR_ARG(hunt->slug), hunt_state_name(check->state),
+    cli_say(stdout, "%s: %.*s: %s (%s)\n", path, STR_ARG(hunt->slug), hunt_state_name(check->state),
            hunt_shape_name(hunt->shape));
     if (check->state == HUNT_BROKEN) {
         err_excerpt(&check->error, hunt->query, excerpt, sizeof excerpt);
-        printf("%s:%zu:%u: error: %s\n%s\n", path, hunt->query_line + check->error.line - (hunt->query_line > 0),
+        cli_say(stdout, "%s:%zu:%u: error: %s\n%s\n", path, hunt->query_line + check->error.line - (hunt->query_line > 0),
                check->error.column, check->error.text, excerpt);
         return;
     }
     for (size_t i = 0; i < check->program->warning_count; i++)
-        printf("%s:%zu:%u: warning: %.*s\n", path,
+        cli_say(stdout, "%s:%zu:%u: warning: %.*s\n", path,
                hunt->query_line + check->program->warnings[i].line - (hunt->query_line > 0),
                check->program->warnings[i].column, STR_ARG(check->program->warnings[i].text));
 }
@@ -41,7 +41,7 @@ static bool load_file(struct loading *loading, const char *path, struct err *err
     BUF_AUTO bytes = BUF(FILE_CAP);
     struct hunt hunt;
     struct hunt_check check;
-    int version;
+    struct registry_saved saved;
     struct arena *arena = arena_new(ARENA);
     bool ok = arena && cli_read(path, &bytes, err) && hunt_load(arena, buf_str(&bytes), str_from(path), &hunt, err);
     if (ok) {
@@ -50,11 +50,11 @@ static bool load_file(struct loading *loading, const char *path, struct err *err
             report(path, &hunt, &check);
         loading->ready += check.state == HUNT_READY;
         loading->broken += check.state == HUNT_BROKEN;
-        ok = !loading->conn || registry_save(loading->conn, &hunt, "user", &check, mono_ms() + WAIT_MS, &version, err);
+        ok = !loading->conn || registry_save(loading->conn, &hunt, "user", &check, mono_ms() + WAIT_MS, &saved, err);
     }
     if (!ok) {
         if (!loading->quiet)
-            printf("%s:%u:%u: error: %s\n", path, err->line, err->column, err->text);
+            cli_say(stdout, "%s:%u:%u: error: %s\n", path, err->line, err->column, err->text);
         loading->unreadable++;
     }
     arena_free(arena);
@@ -130,7 +130,7 @@ static int hunts_list(void) {
     struct err err = {0};
     DB_ROWS_AUTO *rows = hunts_read(&database, "hunts_table", NULL, 0, &err);
     for (size_t r = 0; rows && r < db_count(rows); r++)
-        printf("%-48.*s %-16.*s %-10.*s %.*s\n", STR_ARG(db_text(rows, r, 0)), STR_ARG(db_text(rows, r, 1)),
+        cli_say(stdout, "%-48.*s %-16.*s %-10.*s %.*s\n", STR_ARG(db_text(rows, r, 0)), STR_ARG(db_text(rows, r, 1)),
                STR_ARG(db_text(rows, r, 2)), STR_ARG(db_text(rows, r, 3)));
     int code = rows ? 0 : cli_fail("hunts list", &err, STR(""));
     database_close(&database);

@@ -24,7 +24,7 @@ static bool query_read(int argc, char **argv, struct buf *query, bool *strict, s
 
 static void print_warnings(const struct kql_program *program) {
     for (size_t i = 0; i < program->warning_count; i++)
-        fprintf(stderr, "warning: line %u, column %u: %.*s\n", program->warnings[i].line, program->warnings[i].column,
+        cli_say(stderr, "warning: line %u, column %u: %.*s\n", program->warnings[i].line, program->warnings[i].column,
                 STR_ARG(program->warnings[i].text));
 }
 
@@ -66,15 +66,15 @@ static bool hunt_or_query(struct arena *arena, struct buf *text, struct err *err
 
 static void print_program(const struct kql_program *program) {
     print_warnings(program);
-    printf("%.*s\n\n", STR_ARG(program->sql));
+    cli_say(stdout, "%.*s\n\n", STR_ARG(program->sql));
     for (size_t i = 0; i < program->param_count; i++)
         if (program->params[i].ptr)
-            printf("$%zu = %.*s\n", i + 1, STR_ARG(program->params[i]));
+            cli_say(stdout, "$%zu = %.*s\n", i + 1, STR_ARG(program->params[i]));
         else
             printf("$%zu = NULL\n", i + 1);
     printf("\n");
     for (size_t i = 0; i < program->column_count; i++)
-        printf("%s%.*s:%s", i ? ", " : "columns: ", STR_ARG(program->columns[i].name),
+        cli_say(stdout, "%s%.*s:%s", i ? ", " : "columns: ", STR_ARG(program->columns[i].name),
                kql_type_name(program->columns[i].type));
     printf("\n");
 }

@@ -239,6 +239,15 @@ void db_give(struct db_conn *conn) {
     pthread_mutex_unlock(&db->lock);
 }
 
+struct db_pool db_pool(struct db *db) {
+    pthread_mutex_lock(&db->lock);
+    struct db_pool pool = {.open = db->open, .busy = db->open, .limit = db->limit};
+    for (const struct db_conn *conn = db->idle; conn; conn = conn->next)
+        pool.busy--;
+    pthread_mutex_unlock(&db->lock);
+    return pool;
+}
+
 void db_cancel(struct db_conn *conn) {
     uint64_t one = 1;
     atomic_store(&conn->cancelled, true);

@@ -28,6 +28,11 @@ struct db_conn *db_take(struct db *db, int64_t deadline_ms, struct err *err);
 /* Gives it back; one that is broken or in a transaction is closed instead. NULL is fine. */
 void db_give(struct db_conn *conn);
 
+struct db_pool {
+    unsigned open, busy, limit; /* connections: there, of them in use, at most */
+};
+struct db_pool db_pool(struct db *db);
+
 /* One statement with text parameters (ptr NULL: SQL NULL), result in text. NULL with err: sqlstate set; ERR_DEADLINE
  * (the statement is cancelled and the connection closed), ERR_DATABASE_RETRY for 40001 and 40P01, ERR_DISK_FULL. */
 struct db_rows *db_query(struct db_conn *conn, const char *sql, const struct str *params, size_t param_count,

@@ -40,11 +40,16 @@ static bool ledger_make(struct db_conn *conn, int64_t deadline_ms, struct err *e
     return str_eq(db_text(rows, 0, 0), STR("t")) || conn_script(conn, sql, deadline_ms, err);
 }
 
-static bool newer_refuse(struct db_conn *conn, int64_t deadline_ms, struct err *err) {
+int migrate_version(void) {
     int newest = 0;
     for (const struct embedded_file *file = embedded_files; file->name; file++)
         if (is_migration(file) && number_of(file) > newest)
             newest = number_of(file);
+    return newest;
+}
+
+static bool newer_refuse(struct db_conn *conn, int64_t deadline_ms, struct err *err) {
+    int newest = migrate_version();
     DB_ROWS_AUTO *rows =
         db_query(conn, "SELECT coalesce(max(number), 0) FROM rmm.migrations", NULL, 0, deadline_ms, err);
     if (!rows)

@@ -5,3 +5,5 @@
 
 /* ERR_CONFIG when an applied file changed or the database is newer than the binary. */
 bool migrate(struct db *db, int64_t deadline_ms, struct err *err);
+/* The highest number among this binary's migrations. */
+int migrate_version(void);

@@ -1,7 +1,7 @@
 -- $1 text: tool, $2 signal, $3 state, $4 part of the name, slug or query (each NULL: any), $5 text: behind this slug,
 -- $6 integer: limit. Hunts by slug, each as JSON.
 SELECT h.slug, json_build_object('id', h.id, 'slug', h.slug, 'name', h.name, 'tool', h.tool, 'signal', h.signal,
-           'tactics', string_to_array(h.tactics, ','), 'techniques', string_to_array(h.techniques, ','),
+           'tactics', string_to_array(replace(h.tactics, ', ', ','), ','), 'techniques', string_to_array(replace(h.techniques, ', ', ','), ','),
            'noise', nullif(h.noise, ''), 'noise_level', nullif(h.noise_level, -1), 'state', h.state,
            'version', h.current_version, 'warnings', v.warnings)::text
 FROM rmm.hunts h JOIN rmm.hunt_versions v ON v.hunt_id = h.id AND v.version = h.current_version

@@ -234,7 +234,7 @@ static void results_come_in_every_format(void **state) {
     ANSWER_AUTO csv = server_expect(&server_fixture, 200, &(struct send){.path = path});
     assert_true(answer_header(&csv, "Content-Type", type, sizeof type));
     assert_int_equal(strncmp(type, "text/csv", 8), 0);
-    assert_non_null(strstr(csv.body, "DeviceId,DeviceName,FirstSeen,LastSeen,Report,Count\r\n"));
+    assert_non_null(strstr(csv.body, "DeviceId,DeviceName,FirstSeen,LastSeen,Report,Count,MachineGroup\r\n"));
     assert_non_null(strstr(csv.body, "639199803770463703"));
     snprintf(path, sizeof path, "/v1/runs/%s/results?format=ndjson", answer_text(&run, "run_id"));
     ANSWER_AUTO lines = server_expect(&server_fixture, 200, &(struct send){.path = path});

@@ -206,6 +206,7 @@ static void set_body(CURL *curl, const struct send *send, struct upload *upload)
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, upload->bytes);
     }
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(curl, CURLOPT_NOBODY, !strcmp(method, "HEAD") ? 1L : 0L);
 }
 
 struct answer server_send(const struct server *server, const struct send *send) {

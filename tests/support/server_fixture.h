@@ -50,7 +50,7 @@ struct answer server_send(const struct server *server, const struct send *send);
 /* The same, and the status must be this one. */
 struct answer server_expect(const struct server *server, long status, const struct send *send);
 void answer_free(struct answer *answer);
-#define ANSWER_AUTO __attribute__((cleanup(answer_free))) struct answer
+#define ANSWER_AUTO __attribute__((cleanup(answer_free), unused)) struct answer
 /* A header's value without white space around it into out; false when it isn't there. */
 bool answer_header(const struct answer *answer, const char *name, char *out, size_t size);
 /* A member on a path such as "devices.0.device_id"; fails the test when it isn't there. */

@@ -79,10 +79,13 @@ static void no_line_of_a_table_is_over_the_width(void **state) {
 
 static void control_characters_never_reach_the_terminal(void **state) {
     static const struct str one[] = {{"c", 1}};
-    static const struct cell cell = TEXT("a\x1B[2J\xC2\x9B" "b");
-    const struct format_table table = {one, 1, &cell, 1};
+    static const struct cell cell = TEXT("a\x1B[2J\xC2\x9B" "b"), turned = TEXT("x\xE2\x80\xAE" "gpj.exe\xD8\x9C\xE2\x81\xA9\xE2\x80\x8B!");
+    static const struct cell kept = TEXT("\xE2\x80\x94 \xE2\x82\xAC \xD7\xA9\xD7\x9C"); /* a dash, a euro, Hebrew */
+    const struct format_table table = {one, 1, &cell, 1}, bidi = {one, 1, &turned, 1}, plain = {one, 1, &kept, 1};
     (void)state;
     check(FORMAT_TABLE, &table, "c\n-------\na\xC2\xB7[2J\xC2\xB7" "b\n");
+    check(FORMAT_TABLE, &bidi, "c\n-------------\nx\xC2\xB7" "gpj.exe\xC2\xB7\xC2\xB7\xC2\xB7!\n");
+    check(FORMAT_TABLE, &plain, "c\n------\n\xE2\x80\x94 \xE2\x82\xAC \xD7\xA9\xD7\x9C\n");
 }
 
 static void pretty_json_is_the_same_json(void **state) {

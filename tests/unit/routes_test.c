@@ -80,7 +80,7 @@ static void a_wrong_method_names_the_right_ones(void **state) {
     assert_false(find(fixture, "PATCH", "/healthz"));
     assert_int_equal(fixture->err.code, ERR_METHOD_NOT_ALLOWED);
     assert_true(str_eq(fixture->reply.headers[0].name, STR("Allow")));
-    assert_true(str_eq(fixture->reply.headers[0].value, STR("GET, HEAD")));
+    assert_true(str_eq(fixture->reply.headers[0].value, STR("GET, HEAD, OPTIONS")));
 }
 
 static void an_unknown_parameter_is_an_error_that_names_the_known_ones(void **state) {

@@ -1,0 +1,2 @@
+-- Before the catalogue's tools are written anew.
+DELETE FROM rmm.tools
