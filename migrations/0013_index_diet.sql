@@ -41,7 +41,7 @@ BEGIN
         EXECUTE format('INSERT INTO dict.path (digest, folder_path) SELECT DISTINCT md5(%2$I)::uuid, %2$I FROM data.%1$I '
                        'WHERE %2$I <> '''' ON CONFLICT (digest) DO NOTHING', old.table_name, old.column_name);
         EXECUTE format('ALTER TABLE data.%I ADD COLUMN %I integer NOT NULL DEFAULT 0', old.table_name, old.slot);
-        EXECUTE format('UPDATE data.%1$I SET %3$I = p.id FROM dict.path p WHERE p.digest = md5(%2$I)::uuid AND %2$I <> ''''',
+        EXECUTE format('UPDATE data.%1$I t SET %3$I = p.id FROM dict.path p WHERE p.digest = md5(t.%2$I)::uuid AND t.%2$I <> ''''',
                        old.table_name, old.column_name, old.slot);
         EXECUTE format('ALTER TABLE data.%I DROP COLUMN %I', old.table_name, old.column_name);
     END LOOP;

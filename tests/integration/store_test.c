@@ -214,6 +214,51 @@ static void a_column_that_is_missing_is_added_and_rows_stay(void **state) {
     cluster_fixture_close(db);
 }
 
+/* As it was before the small indexes: paths in the rows, the certificates' digest without the report. */
+static void make_older(struct db_conn *conn) {
+    run(conn, "DROP SCHEMA events CASCADE");
+    run(conn, "ALTER TABLE data.device_process_events DROP COLUMN path, DROP COLUMN init_path, ADD COLUMN folder_path "
+              "text, ADD COLUMN initiating_process_folder_path text");
+    run(conn, "ALTER TABLE data.device_file_events DROP COLUMN init_path, ADD COLUMN initiating_process_folder_path text");
+    run(conn, "DROP TABLE dict.path");
+    run(conn, "DROP INDEX data.device_file_certificate_info_event");
+    run(conn, "CREATE UNIQUE INDEX device_file_certificate_info_event ON data.device_file_certificate_info (ts, device, "
+              "report_id, digest) NULLS NOT DISTINCT");
+    run(conn, "DELETE FROM rmm.migrations WHERE name LIKE '%index_diet%'");
+}
+
+static void rows_of_an_older_schema_are_read_the_same_after_the_migration(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(2);
+    struct db_conn *conn = take(db);
+    make_older(conn);
+    static const char *const names[] = {"DeviceProcessEvents", "DeviceFileEvents", "DeviceFileCertificateInfo"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_true(partition_ensure(conn, schema_table_find(str_from(names[i])), DAY, later(), &err));
+    run(conn, "INSERT INTO data.device_process_events (ts, digest, arrived, device, folder_path, "
+              "initiating_process_folder_path) VALUES (739815 * 864000000000, 1, 1, 0, 'C:\\a', 'C:\\b'), "
+              "(739815 * 864000000000, 2, 2, 0, NULL, 'C:\\a')");
+    run(conn, "INSERT INTO data.device_file_events (ts, digest, arrived, device, folder_path, "
+              "initiating_process_folder_path) VALUES (739815 * 864000000000, 1, 1, 0, 'C:\\c', 'C:\\a')");
+    run(conn, "INSERT INTO data.device_file_certificate_info (ts, digest, arrived, device, report_id) VALUES "
+              "(739815 * 864000000000, 12, 1, 0, 10), (739815 * 864000000000, 12, 2, 0, NULL)");
+    if (!migrate(db, later(), &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(ask(conn, "SELECT count(*) FROM events.\"DeviceProcessEvents\" WHERE (\"FolderPath\", "
+                               "\"InitiatingProcessFolderPath\") IN (('C:\\a', 'C:\\b'), ('', 'C:\\a'))"),
+                     2);
+    assert_int_equal(ask(conn, "SELECT count(*) FROM events.\"DeviceFileEvents\" WHERE \"FolderPath\" = 'C:\\c' AND "
+                               "\"InitiatingProcessFolderPath\" = 'C:\\a'"),
+                     1);
+    assert_int_equal(ask(conn, "SELECT count(*) FROM dict.path"), 3); /* with the empty one */
+    assert_int_equal(ask(conn, "SELECT digest FROM data.device_file_certificate_info WHERE report_id = 10"), 12 ^ 10);
+    assert_int_equal(ask(conn, "SELECT count(*) FROM pg_indexes WHERE schemaname = 'data' AND indexdef LIKE 'CREATE UNIQUE "
+                               "INDEX % ON ONLY data.%(ts, device, digest)'"),
+                     SCHEMA_TABLES);
+    db_give(conn);
+    cluster_fixture_close(db);
+}
+
 static void an_event_is_seen_with_its_own_time_in_the_view(void **state) {
     (void)state;
     struct db *db = cluster_fixture_database(1);
@@ -404,6 +449,7 @@ int main(void) {
         cmocka_unit_test(every_statement_fits_the_migrated_database),
         cmocka_unit_test(a_newer_database_is_refused),
         cmocka_unit_test(a_column_that_is_missing_is_added_and_rows_stay),
+        cmocka_unit_test(rows_of_an_older_schema_are_read_the_same_after_the_migration),
         cmocka_unit_test(an_event_is_seen_with_its_own_time_in_the_view),
         cmocka_unit_test(servers_that_make_the_same_partitions_at_once_all_succeed),
         cmocka_unit_test(a_second_server_on_a_folder_is_refused_and_a_tool_joins),

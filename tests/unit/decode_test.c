@@ -214,6 +214,33 @@ static void unknown_columns_are_kept_as_json(void **state) {
     arena_free(arena);
 }
 
+/* Strings are read several bytes at a time: whatever ends or bends one is found at each place of such a step. */
+static void what_is_special_in_a_string_is_found_wherever_it_stands(void **state) {
+    static const struct {
+        const char *json, *text; /* NULL: refused */
+    } specials[] = {{"\\\\", "\\"}, {"\\\"", "\""}, {"\\u00e9", "\xc3\xa9"}, {"\xc3\xa9", "\xc3\xa9"},
+                    {"\xc3", NULL},  {"\x1f", NULL},   {"\\x", NULL},           {"\n", NULL},
+                    {"\\u0000", NULL}, {"\x7f", "\x7f"}, {"", ""}};
+    struct arena *arena = arena_new(4 << 20);
+    struct event event;
+    struct err err = {0};
+    (void)state;
+    for (int before = 0; before < 40; before++)
+        for (int after = 0; after < 20; after += 19)
+            for (size_t i = 0; i < sizeof specials / sizeof *specials; i++) {
+                BUF_AUTO body = BUF(4096), wanted = BUF(4096);
+                buf_printf(&body, "{" ROW ",\"ProcessCommandLine\":\"x%0*d%s%0*d\"}", before + 1, 0, specials[i].json,
+                           after + 1, 0);
+                buf_printf(&wanted, "x%0*d%s%0*d", before + 1, 0, specials[i].text ? specials[i].text : "", after + 1, 0);
+                bool ok = event_decode(process, buf_str(&body), arena, &event, &err);
+                assert_int_equal(ok, specials[i].text != NULL);
+                int place = decode_column(process, STR("ProcessCommandLine"));
+                assert_true(!ok || str_eq(event.values[place].text, buf_str(&wanted)));
+                arena_reset(arena);
+            }
+    arena_free(arena);
+}
+
 static void limits_of_depth_size_and_members_hold(void **state) {
     struct arena *arena = arena_new(64 << 20);
     BUF_AUTO body = BUF(4 << 20);
@@ -555,6 +582,7 @@ int main(void) {
         cmocka_unit_test(a_record_without_its_time_or_device_is_refused),
         cmocka_unit_test(timestamp_goes_before_time_generated_whatever_their_order),
         cmocka_unit_test(unknown_columns_are_kept_as_json),
+        cmocka_unit_test(what_is_special_in_a_string_is_found_wherever_it_stands),
         cmocka_unit_test(limits_of_depth_size_and_members_hold),
         cmocka_unit_test(mutated_records_are_judged_as_jansson_judges_them),
     };
