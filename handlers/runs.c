@@ -7,6 +7,7 @@
 #include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
+#include "handlers/runs.h"
 #include "handlers/service.h"
 #include "hunts/runner.h"
 #include "hunts/selection.h"
@@ -129,6 +130,11 @@ static bool run_answer(struct request *request, struct reply *reply, int64_t run
     return results_body(request, id, json, state, &out, err) && json_reply(request, reply, buf_str(&out), err);
 }
 
+bool run_wait_reply(struct request *request, struct reply *reply, int64_t run_id, struct err *err) {
+    runner_wait(request->service->runner, run_id, mono_ms() + wait_seconds(request) * 1000);
+    return run_answer(request, reply, run_id, err);
+}
+
 bool handle_run_post(struct request *request, struct reply *reply, struct err *err) {
     struct run_request run = {.from = -1, .to = -1, .as_of = -1};
     struct str key = request_header(request, "Idempotency-Key");
@@ -145,8 +151,7 @@ bool handle_run_post(struct request *request, struct reply *reply, struct err *e
     run.idempotency_key = key.len ? key : (struct str){0};
     if (!runner_submit(request->service->runner, &run, &run_id, err))
         return false;
-    runner_wait(request->service->runner, run_id, mono_ms() + wait_seconds(request) * 1000);
-    return run_answer(request, reply, run_id, err);
+    return run_wait_reply(request, reply, run_id, err);
 }
 
 static bool run_id_parameter(struct request *request, struct str *id, struct err *err) {
