@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -15,10 +16,8 @@ enum { LIMIT_MS = 10000, POLL_MS = 250, ARENA = 16 << 20 };
 struct scheduler {
     struct db *db;
     struct runner *runner;
-    pthread_mutex_t lock;
-    pthread_cond_t stopped;
     pthread_t thread;
-    bool stopping;
+    atomic_bool stopping;
 };
 
 /* A transaction that a stopped process can't keep open for long. */
@@ -155,30 +154,18 @@ static bool look(struct scheduler *scheduler, int64_t *wait_ms, struct err *err)
     return ok || err->code == ERR_CONFLICT;
 }
 
-/* False: stopping. */
-static bool pause_for(struct scheduler *scheduler, int64_t wait_ms) {
-    int64_t deadline = mono_ms() + wait_ms;
-    struct timespec until = {deadline / 1000, deadline % 1000 * 1000000};
-    pthread_mutex_lock(&scheduler->lock);
-    while (!scheduler->stopping)
-        if (pthread_cond_timedwait(&scheduler->stopped, &scheduler->lock, &until) != 0)
-            break;
-    bool go_on = !scheduler->stopping;
-    pthread_mutex_unlock(&scheduler->lock);
-    return go_on;
-}
-
 static void *scheduler_thread(void *argument) {
     struct scheduler *scheduler = argument;
     bool failing = false; /* an outage is told once */
-    int64_t wait_ms = 0;
-    while (pause_for(scheduler, wait_ms)) {
+    while (!atomic_load(&scheduler->stopping)) {
         struct err err = {0};
-        wait_ms = POLL_MS;
+        int64_t wait_ms = POLL_MS;
+        unsigned seen = runner_changes(scheduler->runner);
         bool ok = look(scheduler, &wait_ms, &err);
         if (!ok && !failing)
             log_err("schedule.failed", "", &err);
         failing = !ok;
+        runner_pause(scheduler->runner, seen, mono_ms() + wait_ms);
     }
     return NULL;
 }
@@ -186,30 +173,19 @@ static void *scheduler_thread(void *argument) {
 void scheduler_close(struct scheduler *scheduler) {
     if (!scheduler)
         return;
-    pthread_mutex_lock(&scheduler->lock);
-    scheduler->stopping = true;
-    pthread_cond_broadcast(&scheduler->stopped);
-    pthread_mutex_unlock(&scheduler->lock);
+    atomic_store(&scheduler->stopping, true);
     pthread_join(scheduler->thread, NULL);
-    pthread_cond_destroy(&scheduler->stopped);
-    pthread_mutex_destroy(&scheduler->lock);
     free(scheduler);
 }
 
 struct scheduler *scheduler_open(struct db *db, struct runner *runner, struct err *err) {
     struct scheduler *scheduler = calloc(1, sizeof *scheduler);
-    pthread_condattr_t monotonic;
     if (!scheduler) {
         err_memory(err);
         return NULL;
     }
     scheduler->db = db;
     scheduler->runner = runner;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_mutex_init(&scheduler->lock, NULL);
-    pthread_cond_init(&scheduler->stopped, &monotonic);
-    pthread_condattr_destroy(&monotonic);
     if (pthread_create(&scheduler->thread, NULL, scheduler_thread, scheduler) == 0)
         return scheduler;
     err_set(err, ERR_OUT_OF_MEMORY, "no thread for schedules");

@@ -36,7 +36,7 @@ CREATE TABLE rmm.slots (
     schedule_id text NOT NULL REFERENCES rmm.schedules ON DELETE CASCADE,
     slot bigint NOT NULL,
     state text NOT NULL,
-    run_id bigint REFERENCES rmm.runs ON DELETE SET NULL,
+    run_id bigint REFERENCES rmm.runs ON DELETE CASCADE,
     by_hand boolean NOT NULL DEFAULT false,
     error jsonb,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
