@@ -7,8 +7,10 @@
 #include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
+#include "handlers/runs.h"
 #include "handlers/service.h"
 #include "hunts/runner.h"
+#include "hunts/selection.h"
 
 enum { READ_MS = 10000, DEFAULT_WAIT = 10, MAX_WAIT = 60, BODY_CAP = 512 << 20 };
 
@@ -20,25 +22,6 @@ static bool parse_time(struct request *request, const json_t *root, const char *
     request->problem_field = name;
     if (!json_is_string(value) || !ticks_parse_loose(str_from(json_string_value(value)), ticks))
         return err_set(err, ERR_BAD_REQUEST, "%s must be a time such as \"2026-07-20T00:00:00Z\"", name);
-    return true;
-}
-
-static bool parse_hunts(struct request *request, const json_t *hunts, struct run_request *run, struct err *err) {
-    size_t index;
-    const json_t *item;
-    request->problem_field = "hunts";
-    if (!json_is_array(hunts) || !json_array_size(hunts) || json_array_size(hunts) > 1000)
-        return err_set(err, ERR_BAD_REQUEST, "hunts must be a list of 1 to 1000 ids or slugs");
-    struct str *names = arena_array(request->arena, json_array_size(hunts), sizeof *names);
-    if (!names)
-        return err_memory(err);
-    json_array_foreach(hunts, index, item) {
-        if (!json_is_string(item))
-            return err_set(err, ERR_BAD_REQUEST, "hunts must hold ids or slugs as strings");
-        names[index] = arena_copy(request->arena, str_from(json_string_value(item)));
-    }
-    run->hunts = names;
-    run->hunt_count = json_array_size(hunts);
     return true;
 }
 
@@ -58,18 +41,13 @@ static bool known_members(const json_t *root, struct err *err) {
 }
 
 static bool run_parse(struct request *request, const json_t *root, struct run_request *run, struct err *err) {
-    const json_t *hunts = json_object_get(root, "hunts"), *tool = json_object_get(root, "tool");
     if (!known_members(root, err) || !parse_time(request, root, "from", &run->from, err) ||
         !parse_time(request, root, "to", &run->to, err) || !parse_time(request, root, "as_of", &run->as_of, err))
         return false;
-    run->all = json_is_true(json_object_get(root, "all"));
-    if (tool)
-        run->tool = arena_copy(request->arena, str_from(json_is_string(tool) ? json_string_value(tool) : ""));
-    if ((hunts != NULL) + (run->tool.len > 0) + run->all != 1)
-        return err_set(err, ERR_BAD_REQUEST, "name one of \"hunts\":[…], \"tool\":\"…\" or \"all\":true");
+    request->problem_field = "from";
     if (run->from >= 0 && run->to >= 0 && run->from > run->to)
         return err_set(err, ERR_BAD_REQUEST, "from is later than to");
-    return !hunts || parse_hunts(request, hunts, run, err);
+    return selection_parse(request->arena, root, run, &request->problem_field, err);
 }
 
 /* Prefer: wait=N, seconds (RFC 7240). */
@@ -152,6 +130,11 @@ static bool run_answer(struct request *request, struct reply *reply, int64_t run
     return results_body(request, id, json, state, &out, err) && json_reply(reply, buf_str(&out), err);
 }
 
+bool run_wait_reply(struct request *request, struct reply *reply, int64_t run_id, struct err *err) {
+    runner_wait(request->service->runner, run_id, mono_ms() + wait_seconds(request) * 1000);
+    return run_answer(request, reply, run_id, err);
+}
+
 bool handle_run_post(struct request *request, struct reply *reply, struct err *err) {
     struct run_request run = {.from = -1, .to = -1, .as_of = -1};
     struct str key = request_header(request, "Idempotency-Key");
@@ -168,8 +151,7 @@ bool handle_run_post(struct request *request, struct reply *reply, struct err *e
     run.idempotency_key = key.len ? key : (struct str){0};
     if (!runner_submit(request->service->runner, &run, &run_id, err))
         return false;
-    runner_wait(request->service->runner, run_id, mono_ms() + wait_seconds(request) * 1000);
-    return run_answer(request, reply, run_id, err);
+    return run_wait_reply(request, reply, run_id, err);
 }
 
 static bool run_id_parameter(struct request *request, struct str *id, struct err *err) {

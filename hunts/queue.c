@@ -5,26 +5,8 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/json.h"
+#include "hunts/selection.h"
 #include "store/array.h"
-
-static void add_selection(struct buf *out, const struct run_request *request) {
-    buf_add_char(out, '{');
-    if (request->all) {
-        buf_add_str(out, STR("\"all\":true"));
-    } else if (request->tool.len) {
-        buf_add_str(out, STR("\"tool\":"));
-        json_add_string(out, request->tool);
-    } else {
-        buf_add_str(out, STR("\"hunts\":["));
-        for (size_t i = 0; i < request->hunt_count; i++) {
-            json_add_comma(out);
-            json_add_string(out, request->hunts[i]);
-        }
-        buf_add_char(out, ']');
-    }
-    buf_add_char(out, '}');
-}
 
 static struct str ticks_param(struct arena *arena, int64_t ticks) {
     return ticks < 0 ? (struct str){0} : arena_printf(arena, "%" PRId64, ticks);
@@ -35,7 +17,7 @@ static bool run_insert(struct db_conn *conn, struct arena *arena, const struct r
                        bool *fresh, struct err *err) {
     BUF_AUTO selection = BUF(1u << 20);
     int64_t as_of = request->as_of >= 0 ? request->as_of : request->to >= 0 ? request->to : ticks_now();
-    add_selection(&selection, request);
+    selection_add(&selection, request);
     struct str params[] = {buf_str(&selection), ticks_param(arena, as_of), ticks_param(arena, request->from),
                            ticks_param(arena, request->to), request->idempotency_key};
     DB_ROWS_AUTO *rows = selection.failed ? (err_memory(err), NULL)
@@ -74,18 +56,38 @@ static bool selection_complete(const struct run_request *request, const struct d
     return true;
 }
 
+/* ids or slugs as text[], tool, all: how statements want a selection. */
+static bool selection_params(struct arena *arena, const struct run_request *request, struct str params[3],
+                             struct err *err) {
+    BUF_AUTO names = BUF(1u << 20);
+    for (size_t i = 0; i < request->hunt_count; i++)
+        array_add(&names, request->hunts[i]);
+    array_end(&names);
+    params[0] = names.failed ? (struct str){0} : arena_copy(arena, buf_str(&names));
+    params[1] = request->tool;
+    params[2] = request->all ? STR("t") : STR("f");
+    return params[0].ptr || err_memory(err);
+}
+
+bool queue_check_selection(struct db_conn *conn, struct arena *arena, const struct run_request *request,
+                           struct err *err) {
+    struct str params[3];
+    if (!selection_params(arena, request, params, err))
+        return false;
+    DB_ROWS_AUTO *rows = db_query(conn, db_statement("selection_hunts"), params, 3, mono_ms() + QUEUE_LIMIT_MS, err);
+    return rows && selection_complete(request, rows, err);
+}
+
 bool queue_add(struct db_conn *conn, struct arena *arena, const struct run_request *request, int64_t *run_id,
                bool *fresh, struct err *err) {
-    BUF_AUTO names = BUF(1u << 20);
+    struct str params[4];
     if (!run_insert(conn, arena, request, run_id, fresh, err))
         return false;
     if (!*fresh)
         return true;
-    for (size_t i = 0; i < request->hunt_count; i++)
-        array_add(&names, request->hunts[i]);
-    array_end(&names);
-    struct str params[] = {arena_printf(arena, "%" PRId64, *run_id), buf_str(&names), request->tool,
-                           request->all ? STR("t") : STR("f")};
+    params[0] = arena_printf(arena, "%" PRId64, *run_id);
+    if (!params[0].ptr || !selection_params(arena, request, &params[1], err))
+        return params[0].ptr ? false : err_memory(err);
     DB_ROWS_AUTO *rows = db_query(conn, db_statement("run_hunts_add"), params, 4, mono_ms() + QUEUE_LIMIT_MS, err);
     return rows && selection_complete(request, rows, err);
 }

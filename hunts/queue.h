@@ -10,6 +10,9 @@ enum { QUEUE_LIMIT_MS = 10000 };
  * ERR_NOT_FOUND names hunts or tools that don't exist. */
 bool queue_add(struct db_conn *conn, struct arena *arena, const struct run_request *request, int64_t *run_id,
                bool *fresh, struct err *err);
+/* ERR_NOT_FOUND as above, nothing stored. */
+bool queue_check_selection(struct db_conn *conn, struct arena *arena, const struct run_request *request,
+                           struct err *err);
 /* The next run that nobody holds; only: this one alone, 0: any. *attempt is NULL when there is none. */
 bool queue_claim(struct db *db, int64_t only, struct run_attempt **attempt, struct err *err);
 void queue_attempt_free(struct run_attempt *attempt);

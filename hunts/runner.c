@@ -311,13 +311,27 @@ static bool wait_here(struct runner *runner, int64_t run_id, unsigned seen, int6
     return go_on;
 }
 
+unsigned runner_changes(struct runner *runner) {
+    pthread_mutex_lock(&runner->lock);
+    unsigned changes = runner->changes;
+    pthread_mutex_unlock(&runner->lock);
+    return changes;
+}
+
+void runner_pause(struct runner *runner, unsigned seen, int64_t deadline_ms) {
+    struct timespec until = time_at(deadline_ms);
+    pthread_mutex_lock(&runner->lock);
+    while (runner->changes == seen)
+        if (pthread_cond_timedwait(&runner->finished, &runner->lock, &until) != 0)
+            break;
+    pthread_mutex_unlock(&runner->lock);
+}
+
 bool runner_wait(struct runner *runner, int64_t run_id, int64_t deadline_ms) {
     for (;;) {
         struct err err = {0};
         bool over = false;
-        pthread_mutex_lock(&runner->lock);
-        unsigned seen = runner->changes;
-        pthread_mutex_unlock(&runner->lock);
+        unsigned seen = runner_changes(runner);
         if (queue_is_over(runner->db, run_id, &over, &err) && over)
             return true;
         if (err.code == ERR_NOT_FOUND || mono_ms() >= deadline_ms || !wait_here(runner, run_id, seen, deadline_ms))

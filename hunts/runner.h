@@ -30,6 +30,9 @@ void runner_hint(struct runner *runner, int64_t run_id);
 bool runner_submit(struct runner *runner, const struct run_request *request, int64_t *run_id, struct err *err);
 /* True when the run is over by the deadline, whichever server has it. */
 bool runner_wait(struct runner *runner, int64_t run_id, int64_t deadline_ms);
+/* Counts the runs that this process took and left; and waits for the count to leave `seen`, or for the deadline. */
+unsigned runner_changes(struct runner *runner);
+void runner_pause(struct runner *runner, unsigned seen, int64_t deadline_ms);
 /* Asks a run to stop, whichever server has it; ERR_NOT_FOUND. */
 bool runner_cancel(struct runner *runner, int64_t run_id, struct err *err);
 

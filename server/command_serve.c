@@ -10,6 +10,7 @@
 #include "handlers/service.h"
 #include "hunts/registry.h"
 #include "hunts/runner.h"
+#include "hunts/scheduler.h"
 #include "server/commands.h"
 #include "server/config.h"
 #include "server/database.h"
@@ -28,6 +29,7 @@ struct server {
     struct retention retention;
     struct upkeep *upkeep;
     struct reviver *reviver;
+    struct scheduler *scheduler; /* NULL: other servers start what is scheduled */
 };
 
 /* No core dumps, as memory holds events and keys; room for a file a connection. */
@@ -83,7 +85,12 @@ static bool open_database(struct server *server, struct err *err) {
         (config->hunts[0] && !hunts_import_folder(service->db, config->hunts, err)))
         return false;
     service->runner = runner_open(service->db, false, err);
-    return service->runner != NULL;
+    bool schedules = !strcmp(config->schedules, "yes");
+    if (!schedules && strcmp(config->schedules, "no") != 0)
+        return err_set(err, ERR_CONFIG, "schedules: '%s' is neither yes nor no", config->schedules);
+    if (service->runner && schedules)
+        server->scheduler = scheduler_open(service->db, service->runner, err);
+    return service->runner && (server->scheduler || !schedules);
 }
 
 /* Wrong addresses are told before a database is started for nothing. */
@@ -112,6 +119,7 @@ static void server_close(struct server *server) {
     listener_close(server->listener);
     reviver_stop(server->reviver);
     upkeep_stop(server->upkeep);
+    scheduler_close(server->scheduler);
     if (server->service) {
         if (server->service->runner)
             runner_close(server->service->runner);

@@ -6,6 +6,7 @@ int command_serve(int argc, char **argv);
 int command_migrate(int argc, char **argv);
 int command_import(int argc, char **argv);
 int command_hunts(int argc, char **argv);
+int command_schedules(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_query(int argc, char **argv);
 int command_explain(int argc, char **argv);

@@ -24,6 +24,7 @@ static const struct command {
     {"import", command_import, "events from files, folders or standard input (-)"},
     {"hunts", command_hunts, "list, check, import or export hunts"},
     {"run", command_run, "run hunts now and show their results"},
+    {"schedules", command_schedules, "list, show, create, delete, run, pause or resume schedules"},
     {"query", command_query, "run KQL given as an argument or on standard input"},
     {"explain", command_explain, "the SQL that KQL becomes, its parameters and columns"},
     {"devices", command_devices, "devices with findings; with an id: all that is known of one"},

@@ -1,4 +1,10 @@
--- $1 bigint: run, $2 text: state, $3 jsonb: error or NULL, $4 integer: hunts done. In the transaction that holds the run.
-UPDATE rmm.runs SET state = CASE WHEN cancel_requested THEN 'cancelled' ELSE $2::text END, error = $3::jsonb,
-       hunts_done = $4::integer, lease_until = NULL, finished_at = clock_timestamp()
-WHERE id = $1::bigint
+-- $1 bigint: run, $2 text: state, $3 jsonb: error or NULL, $4 integer: hunts done. In the transaction that holds the run;
+-- the slot that the run belongs to ends with it.
+WITH finished AS (
+    UPDATE rmm.runs SET state = CASE WHEN cancel_requested THEN 'cancelled' ELSE $2::text END, error = $3::jsonb,
+           hunts_done = $4::integer, lease_until = NULL, finished_at = clock_timestamp()
+    WHERE id = $1::bigint
+    RETURNING id, state, finished_at
+)
+UPDATE rmm.slots s SET state = finished.state, finished_at = finished.finished_at
+FROM finished WHERE s.run_id = finished.id

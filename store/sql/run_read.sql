@@ -6,12 +6,13 @@ SELECT json_build_object('run_id', r.id::text, 'state', r.state, 'selection', r.
                                        'to', coalesce(w.to_text, kql.ticks_text(coalesce(r.window_to, r.as_of)))),
            'requested', json_build_object('from', kql.ticks_text(r.window_from), 'to', kql.ticks_text(r.window_to)),
            'created_at', kql.time_text(r.created_at), 'started_at', kql.time_text(r.started_at), 'finished_at', kql.time_text(r.finished_at),
-           'attempts', r.attempt, 'hunts', json_build_object('total', r.hunts_total, 'done', r.hunts_done),
+           'attempts', r.attempt, 'schedule', o.schedule_id, 'hunts', json_build_object('total', r.hunts_total, 'done', r.hunts_done),
            'failed', coalesce((SELECT json_agg(json_build_object('hunt', h.slug, 'error', e.error) ORDER BY h.slug)
                                FROM rmm.results e JOIN rmm.hunts h ON h.id = e.hunt_id
                                WHERE e.run_id = r.id AND e.state = 'failed'), '[]'::json),
            'error', r.error, 'results', '/v1/runs/' || r.id || '/results')::text, r.state
 FROM rmm.runs r
+LEFT JOIN rmm.slots o ON o.run_id = r.id
 CROSS JOIN LATERAL (
     SELECT min(m.found[1]) AS from_text, max(m.found[2]) AS to_text
     FROM rmm.results e, regexp_match(left(e.body, 300), '"window":\{"from":"?([^",]*)"?,"to":"([^"]*)"') AS m (found)

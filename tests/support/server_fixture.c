@@ -84,7 +84,11 @@ bool server_start(struct server *server) {
         return false;
     setenv("RMMHUNT_DATA", server->data, 1);
     setenv("RMMHUNT_LISTEN", "127.0.0.1:0", 1);
-    unsetenv("DATABASE_URL");
+    setenv("RMMHUNT_SCHEDULES", server->schedules ? "yes" : "no", 1);
+    if (server->database_url)
+        setenv("DATABASE_URL", server->database_url, 1);
+    else
+        unsetenv("DATABASE_URL");
     if (pipe2(ends, O_CLOEXEC) < 0)
         return false;
     bool ok = spawn(server, ends[1]);

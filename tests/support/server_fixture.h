@@ -11,6 +11,8 @@ struct server {
     char data[64], url[64];
     pid_t pid;
     int output; /* its stdout */
+    const char *database_url; /* NULL: it brings its own PostgreSQL */
+    bool schedules;           /* starts scheduled runs, which else would come between a test's own */
 };
 
 /* cmocka's group setup and teardown: one server for a program's tests, `server_fixture`. */

@@ -1,0 +1,10 @@
+/* Which hunts a run or a schedule is about, as JSON: {"hunts":[…]}, {"tool":"…"} or {"all":true}. */
+#pragma once
+#include <jansson.h>
+
+#include "hunts/runner.h"
+
+/* Other members are passed over; those that are null aren't there. *field names the one that is wrong. */
+bool selection_parse(struct arena *arena, const json_t *root, struct run_request *request, const char **field,
+                     struct err *err);
+void selection_add(struct buf *out, const struct run_request *request);

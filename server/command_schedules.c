@@ -1,0 +1,154 @@
+/* rmmhunt schedules: the API's answers on the terminal. */
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "handlers/handlers.h"
+#include "handlers/routes.h"
+#include "handlers/service.h"
+#include "hunts/registry.h"
+#include "hunts/scheduler.h"
+#include "server/cli.h"
+#include "server/commands.h"
+
+static const char usage[] =
+    "schedules list | show ID | delete ID | run ID | pause ID | resume ID\n"
+    "       rmmhunt schedules create ID --cron '30 6 * * MON-FRI' [--time-zone Europe/Berlin] | --every 15m\n"
+    "         --hunt SLUG… | --tool T | --all [--window 5d] [--catch-up latest|all|none] [--catch-up-limit N] [--name N]";
+
+enum { ARENA = 16 << 20, OUT_CAP = 64 << 20, WAIT_MS = 60000, RUN_WAIT_MS = 3600000 };
+
+struct call {
+    struct database database;
+    struct service service;
+    struct request request;
+    struct reply reply;
+};
+
+static bool call_open(struct call *call, struct err *err) {
+    if (!cli_open(&call->database, err) || !registry_sync(call->database.db, mono_ms() + WAIT_MS, err))
+        return false;
+    call->service.db = call->database.db;
+    call->request.service = &call->service;
+    call->request.arena = arena_new(ARENA);
+    return call->request.arena || err_memory(err);
+}
+
+static void call_close(struct call *call) {
+    arena_free(call->request.arena);
+    database_close(&call->database);
+}
+
+/* One request as the server would answer it; parameter: of the query, its value "table" or "". */
+static bool call_show(struct call *call, route_handler *handler, const char *id, const char *parameter, struct err *err) {
+    struct pair query = {str_from(parameter), strcmp(parameter, "format") == 0 ? STR("table") : STR("")};
+    call->request.query = &query;
+    call->request.query_count = 1;
+    call->request.path_parameters[0] = (struct pair){STR("id"), str_from(id)};
+    call->request.path_parameter_count = id != NULL;
+    call->reply = (struct reply){.body = BUF(OUT_CAP)};
+    bool ok = handler(&call->request, &call->reply, err);
+    if (ok)
+        fwrite(call->reply.body.ptr, 1, call->reply.body.len, stdout);
+    buf_free(&call->reply.body);
+    return ok;
+}
+
+/* The body of POST /v1/schedules from the flags. NULL: one is unknown. */
+static json_t *body_of(int argc, char **argv) {
+    static const char *const texts[][2] = {{"--cron", "cron"},     {"--time-zone", "time_zone"}, {"--every", "every"},
+                                           {"--window", "window"}, {"--tool", "tool"},           {"--name", "name"},
+                                           {"--catch-up", "catch_up"}};
+    json_t *root = json_pack("{s:s}", "id", argv[2]), *hunts = json_array();
+    for (int i = 3; root && i < argc; i++) {
+        const char *value = NULL;
+        size_t t = 0;
+        while (t < sizeof texts / sizeof *texts && !(value = cli_option(argc, argv, &i, texts[t][0])))
+            t++;
+        if (value)
+            json_object_set_new(root, texts[t][1], json_string(value));
+        else if ((value = cli_option(argc, argv, &i, "--hunt")))
+            json_array_append_new(hunts, json_string(value));
+        else if ((value = cli_option(argc, argv, &i, "--catch-up-limit")))
+            json_object_set_new(root, "catch_up_limit", json_integer(strtol(value, NULL, 10)));
+        else if (strcmp(argv[i], "--all") == 0)
+            json_object_set_new(root, "all", json_true());
+        else {
+            fprintf(stderr, "rmmhunt schedules create: what is '%s' for?\n", argv[i]);
+            json_decref(root);
+            root = NULL;
+        }
+    }
+    if (root && json_array_size(hunts))
+        json_object_set(root, "hunts", hunts);
+    json_decref(hunts);
+    return root;
+}
+
+static bool create(struct call *call, const json_t *root, struct err *err) {
+    char *body = json_dumps(root, JSON_COMPACT);
+    if (!body)
+        return err_set(err, ERR_BAD_REQUEST, "a text is not UTF-8");
+    call->request.body = str_from(body);
+    bool ok = call_show(call, handle_schedules_post, NULL, "pretty", err);
+    free(body);
+    return ok;
+}
+
+static bool enable(struct call *call, const char *id, bool enabled, struct err *err) {
+    struct schedule schedule;
+    const char *field;
+    bool created;
+    if (!schedule_load(call->service.db, call->request.arena, str_from(id), &schedule, err))
+        return false;
+    schedule.enabled = enabled;
+    return schedule_save(call->service.db, call->request.arena, &schedule, false, &created, &field, err) &&
+           call_show(call, handle_schedules_list, NULL, "format", err);
+}
+
+/* Done here unless a server is quicker. */
+static bool run_now(struct call *call, const char *id, struct err *err) {
+    int64_t run_id;
+    struct runner *runner = runner_open(call->service.db, true, err);
+    bool ok = runner && scheduler_run_now(call->service.db, str_from(id), &run_id, err);
+    if (ok) {
+        runner_hint(runner, run_id);
+        ok = runner_wait(runner, run_id, mono_ms() + RUN_WAIT_MS) ||
+             err_set(err, ERR_DEADLINE, "the run is not finished after an hour");
+    }
+    runner_close(runner);
+    return ok && call_show(call, handle_schedule_slots, id, "format", err);
+}
+
+static bool act(struct call *call, const char *verb, const char *id, const json_t *body, struct err *err) {
+    if (body)
+        return create(call, body, err);
+    if (!id)
+        return call_show(call, handle_schedules_list, NULL, "format", err);
+    if (strcmp(verb, "show") == 0)
+        return call_show(call, handle_schedule_get, id, "pretty", err) &&
+               call_show(call, handle_schedule_slots, id, "format", err);
+    if (strcmp(verb, "delete") == 0)
+        return call_show(call, handle_schedule_delete, id, "pretty", err);
+    if (strcmp(verb, "run") == 0)
+        return run_now(call, id, err);
+    return enable(call, id, strcmp(verb, "resume") == 0, err);
+}
+
+int command_schedules(int argc, char **argv) {
+    static const char *const verbs[] = {"show", "delete", "run", "pause", "resume"};
+    bool known = argc == 2 && strcmp(argv[1], "list") == 0, creates = argc > 3 && strcmp(argv[1], "create") == 0;
+    for (size_t i = 0; argc == 3 && i < sizeof verbs / sizeof *verbs; i++)
+        known = known || strcmp(argv[1], verbs[i]) == 0;
+    if (!known && !creates)
+        return cli_usage(usage);
+    struct call call = {0};
+    struct err err = {0};
+    json_auto_t *body = creates ? body_of(argc, argv) : NULL;
+    if (creates && !body)
+        return 2;
+    bool ok = call_open(&call, &err) && act(&call, argv[1], argc > 2 ? argv[2] : NULL, body, &err);
+    int code = ok ? 0 : cli_fail("schedules", &err, STR(""));
+    call_close(&call);
+    return code;
+}

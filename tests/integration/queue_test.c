@@ -1,0 +1,308 @@
+/* Runs as a queue that several servers share: leases, fencing, hand-over, cancelling, progress. A run is held up by a lock
+ * on a table that its hunts read. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <curl/curl.h>
+
+#include "base/clock.h"
+#include "hunts/queue.h"
+#include "hunts/registry.h"
+#include "tests/support/cluster_fixture.h"
+#include "tests/support/server_fixture.h"
+
+enum { LIMIT_MS = 60 * 1000 };
+
+#define ONE_HUNT "{\"hunts\":[\"remotepc-file-signature\"]}"
+#define LOCK "LOCK TABLE data.device_file_certificate_info IN ACCESS EXCLUSIVE MODE"
+
+static struct err err;
+
+static int64_t later(void) {
+    return mono_ms() + LIMIT_MS;
+}
+
+static int64_t ask(struct db *db, const char *sql) {
+    struct db_conn *conn = db_take(db, later(), &err);
+    DB_ROWS_AUTO *rows = conn ? db_query(conn, sql, NULL, 0, later(), &err) : NULL;
+    if (!rows)
+        fail_msg("%s: %s", sql, err.text);
+    db_give(conn);
+    return db_count(rows) ? db_int(rows, 0, 0) : -1;
+}
+
+/* Waits until the statement gives the number. */
+static void await(struct db *db, const char *sql, int64_t wanted, int64_t limit_ms) {
+    int64_t deadline = mono_ms() + limit_ms, got;
+    while ((got = ask(db, sql)) != wanted)
+        if (mono_ms() > deadline)
+            fail_msg("%s gives %lld, not %lld", sql, (long long)got, (long long)wanted);
+}
+
+static struct db *open_database(void) {
+    struct db *db = cluster_fixture_database(8);
+    if (!registry_sync(db, later(), &err))
+        fail_msg("no catalogue: %s", err.text);
+    return db;
+}
+
+static struct db_conn *hold_up(struct db *db) {
+    struct db_conn *conn = db_take(db, later(), &err);
+    if (!conn || !db_begin(conn, "", later(), &err) || !db_exec(conn, LOCK, NULL, 0, later(), NULL, &err))
+        fail_msg("no lock: %s", err.text);
+    return conn;
+}
+
+static void let_go(struct db_conn *conn) {
+    db_rollback(conn);
+    db_give(conn);
+}
+
+static int64_t add_run(struct db *db) {
+    struct str hunt = STR("remotepc-file-signature");
+    struct run_request request = {.hunts = &hunt, .hunt_count = 1, .from = -1, .to = -1, .as_of = -1};
+    struct arena *arena = arena_new(1 << 20);
+    struct db_conn *conn = db_take(db, later(), &err);
+    int64_t run_id = 0;
+    bool fresh, unknown;
+    if (!conn || !db_begin(conn, "", later(), &err) || !queue_add(conn, arena, &request, &run_id, &fresh, &err) ||
+        !db_commit(conn, later(), &unknown, &err))
+        fail_msg("no run: %s", err.text);
+    db_give(conn);
+    arena_free(arena);
+    return run_id;
+}
+
+static struct run_attempt *claim(struct db *db) {
+    struct run_attempt *attempt;
+    if (!queue_claim(db, 0, &attempt, &err))
+        fail_msg("no claim: %s", err.text);
+    return attempt;
+}
+
+static void lease_ends(struct db *db) {
+    ask(db, "UPDATE rmm.runs SET lease_until = clock_timestamp() - interval '1 second' RETURNING 1");
+}
+
+static void a_worker_that_lost_its_lease_changes_nothing(void **state) {
+    (void)state;
+    struct db *db = open_database();
+    add_run(db);
+    struct run_attempt *first = claim(db);
+    assert_non_null(first);
+    assert_null(claim(db));
+    lease_ends(db);
+    struct run_attempt *second = claim(db);
+    assert_non_null(second);
+    assert_int_equal(second->attempt, 2);
+    assert_true(run_execute(db, first, &err));
+    assert_int_equal(ask(db, "SELECT count(*) FROM rmm.runs WHERE state = 'running' AND attempt = 2"), 1);
+    assert_int_equal(ask(db, "SELECT count(*) FROM rmm.results WHERE state = 'queued' AND body IS NULL"), 1);
+    assert_true(run_execute(db, second, &err));
+    assert_int_equal(ask(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded' AND hunts_done = 1"), 1);
+    assert_int_equal(ask(db, "SELECT count(*) FROM rmm.results WHERE state = 'succeeded' AND body IS NOT NULL"), 1);
+    queue_attempt_free(first);
+    queue_attempt_free(second);
+    cluster_fixture_close(db);
+}
+
+static void a_run_is_given_up_after_five_attempts(void **state) {
+    (void)state;
+    struct db *db = open_database();
+    add_run(db);
+    for (int i = 1; i <= 5; i++) {
+        struct run_attempt *attempt = claim(db);
+        assert_non_null(attempt);
+        assert_int_equal(attempt->attempt, i);
+        queue_attempt_free(attempt);
+        lease_ends(db);
+    }
+    assert_null(claim(db));
+    struct runner *runner = runner_open(db, false, &err);
+    assert_non_null(runner);
+    await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'failed' AND error ->> 'message' LIKE 'given up after 5 %'", 1,
+          LIMIT_MS);
+    runner_close(runner);
+    cluster_fixture_close(db);
+}
+
+static void who_waits_sees_the_end_of_a_run_that_another_does(void **state) {
+    (void)state;
+    struct db *db = open_database();
+    struct runner *waits = runner_open(db, true, &err), *works = runner_open(db, false, &err);
+    assert_non_null(waits);
+    assert_non_null(works);
+    struct db_conn *lock = hold_up(db);
+    int64_t run_id = add_run(db);
+    assert_false(runner_wait(waits, run_id, mono_ms() + 300));
+    await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'running'", 1, LIMIT_MS);
+    let_go(lock);
+    assert_true(runner_wait(waits, run_id, later()));
+    assert_int_equal(ask(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded' AND attempt = 1"), 1);
+    runner_close(waits);
+    runner_close(works);
+    cluster_fixture_close(db);
+}
+
+static void a_lost_connection_is_no_failure_of_the_run(void **state) {
+    (void)state;
+    struct db *db = open_database();
+    struct runner *runner = runner_open(db, false, &err);
+    assert_non_null(runner);
+    struct db_conn *lock = hold_up(db);
+    int64_t run_id = add_run(db);
+    await(db, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()", 1,
+          LIMIT_MS);
+    ask(db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
+            "current_database()");
+    await(db, "SELECT attempt FROM rmm.runs", 2, LIMIT_MS);
+    let_go(lock);
+    assert_true(runner_wait(runner, run_id, later()));
+    assert_int_equal(ask(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded' AND error IS NULL"), 1);
+    runner_close(runner);
+    cluster_fixture_close(db);
+}
+
+static void start(struct server *server) {
+    *server = (struct server){.database_url = cluster_fixture_conninfo()};
+    assert_true(server_start(server));
+}
+
+static void stop(struct server *server) {
+    assert_int_equal(server_stop(server), 0);
+    server_remove(server);
+}
+
+/* A run that the first server holds, kept from its end by the lock; the second server is up. */
+static struct db *two_servers(struct server servers[2], struct db_conn **lock, char *path, size_t size) {
+    struct db *db = open_database();
+    start(&servers[0]);
+    *lock = hold_up(db);
+    ANSWER_AUTO run = server_expect(
+        &servers[0], 202, &(struct send){.path = "/v1/runs", .headers = {"Prefer: wait=0"}, .body = ONE_HUNT});
+    assert_true(answer_header(&run, "Location", path, size));
+    await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'running' AND attempt = 1", 1, LIMIT_MS);
+    start(&servers[1]);
+    return db;
+}
+
+static void a_stopping_server_hands_its_run_to_another_at_once(void **state) {
+    (void)state;
+    struct server servers[2];
+    struct db_conn *lock;
+    char path[256];
+    struct db *db = two_servers(servers, &lock, path, sizeof path);
+    int64_t started = mono_ms();
+    server_ask_to_stop(&servers[0]);
+    await(db, "SELECT attempt FROM rmm.runs WHERE state = 'running' AND attempt = 2", 2, LIMIT_MS);
+    assert_true(mono_ms() - started < 10000);
+    let_go(lock);
+    await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded'", 1, LIMIT_MS);
+    assert_int_equal(server_wait(&servers[0]), 0);
+    server_remove(&servers[0]);
+    stop(&servers[1]);
+    cluster_fixture_close(db);
+}
+
+static void a_killed_servers_run_is_done_by_another(void **state) {
+    (void)state;
+    struct server servers[2];
+    struct db_conn *lock;
+    char path[256];
+    struct db *db = two_servers(servers, &lock, path, sizeof path);
+    server_kill(&servers[0]);
+    server_remove(&servers[0]);
+    let_go(lock);
+    await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded' AND attempt = 2", 1, LIMIT_MS);
+    ANSWER_AUTO answer = server_expect(&servers[1], 200, &(struct send){.path = path});
+    assert_int_equal(answer_int(&answer, "attempts"), 2);
+    stop(&servers[1]);
+    cluster_fixture_close(db);
+}
+
+static void a_server_that_was_stopped_past_its_lease_wakes_up_and_changes_nothing(void **state) {
+    (void)state;
+    static const char written[] = "SELECT (extract(epoch FROM r.finished_at) * 1000000)::bigint + "
+                                  "(extract(epoch FROM s.finished_at) * 1000000)::bigint + attempt "
+                                  "FROM rmm.runs r JOIN rmm.results s ON s.run_id = r.id";
+    struct server servers[2];
+    struct db_conn *lock;
+    char path[256];
+    struct db *db = two_servers(servers, &lock, path, sizeof path);
+    kill(servers[0].pid, SIGSTOP);
+    lease_ends(db);
+    let_go(lock);
+    await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded' AND attempt = 2", 1, LIMIT_MS);
+    int64_t before = ask(db, written);
+    kill(servers[0].pid, SIGCONT);
+    stop(&servers[0]);
+    assert_int_equal(ask(db, written), before);
+    stop(&servers[1]);
+    cluster_fixture_close(db);
+}
+
+static void any_server_can_cancel_a_run(void **state) {
+    (void)state;
+    struct server servers[2];
+    struct db_conn *lock;
+    char path[256];
+    struct db *db = two_servers(servers, &lock, path, sizeof path);
+    ANSWER_AUTO asked = server_expect(&servers[1], 202, &(struct send){.method = "DELETE", .path = path});
+    await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'cancelled'", 1, 10000);
+    let_go(lock);
+    ANSWER_AUTO over = server_expect(&servers[0], 200, &(struct send){.method = "DELETE", .path = path});
+    assert_string_equal(answer_text(&over, "state"), "cancelled");
+    stop(&servers[0]);
+    stop(&servers[1]);
+    cluster_fixture_close(db);
+}
+
+static void a_run_under_way_says_how_far_it_is(void **state) {
+    (void)state;
+    struct server server;
+    struct db *db = open_database();
+    char path[256];
+    start(&server);
+    /* the ledger has nothing left to read then, which would be held up before the first hunt */
+    ANSWER_AUTO before = server_expect(
+        &server, 201, &(struct send){.path = "/v1/runs", .headers = {"Prefer: wait=60"}, .body = "{\"all\":true}"});
+    struct db_conn *lock = hold_up(db);
+    ANSWER_AUTO run = server_expect(
+        &server, 202, &(struct send){.path = "/v1/runs", .headers = {"Prefer: wait=0"}, .body = "{\"all\":true}"});
+    assert_true(answer_header(&run, "Location", path, sizeof path));
+    await(db, "SELECT count(*) FROM rmm.runs WHERE hunts_done > 0 AND hunts_done < hunts_total", 1, LIMIT_MS);
+    ANSWER_AUTO half = server_expect(&server, 200, &(struct send){.path = path});
+    assert_string_equal(answer_text(&half, "state"), "running");
+    assert_true(answer_int(&half, "hunts.done") > 0);
+    assert_true(answer_int(&half, "hunts.done") < answer_int(&half, "hunts.total"));
+    assert_int_equal(ask(db, "SELECT count(*) FROM rmm.results WHERE run_id = 2 AND body IS NOT NULL"), 0);
+    let_go(lock);
+    await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded' AND hunts_done = hunts_total", 2, LIMIT_MS);
+    stop(&server);
+    cluster_fixture_close(db);
+}
+
+static int setup(void **state) {
+    curl_global_init(CURL_GLOBAL_ALL);
+    return cluster_fixture_start(state);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_worker_that_lost_its_lease_changes_nothing),
+        cmocka_unit_test(a_run_is_given_up_after_five_attempts),
+        cmocka_unit_test(who_waits_sees_the_end_of_a_run_that_another_does),
+        cmocka_unit_test(a_lost_connection_is_no_failure_of_the_run),
+        cmocka_unit_test(a_stopping_server_hands_its_run_to_another_at_once),
+        cmocka_unit_test(a_killed_servers_run_is_done_by_another),
+        cmocka_unit_test(a_server_that_was_stopped_past_its_lease_wakes_up_and_changes_nothing),
+        cmocka_unit_test(any_server_can_cancel_a_run),
+        cmocka_unit_test(a_run_under_way_says_how_far_it_is),
+    };
+    return cmocka_run_group_tests(tests, setup, cluster_fixture_stop);
+}
