@@ -1,5 +1,5 @@
 /* Cron's five fields: minute, hour, day of month, month, day of week. Pure: local minutes in, local minutes out; zones are
- * hunts/zone's. Lists, ranges, steps, and names of months and days in any case; 0 and 7 are Sunday. Where both days are
+ * hunts/offsets's. Lists, ranges, steps, and names of months and days in any case; 0 and 7 are Sunday. Where both days are
  * restricted (neither field begins with *), either one is enough, as in crontab(5). */
 #pragma once
 #include <stdbool.h>

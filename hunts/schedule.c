@@ -125,17 +125,17 @@ bool schedule_delete(struct db *db, struct str id, struct err *err) {
 
 /* Far slots are worked out again with the zone around them. */
 bool schedule_zone(struct db_conn *conn, struct arena *arena, const struct schedule *schedule, int64_t settled,
-                   struct zone *zone, int64_t *next, struct err *err) {
+                   struct offsets *zone, int64_t *next, struct err *err) {
     int64_t end = schedule->now + AHEAD_DAYS * TICKS_DAY;
-    *zone = (struct zone){0};
+    *zone = (struct offsets){0};
     if (!schedule->period &&
-        !zone_load(conn, arena, schedule->time_zone, schedule->settled - TICKS_DAY, end, zone, err))
+        !offsets_load(conn, arena, schedule->time_zone, schedule->settled - TICKS_DAY, end, zone, err))
         return false;
     *next = schedule_next(schedule, zone, settled);
     if (schedule->period || *next < end)
         return true;
-    struct zone far;
-    if (!zone_load(conn, arena, schedule->time_zone, *next - 2 * TICKS_DAY, *next + 2 * TICKS_DAY, &far, err))
+    struct offsets far;
+    if (!offsets_load(conn, arena, schedule->time_zone, *next - 2 * TICKS_DAY, *next + 2 * TICKS_DAY, &far, err))
         return false;
     *next = schedule_next(schedule, &far, *next - 3 * TICKS_HOUR);
     return true;
@@ -178,13 +178,13 @@ static bool save_row(struct db_conn *conn, struct arena *arena, struct schedule 
 
 static bool save_all(struct db_conn *conn, struct arena *arena, struct schedule *schedule, bool create, bool *created,
                      const char **field, struct err *err) {
-    struct zone zone;
+    struct offsets zone;
     int64_t next;
     bool unknown;
     if (!db_begin(conn, "", mono_ms() + LIMIT_MS, err))
         return false;
     *field = "time_zone";
-    if (schedule->cron.ptr && !zone_find(conn, arena, schedule->time_zone, &schedule->time_zone, err))
+    if (schedule->cron.ptr && !offsets_zone(conn, arena, schedule->time_zone, &schedule->time_zone, err))
         return false;
     *field = schedule->hunts.hunt_count ? "hunts" : schedule->hunts.tool.len ? "tool" : "all";
     if (!queue_check_selection(conn, arena, &schedule->hunts, err))

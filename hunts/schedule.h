@@ -3,7 +3,7 @@
 #pragma once
 #include "hunts/cron.h"
 #include "hunts/runner.h"
-#include "hunts/zone.h"
+#include "hunts/offsets.h"
 
 enum catch_up { CATCH_UP_LATEST, CATCH_UP_ALL, CATCH_UP_NONE };
 
@@ -38,9 +38,9 @@ const char *catch_up_name(enum catch_up policy);
 bool schedule_check(struct schedule *schedule, const char **field, struct err *err);
 bool catch_up_parse(struct str text, enum catch_up *policy, struct err *err);
 /* The first slot behind `after`; -1: none. Pure. */
-int64_t schedule_next(const struct schedule *schedule, const struct zone *zone, int64_t after);
+int64_t schedule_next(const struct schedule *schedule, const struct offsets *zone, int64_t after);
 /* Which slots between settled and now are run or skipped. Pure. */
-bool schedule_due(const struct schedule *schedule, const struct zone *zone, struct arena *arena,
+bool schedule_due(const struct schedule *schedule, const struct offsets *zone, struct arena *arena,
                   struct schedule_due *due, struct err *err);
 
 /* Stores a schedule that was checked. New or with other times or enabled again, it starts with the first slot from now on.
@@ -54,7 +54,7 @@ bool schedule_delete(struct db *db, struct str id, struct err *err);
 bool schedule_read(struct arena *arena, const struct db_rows *rows, struct schedule *schedule, struct err *err);
 /* The zone around the schedule's slots from settled to the first one after now, and that slot (-1: none). */
 bool schedule_zone(struct db_conn *conn, struct arena *arena, const struct schedule *schedule, int64_t settled,
-                   struct zone *zone, int64_t *next, struct err *err);
+                   struct offsets *zone, int64_t *next, struct err *err);
 /* Notes that slots up to `settled` are done with, and which comes next (-1: none). */
 bool schedule_settle(struct db_conn *conn, struct arena *arena, struct str id, int64_t settled, int64_t next,
                      struct err *err);

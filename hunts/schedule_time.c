@@ -4,22 +4,22 @@
 
 /* Local times that fit are tried in turn: one that is skipped by the clocks gives no slot, one that they show twice gives
  * its first. */
-static int64_t cron_slot(const struct cron *cron, const struct zone *zone, int64_t after) {
-    int64_t minute = zone_local(zone, after) / TICKS_MINUTE, slot;
+static int64_t cron_slot(const struct cron *cron, const struct offsets *zone, int64_t after) {
+    int64_t minute = offsets_local(zone, after) / TICKS_MINUTE, slot;
     while ((minute = cron_next(cron, minute)) >= 0)
-        if (zone_utc(zone, minute * TICKS_MINUTE, &slot) && slot > after)
+        if (offsets_utc(zone, minute * TICKS_MINUTE, &slot) && slot > after)
             return slot;
     return -1;
 }
 
-int64_t schedule_next(const struct schedule *schedule, const struct zone *zone, int64_t after) {
+int64_t schedule_next(const struct schedule *schedule, const struct offsets *zone, int64_t after) {
     if (schedule->period)
         return (after / schedule->period + 1) * schedule->period;
     return cron_slot(&schedule->rule, zone, after);
 }
 
 /* Of the slots that came due, the newest `keep` in a ring; *count: all of them. */
-static void newest(const struct schedule *schedule, const struct zone *zone, int64_t *ring, int64_t keep,
+static void newest(const struct schedule *schedule, const struct offsets *zone, int64_t *ring, int64_t keep,
                    int64_t *count) {
     int64_t slot = schedule->settled, first;
     if (schedule->period && (first = schedule->now / schedule->period - keep) > slot / schedule->period) {
@@ -40,7 +40,7 @@ static int64_t wanted(const struct schedule *schedule, int64_t last) {
     }
 }
 
-bool schedule_due(const struct schedule *schedule, const struct zone *zone, struct arena *arena,
+bool schedule_due(const struct schedule *schedule, const struct offsets *zone, struct arena *arena,
                   struct schedule_due *due, struct err *err) {
     enum { KEEP = SCHEDULE_SKIPS_KEPT + SCHEDULE_CATCH_UP_MAX };
     int64_t *ring = arena_array(arena, KEEP, sizeof *ring), count = 0;

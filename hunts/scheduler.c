@@ -75,7 +75,7 @@ static bool slots_skip(struct db_conn *conn, const struct schedule *schedule, co
 /* What a schedule that is locked has to do now. *run_id 0: nothing to be run. */
 static bool schedule_step(struct db_conn *conn, struct arena *arena, const struct schedule *schedule, int64_t *run_id,
                           struct err *err) {
-    struct zone zone;
+    struct offsets zone;
     struct schedule_due due;
     int64_t next;
     if (!schedule_zone(conn, arena, schedule, schedule->settled, &zone, &next, err) ||

@@ -27,7 +27,7 @@ struct slots_case {
     const char *slots[MAX_SLOTS]; /* UTC, NULL behind the last one */
 };
 
-static void check_cases(const struct slots_case *cases, size_t count, const struct zone *zone) {
+static void check_cases(const struct slots_case *cases, size_t count, const struct offsets *zone) {
     for (size_t i = 0; i < count; i++) {
         struct err err = {0};
         struct schedule schedule = {0};
@@ -63,7 +63,7 @@ static void expressions_give_the_minutes_they_mean(void **state) {
         {"0 0 29 2 *", "2096-02-29T00:00:00Z", {"2104-02-29T00:00:00Z"}},
         {" 0\t0  1 1 * ", "2026-01-01T00:00:00Z", {"2027-01-01T00:00:00Z"}},
     };
-    check_cases(cases, sizeof cases / sizeof *cases, &(struct zone){0});
+    check_cases(cases, sizeof cases / sizeof *cases, &(struct offsets){0});
 }
 
 /* crontab(5): both restricted, either one is enough; a field that begins with * restricts nothing by itself. */
@@ -75,15 +75,15 @@ static void the_two_days_are_either_or_unless_one_begins_with_a_star(void **stat
         {"0 0 */2 * FRI", "2026-11-01T00:00:00Z", {"2026-11-13T00:00:00Z", "2026-11-27T00:00:00Z", "2026-12-11T00:00:00Z"}},
         {"0 0 1-7 * */7", "2026-11-01T00:00:00Z", {"2026-12-06T00:00:00Z", "2027-01-03T00:00:00Z"}},
     };
-    check_cases(cases, sizeof cases / sizeof *cases, &(struct zone){0});
+    check_cases(cases, sizeof cases / sizeof *cases, &(struct offsets){0});
 }
 
-static struct zone zone_of(struct zone_span spans[3], int64_t winter, int64_t summer, const char *spring,
+static struct offsets zone_of(struct offset_span spans[3], int64_t winter, int64_t summer, const char *spring,
                            const char *autumn) {
-    spans[0] = (struct zone_span){0, winter};
-    spans[1] = (struct zone_span){ticks(spring), summer};
-    spans[2] = (struct zone_span){ticks(autumn), winter};
-    return (struct zone){spans, 3};
+    spans[0] = (struct offset_span){0, winter};
+    spans[1] = (struct offset_span){ticks(spring), summer};
+    spans[2] = (struct offset_span){ticks(autumn), winter};
+    return (struct offsets){spans, 3};
 }
 
 static void in_berlin_a_missing_hour_is_skipped_and_a_repeated_one_runs_once(void **state) {
@@ -97,8 +97,8 @@ static void in_berlin_a_missing_hour_is_skipped_and_a_repeated_one_runs_once(voi
         {"0 * * * *", "2026-10-24T23:00:00Z", {"2026-10-25T00:00:00Z", "2026-10-25T02:00:00Z"}},
         {"15 2 * * *", "2026-10-25T01:20:00Z", {"2026-10-26T01:15:00Z"}},
     };
-    struct zone_span spans[3];
-    struct zone zone = zone_of(spans, 1 * H, 2 * H, "2026-03-29T01:00:00Z", "2026-10-25T01:00:00Z");
+    struct offset_span spans[3];
+    struct offsets zone = zone_of(spans, 1 * H, 2 * H, "2026-03-29T01:00:00Z", "2026-10-25T01:00:00Z");
     check_cases(cases, sizeof cases / sizeof *cases, &zone);
 }
 
@@ -110,8 +110,8 @@ static void in_new_york_both_changes_are_kept(void **state) {
         {"30 1 * * *", "2026-10-31T12:00:00Z", {"2026-11-01T05:30:00Z", "2026-11-02T06:30:00Z"}},
         {"0 9 * * MON", "2026-10-26T13:00:00Z", {"2026-11-02T14:00:00Z", "2026-11-09T14:00:00Z"}},
     };
-    struct zone_span spans[3];
-    struct zone zone = zone_of(spans, -5 * H, -4 * H, "2026-03-08T07:00:00Z", "2026-11-01T06:00:00Z");
+    struct offset_span spans[3];
+    struct offsets zone = zone_of(spans, -5 * H, -4 * H, "2026-03-08T07:00:00Z", "2026-11-01T06:00:00Z");
     check_cases(cases, sizeof cases / sizeof *cases, &zone);
 }
 
@@ -124,11 +124,11 @@ static void on_lord_howe_half_an_hour_is_missing_or_repeated(void **state) {
     static const struct slots_case spring[] = {
         {"*/15 2 * * *", "2026-10-03T12:00:00Z", {"2026-10-03T15:30:00Z", "2026-10-03T15:45:00Z", "2026-10-04T15:00:00Z"}},
     };
-    struct zone_span spans[2] = {{0, 11 * H}, {ticks("2026-04-04T15:00:00Z"), 10 * H + 30 * M}};
-    check_cases(autumn, 1, &(struct zone){spans, 2});
+    struct offset_span spans[2] = {{0, 11 * H}, {ticks("2026-04-04T15:00:00Z"), 10 * H + 30 * M}};
+    check_cases(autumn, 1, &(struct offsets){spans, 2});
     spans[0].offset = 10 * H + 30 * M;
-    spans[1] = (struct zone_span){ticks("2026-10-03T15:30:00Z"), 11 * H};
-    check_cases(spring, 1, &(struct zone){spans, 2});
+    spans[1] = (struct offset_span){ticks("2026-10-03T15:30:00Z"), 11 * H};
+    check_cases(spring, 1, &(struct offsets){spans, 2});
 }
 
 static void what_is_no_expression_is_refused_by_its_field(void **state) {
@@ -219,7 +219,7 @@ static void three_hours_down_leave_what_the_policy_says(void **state) {
                                     .catch_up_limit = c->limit,
                                     .settled = last - 3 * H,
                                     .now = last + c->late_minutes * M};
-        assert_true(schedule_due(&schedule, &(struct zone){0}, arena, &due, &err));
+        assert_true(schedule_due(&schedule, &(struct offsets){0}, arena, &due, &err));
         assert_int_equal(due.slot, c->slot_minutes < 0 ? -1 : last - c->slot_minutes * M);
         assert_int_equal(due.skipped_count, c->skipped);
         assert_int_equal(due.skipped_total, c->skipped);
@@ -238,7 +238,7 @@ static void years_down_every_second_are_counted_and_the_newest_kept(void **state
     int64_t now = ticks("2026-11-24T15:00:00.5Z");
     struct schedule schedule = {.period = TICKS_SECOND, .catch_up = CATCH_UP_ALL, .catch_up_limit = 10, .now = now,
                                 .settled = now - 1000 * TICKS_DAY};
-    assert_true(schedule_due(&schedule, &(struct zone){0}, arena, &due, &err));
+    assert_true(schedule_due(&schedule, &(struct offsets){0}, arena, &due, &err));
     assert_int_equal(due.slot, ticks("2026-11-24T14:59:51Z"));
     assert_int_equal(due.skipped_total, 1000 * 86400 - 10);
     assert_int_equal(due.skipped_count, SCHEDULE_SKIPS_KEPT);
@@ -253,7 +253,7 @@ static void nothing_due_is_nothing_to_do(void **state) {
     struct arena *arena = arena_new(1 << 20);
     int64_t now = ticks("2026-11-24T15:14:59.9999999Z");
     struct schedule schedule = {.period = 15 * M, .now = now, .settled = ticks("2026-11-24T15:00:00Z")};
-    assert_true(schedule_due(&schedule, &(struct zone){0}, arena, &due, &err));
+    assert_true(schedule_due(&schedule, &(struct offsets){0}, arena, &due, &err));
     assert_int_equal(due.slot, -1);
     assert_int_equal(due.skipped_count, 0);
     assert_int_equal(due.settled, schedule.settled);

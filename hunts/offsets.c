@@ -1,4 +1,4 @@
-#include "hunts/zone.h"
+#include "hunts/offsets.h"
 
 #include <inttypes.h>
 
@@ -6,23 +6,23 @@
 
 enum { LIMIT_MS = 10000 };
 
-bool zone_load(struct db_conn *conn, struct arena *arena, struct str name, int64_t from, int64_t to, struct zone *zone,
+bool offsets_load(struct db_conn *conn, struct arena *arena, struct str name, int64_t from, int64_t to, struct offsets *zone,
                struct err *err) {
     struct str params[] = {name, arena_printf(arena, "%" PRId64, (from - TICKS_UNIX) / TICKS_SECOND),
                            arena_printf(arena, "%" PRId64, (to - TICKS_UNIX) / TICKS_SECOND)};
     DB_ROWS_AUTO *rows = db_query(conn, db_statement("zone_spans"), params, 3, mono_ms() + LIMIT_MS, err);
     if (!rows)
         return false;
-    struct zone_span *spans = arena_array(arena, db_count(rows) + 1, sizeof *spans);
+    struct offset_span *spans = arena_array(arena, db_count(rows) + 1, sizeof *spans);
     if (!spans)
         return err_memory(err);
     for (size_t r = 0; r < db_count(rows); r++)
-        spans[r] = (struct zone_span){db_int(rows, r, 0) * TICKS_SECOND + TICKS_UNIX, db_int(rows, r, 1) * TICKS_SECOND};
-    *zone = (struct zone){spans, db_count(rows)};
+        spans[r] = (struct offset_span){db_int(rows, r, 0) * TICKS_SECOND + TICKS_UNIX, db_int(rows, r, 1) * TICKS_SECOND};
+    *zone = (struct offsets){spans, db_count(rows)};
     return true;
 }
 
-bool zone_find(struct db_conn *conn, struct arena *arena, struct str name, struct str *found, struct err *err) {
+bool offsets_zone(struct db_conn *conn, struct arena *arena, struct str name, struct str *found, struct err *err) {
     DB_ROWS_AUTO *rows = db_query(conn, db_statement("zone_find"), &name, 1, mono_ms() + LIMIT_MS, err);
     if (!rows)
         return false;
@@ -33,14 +33,14 @@ bool zone_find(struct db_conn *conn, struct arena *arena, struct str name, struc
     return found->ptr || err_memory(err);
 }
 
-int64_t zone_local(const struct zone *zone, int64_t utc) {
+int64_t offsets_local(const struct offsets *zone, int64_t utc) {
     size_t at = zone->count;
     while (at > 1 && zone->spans[at - 1].from > utc)
         at--;
     return at ? utc + zone->spans[at - 1].offset : utc;
 }
 
-bool zone_utc(const struct zone *zone, int64_t local, int64_t *utc) {
+bool offsets_utc(const struct offsets *zone, int64_t local, int64_t *utc) {
     if (!zone->count)
         *utc = local;
     for (size_t i = 0; i < zone->count; i++) {
