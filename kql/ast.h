@@ -58,6 +58,9 @@ struct stage {
     struct nodes types;         /* mv-expand, mv-apply: of each item, NODE_NAME of a type or NODE_STAR for none */
     struct str index_name;      /* mv-expand: with_itemindex; len 0: none */
     bool pairs;                 /* mv-expand: kind=array, bags come as [name, value] */
+    struct nodes pattern;       /* parse: NODE_LITERAL, NODE_STAR, NODE_NAME with its type in args; parse-kv: NODE_NAMEs */
+    struct str flags;           /* parse kind=regex */
+    struct nodes settings;      /* parse-kv: NODE_NAMED */
     struct str with_source;     /* union: the column that names the leg; len 0: none */
 };
 

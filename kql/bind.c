@@ -299,6 +299,10 @@ bool bind_stage(struct kql *kql, const struct stage *stage, struct scope *scope)
         return bind_union(kql, stage, scope, scope);
     if (stage->kind == STAGE_MV_EXPAND)
         return bind_expand(kql, stage, scope);
+    if (stage->kind == STAGE_PARSE || stage->kind == STAGE_PARSE_WHERE)
+        return bind_parse(kql, stage, scope);
+    if (stage->kind == STAGE_PARSE_KV)
+        return bind_pairs(kql, stage, scope);
     if (stage->kind == STAGE_RENDER || stage->kind == STAGE_AS)
         return true;
     return bind_shape(kql, stage, scope);

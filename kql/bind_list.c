@@ -47,13 +47,7 @@ struct str has_pattern(struct kql *kql, struct str needle, bool left, bool right
     BUF_AUTO out = BUF(QUERY_MAX_BYTES * 2);
     if (needle.len && left && edge_alnum(code_at(needle, 0)))
         buf_add_str(&out, STR("(?:^|[^[:alnum:]])"));
-    for (size_t i = 0; i < needle.len; i++) {
-        char c = needle.ptr[i];
-        bool plain = (unsigned char)c >= 0x80 || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_' || c == ' ';
-        if (!plain)
-            buf_add_char(&out, '\\');
-        buf_add_char(&out, c);
-    }
+    regex_quote(&out, needle);
     if (needle.len && right && edge_alnum(code_last(needle)))
         buf_add_str(&out, STR("(?:$|[^[:alnum:]])"));
     if (!out.len)

@@ -277,6 +277,9 @@ bool bind_shape(struct kql *kql, const struct stage *stage, struct scope *scope)
     case STAGE_LOOKUP:
     case STAGE_UNION:
     case STAGE_MV_EXPAND:
+    case STAGE_PARSE:
+    case STAGE_PARSE_WHERE:
+    case STAGE_PARSE_KV:
     case STAGE_RENDER:
     case STAGE_AS:
     case STAGE_COUNT_OF:

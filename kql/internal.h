@@ -177,10 +177,12 @@ struct expr expr_constant(const struct node *node, struct literal literal);
 bool bind_binary(struct kql *kql, const struct node *node, struct expr *left, struct expr *right, struct expr *out);
 bool bind_between(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
 /* regex.c */
-enum regex_use { REGEX_TEST, REGEX_PLAIN, REGEX_GROUPS, REGEX_ALL_GROUPS /* at least one of its own */ };
+enum regex_use { REGEX_TEST, REGEX_PART /* of a longer one: no groups with numbers */, REGEX_PLAIN, REGEX_GROUPS, REGEX_ALL_GROUPS /* at least one of its own */ };
 /* The pattern as PostgreSQL reads it: to be tested only, as one group without a number to find a place, or as group 1 so
  * that its own groups begin with 2. ptr NULL with the reason when it can't be. */
 struct str regex_translate(struct kql *kql, struct str pattern, enum regex_use use, const char **problem);
+/* The text as a regular expression that matches itself. */
+void regex_quote(struct buf *out, struct str text);
 /* bind_list.c: in, has_any and their kin */
 bool bind_list(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
 /* Regular expression for `has` and its kin; left, right: which edges need a term boundary. */
@@ -202,6 +204,9 @@ bool row_count_read(struct kql *kql, const struct stage *stage, const struct nod
 bool bind_join(struct kql *kql, const struct stage *stage, struct scope *scope);
 /* bind_expand.c */
 bool bind_expand(struct kql *kql, const struct stage *stage, struct scope *scope);
+/* bind_parse.c: parse, parse-where, parse-kv */
+bool bind_parse(struct kql *kql, const struct stage *stage, struct scope *scope);
+bool bind_pairs(struct kql *kql, const struct stage *stage, struct scope *scope);
 /* bind_union.c: the legs, and before them scope when it isn't NULL, into out */
 bool bind_union(struct kql *kql, const struct stage *stage, struct scope *scope, struct scope *out);
 /* needles.c */

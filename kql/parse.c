@@ -226,6 +226,11 @@ static bool parse_stage_body(struct parser *parser, struct stage *stage) {
         return parse_union(parser, stage);
     case STAGE_MV_EXPAND:
         return parse_expand(parser, stage);
+    case STAGE_PARSE:
+    case STAGE_PARSE_WHERE:
+        return parse_pattern_stage(parser, stage);
+    case STAGE_PARSE_KV:
+        return parse_pairs_stage(parser, stage);
     case STAGE_SORT:
         return parse_sort(parser, stage);
     case STAGE_TOP:
@@ -333,15 +338,7 @@ static bool parse_datatable(struct parser *parser, struct pipeline *table) {
     if (!parse_expect(parser, "("))
         return false;
     do {
-        struct node *name = parse_name(parser), *type;
-        if (!name || !parse_expect(parser, ":") || !(type = parse_name(parser)))
-            return false;
-        struct nodes args = {0};
-        if (!nodes_add(parser, &args, type))
-            return false;
-        name->args = args.items;
-        name->count = 1;
-        if (!nodes_add(parser, &table->columns, name))
+        if (!nodes_add(parser, &table->columns, parse_typed_name(parser, true)))
             return false;
     } while (parse_comma(parser, ")", &failed));
     if (failed || !parse_expect(parser, ")") || !parse_expect(parser, "["))

@@ -381,7 +381,7 @@ static void word_nearest(struct str word, const char *const *words, unsigned *le
 
 /* A word where an operator could stand: when it looks like one, it is a mistyped one. */
 static bool operator_mistyped(struct parser *parser) {
-    static const char *const others[] = {"and", "or", "by", "asc", "desc", "nulls", "on", "to", "step", "from", "with", "of", NULL};
+    static const char *const others[] = {"and", "or", "by", "asc", "desc", "nulls", "on", "to", "step", "from", "with", "of", "as", "limit", NULL};
     static const char *const further[] = {"between", "!between", "matches", NULL};
     const struct token *token = parse_peek(parser);
     const char *best = NULL;

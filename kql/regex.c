@@ -20,6 +20,7 @@ struct reader {
     bool any;        /* (?s): . is a newline too */
     bool lazy, greedy;
     int groups;
+    bool flags;
     const char *problem;
 };
 
@@ -36,10 +37,17 @@ static bool is_alnum(char c) {
     return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
 }
 
+void regex_quote(struct buf *out, struct str text) {
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if ((unsigned char)c < 0x80 && !is_alnum(c) && c != '_' && c != ' ')
+            buf_add_char(out, '\\');
+        buf_add_char(out, c);
+    }
+}
+
 static void literal_add(struct reader *r, char c) {
-    if ((unsigned char)c < 0x80 && !is_alnum(c) && c != '_' && c != ' ')
-        buf_add_char(&r->out, '\\');
-    buf_add_char(&r->out, c);
+    regex_quote(&r->out, (struct str){&c, 1});
 }
 
 static bool read_hex(struct reader *r) {
@@ -200,6 +208,7 @@ static bool read_flags(struct reader *r, bool start) {
     r->at++;
     if (!start)
         return refuse(r, "flags are supported at the start only");
+    r->flags = true;
     if (fold || lines)
         buf_printf(&r->out, "(?%s%s)", fold ? "i" : "", lines ? "w" : "");
     return true;
@@ -323,16 +332,18 @@ struct str regex_translate(struct kql *kql, struct str pattern, enum regex_use u
     if (good && r.depth)
         good = refuse(&r, "a ( isn't closed");
     bool ends = str_ends(pattern, STR("$")) && !str_ends(pattern, STR("\\$"));
-    if (good && use != REGEX_TEST && r.lazy && r.greedy && !ends)
+    if (good && use > REGEX_PART && r.lazy && r.greedy && !ends)
         good = refuse(&r, "lazy and greedy repetitions in one pattern are supported only when it ends with $");
+    if (good && use == REGEX_PART && (r.groups || r.flags))
+        good = refuse(&r, "groups with numbers and flags can't be part of a pattern here; (?:…) can");
     if (good && use == REGEX_ALL_GROUPS && !r.groups)
         good = refuse(&r, "it has no group in parentheses to extract");
-    if (good && use != REGEX_TEST && alternatives_differ(pattern))
+    if (good && use > REGEX_PART && alternatives_differ(pattern))
         good = refuse(&r, "an alternative that begins a later one isn't supported here; put the longer one first");
     struct str text = buf_str(&r.out);
     size_t flags = str_starts(text, STR("(?i)")) || str_starts(text, STR("(?w)")) ? 4 : str_starts(text, STR("(?iw)")) ? 5 : 0;
     const char *open = use >= REGEX_GROUPS ? "(" : "(?:", *close = r.lazy && r.greedy ? "){1,1}" : ")";
-    struct str out = !good || r.out.failed ? (struct str){0} : use == REGEX_TEST ? arena_copy(kql->arena, text)
+    struct str out = !good || r.out.failed ? (struct str){0} : use <= REGEX_PART ? arena_copy(kql->arena, text)
                      : sql_print(kql, "%.*s%s%.*s%s", (int)flags, text.ptr ? text.ptr : "", open, (int)(text.len - flags),
                                  text.ptr ? text.ptr + flags : "", close);
     *problem = r.problem;
