@@ -171,7 +171,7 @@ static bool folds_events(enum stage_kind kind) {
     return kind == STAGE_SUMMARIZE || kind == STAGE_DISTINCT || kind == STAGE_PROJECT || kind == STAGE_COUNT ||
            kind == STAGE_PROJECT_AWAY || kind == STAGE_PROJECT_KEEP || kind == STAGE_PROJECT_RENAME ||
            kind == STAGE_PROJECT_REORDER || kind == STAGE_GETSCHEMA || kind == STAGE_JOIN || kind == STAGE_LOOKUP || kind == STAGE_UNION ||
-           kind == STAGE_MV_EXPAND;
+           kind == STAGE_MV_EXPAND || kind == STAGE_INVOKE;
 }
 
 /* Hits: the stages up to the one that folds, then only a look at those behind it. */
@@ -286,6 +286,17 @@ static bool bind_extend(struct kql *kql, const struct stage *stage, struct scope
     return scope_close(kql, scope, outputs, count, STR(""), NULL, false);
 }
 
+/* invoke f(…): f's first parameter is the table so far. */
+static bool bind_invoke(struct kql *kql, const struct stage *stage, struct scope *scope) {
+    const struct node *call = stage->items.items[0];
+    if (call->kind != NODE_CALL)
+        return kql_fail(kql, call->offset, call->length, "invoke needs a function call");
+    if (!scope_close(kql, scope, scope->columns, scope->column_count, STR(""), NULL, false))
+        return false;
+    struct scope rows = *scope;
+    return bind_function_rows(kql, call, &rows, scope);
+}
+
 bool bind_stage(struct kql *kql, const struct stage *stage, struct scope *scope) {
     if (stage->kind == STAGE_WHERE)
         return bind_where(kql, stage->items.items[0], scope);
@@ -299,6 +310,8 @@ bool bind_stage(struct kql *kql, const struct stage *stage, struct scope *scope)
         return bind_union(kql, stage, scope, scope);
     if (stage->kind == STAGE_MV_EXPAND)
         return bind_expand(kql, stage, scope);
+    if (stage->kind == STAGE_INVOKE)
+        return bind_invoke(kql, stage, scope);
     if (stage->kind == STAGE_PARSE || stage->kind == STAGE_PARSE_WHERE)
         return bind_parse(kql, stage, scope);
     if (stage->kind == STAGE_PARSE_KV)

@@ -103,7 +103,7 @@ static bool list_table(struct kql *kql, const struct node *node, struct list *li
     if (node->kind == NODE_TABLE)
         table = node->table;
     const struct let *let = node->kind == NODE_NAME ? let_find(kql, node->text) : NULL;
-    if (let && (let->table || (let->value && let->value->kind == NODE_NAME && schema_table_find(let->value->text))))
+    if (let && (let->table || let->rows || let->function || (let->value && let->value->kind == NODE_NAME && schema_table_find(let->value->text))))
         table = &named;
     *found = table != NULL;
     if (table && !list_written(kql, table, list, &list->written))

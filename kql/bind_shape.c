@@ -280,6 +280,7 @@ bool bind_shape(struct kql *kql, const struct stage *stage, struct scope *scope)
     case STAGE_PARSE:
     case STAGE_PARSE_WHERE:
     case STAGE_PARSE_KV:
+    case STAGE_INVOKE:
     case STAGE_RENDER:
     case STAGE_AS:
     case STAGE_COUNT_OF:

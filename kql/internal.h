@@ -191,6 +191,11 @@ struct str has_pattern(struct kql *kql, struct str needle, bool left, bool right
 bool bind_call(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
 /* check_call.c: units and formats that are constants */
 bool arguments_check(struct kql *kql, const struct node *node, struct expr *args);
+/* bind_function.c: functions that the query defines */
+const struct let *function_find(const struct kql *kql, struct str name);
+bool bind_function(struct kql *kql, struct scope *scope, const struct node *call, struct expr *out);
+/* rows: the table that invoke hands over, else NULL. */
+bool bind_function_rows(struct kql *kql, const struct node *call, const struct scope *rows, struct scope *out);
 /* bind_summarize.c */
 bool bind_summarize(struct kql *kql, const struct stage *stage, struct scope *scope);
 /* A call of an aggregate, in a value of summarize. */

@@ -37,6 +37,8 @@ void *parse_fail(struct parser *parser, const struct token *token, const char *f
     __attribute__((format(printf, 3, 4)));
 struct node *parse_node(struct parser *parser, enum node_kind kind, size_t offset);
 bool nodes_add(struct parser *parser, struct nodes *nodes, struct node *node);
+/* ( item , … ) with the opening parenthesis consumed: expressions, tables among them. */
+bool parse_arguments(struct parser *parser, struct nodes *args);
 struct node *parse_typeof(struct parser *parser, const struct token *token);
 struct node *parse_name(struct parser *parser);
 /* After an item of a list: true when another follows; mends a trailing comma before the token `close`. */

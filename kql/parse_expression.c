@@ -178,8 +178,7 @@ static struct node *table_or_expression(struct parser *parser) {
     return node;
 }
 
-/* ( item , … ) with the opening parenthesis consumed. */
-static bool parse_list(struct parser *parser, struct nodes *args) {
+bool parse_arguments(struct parser *parser, struct nodes *args) {
     bool failed = false;
     if (parse_punct(parser, ")"))
         return true;
@@ -265,7 +264,7 @@ static struct node *parse_primary(struct parser *parser) {
     }
     if (str_eq(token->text, STR("typeof")))
         return parse_typeof(parser, token);
-    return parse_list(parser, &args) ? finish(parser, NODE_CALL, token->offset, token->text, &args) : NULL;
+    return parse_arguments(parser, &args) ? finish(parser, NODE_CALL, token->offset, token->text, &args) : NULL;
 }
 
 static struct node *parse_postfix(struct parser *parser) {
@@ -352,7 +351,7 @@ static struct node *parse_membership(struct parser *parser, struct node *left, s
     const struct token *open = parse_peek(parser);
     if (!parse_punct(parser, "("))
         return parse_fail(parser, open, "%.*s needs a list in parentheses", STR_ARG(text));
-    return parse_list(parser, &args) ? finish(parser, NODE_LIST, offset, text, &args) : NULL;
+    return parse_arguments(parser, &args) ? finish(parser, NODE_LIST, offset, text, &args) : NULL;
 }
 
 static struct node *parse_between(struct parser *parser, struct node *left, size_t offset, struct str text) {
