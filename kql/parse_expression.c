@@ -163,7 +163,7 @@ static struct node *table_or_expression(struct parser *parser) {
     struct node *node = NULL;
     bool source = parse_source_ahead(parser);
     if (!source) {
-        node = parse_expression(parser);
+        node = parse_named(parser); /* a function's argument by name */
         if (!node || !parse_is_punct(parser, 0, "|"))
             return node;
     }
