@@ -52,7 +52,7 @@ struct stage {
     struct nodes items, by; /* invoke: one NODE_CALL */
     bool has_by;
     struct str join_kind;       /* join: as written; len 0: innerunique */
-    struct pipeline *right;     /* join */
+    struct pipeline *right;     /* join; mv-apply: its stages, over the expanded rows */
     struct nodes legs;          /* union: NODE_TABLE */
     bool inner;                 /* union: only the columns that all legs have */
     struct nodes types;         /* mv-expand, mv-apply: of each item, NODE_NAME of a type or NODE_STAR for none */

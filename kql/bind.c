@@ -107,9 +107,9 @@ static bool scope_reopen(struct kql *kql, struct scope *scope, struct select *se
         columns[i].deps.bits[i / 64] = UINT64_C(1) << (i % 64);
     }
     bool main = scope->main;
-    int order = scope->order;
+    int order = scope->order, part = scope->part;
     const struct schema_table *origin = scope->table ? scope->table : scope->origin;
-    *scope = (struct scope){.input = select, .columns = columns, .column_count = select->column_count, .order = order, .main = main,
+    *scope = (struct scope){.input = select, .columns = columns, .column_count = select->column_count, .order = order, .main = main, .part = part,
                             .origin = origin};
     return true;
 }
@@ -171,7 +171,7 @@ static bool folds_events(enum stage_kind kind) {
     return kind == STAGE_SUMMARIZE || kind == STAGE_DISTINCT || kind == STAGE_PROJECT || kind == STAGE_COUNT ||
            kind == STAGE_PROJECT_AWAY || kind == STAGE_PROJECT_KEEP || kind == STAGE_PROJECT_RENAME ||
            kind == STAGE_PROJECT_REORDER || kind == STAGE_GETSCHEMA || kind == STAGE_JOIN || kind == STAGE_LOOKUP || kind == STAGE_UNION ||
-           kind == STAGE_MV_EXPAND || kind == STAGE_INVOKE;
+           kind == STAGE_MV_EXPAND || kind == STAGE_INVOKE || kind == STAGE_MV_APPLY;
 }
 
 /* Hits: the stages up to the one that folds, then only a look at those behind it. */
@@ -297,7 +297,18 @@ static bool bind_invoke(struct kql *kql, const struct stage *stage, struct scope
     return bind_function_rows(kql, call, &rows, scope);
 }
 
+/* What works on each outer row's rows by themselves. */
+static bool stage_parts(enum stage_kind kind) {
+    return kind == STAGE_WHERE || kind == STAGE_EXTEND || kind == STAGE_SUMMARIZE || kind == STAGE_PROJECT || kind == STAGE_PROJECT_AWAY ||
+           kind == STAGE_PROJECT_KEEP || kind == STAGE_PROJECT_RENAME || kind == STAGE_PROJECT_REORDER || kind == STAGE_TOP ||
+           kind == STAGE_SORT || kind == STAGE_TAKE;
+}
+
 bool bind_stage(struct kql *kql, const struct stage *stage, struct scope *scope) {
+    if (scope->part && !stage_parts(stage->kind))
+        return kql_fail(kql, stage->offset, stage->name.len, "%.*s isn't supported inside of mv-apply", STR_ARG(stage->name));
+    if (stage->kind == STAGE_MV_APPLY)
+        return bind_apply(kql, stage, scope);
     if (stage->kind == STAGE_WHERE)
         return bind_where(kql, stage->items.items[0], scope);
     if (stage->kind == STAGE_EXTEND)

@@ -97,6 +97,7 @@ struct scope {
     struct condition *conditions;
     size_t condition_count, condition_size;
     int order; /* index of the hidden column that holds the row order, -1: none */
+    int part;  /* inside of mv-apply: 1 + index of the hidden column that tells the outer rows apart; 0: elsewhere */
     bool main; /* the final statement's own event table */
     const struct schema_table *origin; /* the event table that the rows come from, for messages; NULL: none or many */
 };
@@ -209,6 +210,7 @@ bool row_count_read(struct kql *kql, const struct stage *stage, const struct nod
 bool bind_join(struct kql *kql, const struct stage *stage, struct scope *scope);
 /* bind_expand.c */
 bool bind_expand(struct kql *kql, const struct stage *stage, struct scope *scope);
+bool bind_apply(struct kql *kql, const struct stage *stage, struct scope *scope);
 /* bind_parse.c: parse, parse-where, parse-kv */
 bool bind_parse(struct kql *kql, const struct stage *stage, struct scope *scope);
 bool bind_pairs(struct kql *kql, const struct stage *stage, struct scope *scope);

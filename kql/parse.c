@@ -238,6 +238,8 @@ static bool parse_stage_body(struct parser *parser, struct stage *stage) {
         return parse_union(parser, stage);
     case STAGE_MV_EXPAND:
         return parse_expand(parser, stage);
+    case STAGE_MV_APPLY:
+        return parse_apply(parser, stage);
     case STAGE_INVOKE:
         return nodes_add(parser, &stage->items, parse_expression(parser));
     case STAGE_PARSE:
@@ -328,9 +330,9 @@ static bool parse_stage(struct parser *parser, struct stage *stage) {
     return true;
 }
 
-static bool parse_stages(struct parser *parser, struct pipeline *table) {
+bool parse_first_stages(struct parser *parser, struct pipeline *table) {
     size_t size = 0;
-    while (parse_punct(parser, "|")) {
+    do {
         if (table->stage_count == size) {
             size = size ? size * 2 : 8;
             struct stage *grown = arena_array(parser->arena, size, sizeof *grown);
@@ -343,8 +345,12 @@ static bool parse_stages(struct parser *parser, struct pipeline *table) {
         if (!parse_stage(parser, &table->stages[table->stage_count]))
             return false;
         table->stage_count++;
-    }
+    } while (parse_punct(parser, "|"));
     return true;
+}
+
+static bool parse_stages(struct parser *parser, struct pipeline *table) {
+    return !parse_punct(parser, "|") || parse_first_stages(parser, table);
 }
 
 static bool parse_datatable(struct parser *parser, struct pipeline *table) {

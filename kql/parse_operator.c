@@ -1,4 +1,4 @@
-/* Operators whose syntax is their own: mv-expand, parse and parse-kv. */
+/* Operators whose syntax is their own: mv-expand, mv-apply, parse and parse-kv. */
 #include "kql/parse.h"
 
 /* kind=bag|array, bagexpansion=…, with_itemindex=name, before the items. */
@@ -38,6 +38,21 @@ bool parse_expand(struct parser *parser, struct stage *stage) {
             return false;
     } while (parse_punct(parser, ","));
     return !parse_word(parser, "limit") || nodes_add(parser, &stage->by, parse_expression(parser));
+}
+
+/* mv-apply [options] items [limit rows] on ( operators ) */
+bool parse_apply(struct parser *parser, struct stage *stage) {
+    if (!parse_expand(parser, stage))
+        return false;
+    if (!parse_word(parser, "on")) {
+        parse_fail(parser, parse_peek(parser), "mv-apply needs `on` and operators in parentheses");
+        return false;
+    }
+    stage->right = arena_take(parser->arena, sizeof *stage->right);
+    if (!stage->right)
+        return err_memory(parser->err);
+    *stage->right = (struct pipeline){.offset = parse_peek(parser)->offset};
+    return parse_expect(parser, "(") && parse_first_stages(parser, stage->right) && parse_expect(parser, ")");
 }
 
 struct node *parse_typed_name(struct parser *parser, bool must) {
