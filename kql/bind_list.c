@@ -80,7 +80,7 @@ static bool datatable_place(const struct pipeline *table, const struct stage *st
 /* A column of texts that the query itself writes down (a datatable, or one behind a let) is a list like any other. */
 static bool list_written(struct kql *kql, const struct pipeline *use, struct list *list, bool *found) {
     const struct pipeline *table = use->source == SOURCE_DATATABLE ? use : table_of(kql, use);
-    size_t place, width = table ? table->columns.count : 0;
+    size_t place = 0, width = table ? table->columns.count : 0;
     const struct stage *stage = use->stage_count ? &use->stages[0] : NULL;
     *found = table && table->source == SOURCE_DATATABLE && (use == table || !table->stage_count) && use->stage_count < 2 &&
              width && table->items.count && table->items.count % width == 0 && datatable_place(table, stage, &place) &&
