@@ -225,20 +225,23 @@ static void literals_never_reach_the_sql(void **state) {
     assert_int_equal(program->param_count, 2);
 }
 
+static const char *const hostile[] = {
+    "let f = (x:string) { DeviceEvents | where FileName == x }; f(\"'); DROP TABLE data.t; --\")",
+    "DeviceEvents | parse FileName with \"') DROP \" a \"--\" b",
+    "DeviceEvents | parse kind=regex FileName with @\"' DROP (?:x)\" a",
+    "DeviceEvents | parse-kv FileName as (['DROP\"']:string) with (pair_delimiter=\"' DROP\", kv_delimiter=\"--\", quote=\"'\")",
+    "DeviceEvents | extend [\"'DROP\"] = 1 | extend x = pack_all() | mv-expand [\"DROP;--\"] = x",
+    "DeviceEvents | extend x = extract(@\"' DROP (a)\", 1, FileName), y = column_ifexists(\"' DROP\", \"DROP\")",
+    "DeviceEvents | where FileName matches regex @\"' DROP\"",
+    "DeviceEvents | mv-apply x = split(FileName, \"' DROP\") to typeof(string) on (top 2 by x | summarize [\"' DROP\"] = make_list(x), percentile(strlen(x), 5))",
+    "DeviceEvents | extend x = format_datetime(Timestamp, strcat(\"DROP\", \"'\"))",
+};
+enum { HOSTILE = sizeof hostile / sizeof *hostile };
+
 static void hostile_texts_of_functions_and_patterns_stay_parameters(void **state) {
-    static const char *const queries[] = {
-        "let f = (x:string) { DeviceEvents | where FileName == x }; f(\"'); DROP TABLE data.t; --\")",
-        "DeviceEvents | parse FileName with \"') DROP \" a \"--\" b",
-        "DeviceEvents | parse kind=regex FileName with @\"' DROP (?:x)\" a",
-        "DeviceEvents | parse-kv FileName as (['DROP\"']:string) with (pair_delimiter=\"' DROP\", kv_delimiter=\"--\", quote=\"'\")",
-        "DeviceEvents | extend [\"'DROP\"] = 1 | extend x = pack_all() | mv-expand [\"DROP;--\"] = x",
-        "DeviceEvents | extend x = extract(@\"' DROP (a)\", 1, FileName), y = column_ifexists(\"' DROP\", \"DROP\")",
-        "DeviceEvents | where FileName matches regex @\"' DROP\"",
-        "DeviceEvents | extend x = format_datetime(Timestamp, strcat(\"DROP\", \"'\"))",
-    };
     struct kql_options options = options_default();
-    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++)
-        assert_false(sql_has(compile(*state, queries[i], &options), "DROP"));
+    for (size_t i = 0; i < HOSTILE; i++)
+        assert_false(sql_has(compile(*state, hostile[i], &options), "DROP"));
 }
 
 /* The matrix that users read has every name of the tables, in back-quotes. */
@@ -292,12 +295,13 @@ static void a_small_arena_is_an_error_not_a_crash(void **state) {
     struct test *test = *state;
     struct kql_options options = options_default();
     for (size_t cap = 1024; cap < 200 * 1024; cap += 1024) {
-        struct arena *small = arena_new(cap);
-        assert_non_null(small);
-        struct kql_program *program = kql_compile(small, str_from(remotepc), &options, &test->err);
-        if (!program)
-            assert_int_equal(test->err.code, ERR_OUT_OF_MEMORY);
-        arena_free(small);
+        for (size_t i = 0; i <= HOSTILE; i++) {
+            struct arena *small = arena_new(cap);
+            assert_non_null(small);
+            if (!kql_compile(small, str_from(i < HOSTILE ? hostile[i] : remotepc), &options, &test->err))
+                assert_int_equal(test->err.code, ERR_OUT_OF_MEMORY);
+            arena_free(small);
+        }
     }
 }
 
