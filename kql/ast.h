@@ -54,6 +54,7 @@ struct stage {
     struct str join_kind;       /* join: as written; len 0: innerunique */
     struct pipeline *right;     /* join; mv-apply: its stages, over the expanded rows */
     struct nodes legs;          /* union: NODE_TABLE */
+    bool fuzzy;                 /* union: a pattern may name nothing */
     bool inner;                 /* union: only the columns that all legs have */
     struct nodes types;         /* mv-expand, mv-apply: of each item, NODE_NAME of a type or NODE_STAR for none */
     struct str index_name;      /* mv-expand: with_itemindex; len 0: none */
@@ -88,6 +89,7 @@ struct function {
     size_t let_count;
     struct node *value;
     struct pipeline *table;
+    bool view; /* patterns of union find it */
 };
 
 struct let {

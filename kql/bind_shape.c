@@ -49,7 +49,7 @@ static bool bind_project(struct kql *kql, const struct stage *stage, struct scop
     return scope_close(kql, scope, outputs, count, STR(""), NULL, distinct);
 }
 
-static bool pattern_matches(struct str pattern, struct str name) {
+bool pattern_matches(struct str pattern, struct str name) {
     size_t p = 0, n = 0, star = SIZE_MAX, mark = 0;
     while (n < name.len) {
         if (p < pattern.len && pattern.ptr[p] == '*') {

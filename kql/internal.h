@@ -204,6 +204,8 @@ bool aggregate_known(struct str name);
 bool bind_aggregate(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
 /* bind_shape.c: project and its kin, sort, top, … */
 bool bind_shape(struct kql *kql, const struct stage *stage, struct scope *scope);
+/* True when the name fits a pattern in which * is any text. */
+bool pattern_matches(struct str pattern, struct str name);
 /* A constant number of rows. */
 bool row_count_read(struct kql *kql, const struct stage *stage, const struct node *node, int64_t *count);
 /* bind_join.c */

@@ -149,7 +149,7 @@ static struct pipeline *parse_call(struct parser *parser) {
     return parse_expect(parser, "(") && parse_arguments(parser, &table->items) ? table : NULL;
 }
 
-/* A leg of a union: a name or a pipeline in parentheses. */
+/* A leg of a union: a name, a pattern of names such as Device*, or a pipeline in parentheses. */
 static struct node *parse_leg(struct parser *parser) {
     struct node *node = parse_node(parser, NODE_TABLE, parse_peek(parser)->offset);
     if (!node)
@@ -168,9 +168,14 @@ static struct node *parse_leg(struct parser *parser) {
         err_memory(parser->err);
     if (!node->table)
         return NULL;
-    if (parse_is_punct(parser, 0, "*"))
-        return parse_fail(parser, parse_peek(parser), "union over a pattern of names isn't supported");
+    size_t end = name->offset + name->length;
     *node->table = (struct pipeline){.source = SOURCE_NAME, .name = name->text, .offset = name->offset, .length = name->length};
+    while (parse_peek(parser)->offset == end && (parse_is_punct(parser, 0, "*") || parse_peek(parser)->kind == TOKEN_NAME)) {
+        end += parse_peek(parser)->length;
+        parser->at++;
+        node->table->length = end - name->offset;
+        node->table->name = (struct str){parser->text.ptr + name->offset, end - name->offset};
+    }
     return node;
 }
 
@@ -189,6 +194,7 @@ static bool parse_union(struct parser *parser, struct stage *stage) {
             return false;
         }
         stage->inner = stage->inner || str_eq(value->text, STR("inner"));
+        stage->fuzzy = stage->fuzzy || (str_eq(word->text, STR("isfuzzy")) && str_eq(value->text, STR("true")));
         if (source)
             stage->with_source = value->text;
     }

@@ -58,7 +58,7 @@ static bool parse_function(struct parser *parser, struct let *let) {
         return err_memory(parser->err);
     *function = (struct function){0};
     let->function = function;
-    parse_word(parser, "view");
+    function->view = parse_word(parser, "view");
     if (!parse_expect(parser, "("))
         return false;
     if (!parse_is_punct(parser, 0, ")"))
