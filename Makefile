@@ -115,7 +115,7 @@ integration: $(INTEGRATION) $(BUILD)/rmmhunt
 CORPUS_reader_fuzz := $(wildcard tests/fuzz/corpus/reader_fuzz/*)
 CORPUS_decode_fuzz := $(wildcard tests/fuzz/corpus/decode_fuzz/*)
 CORPUS_loader_fuzz := $(wildcard hunts/catalogue/*.yaml)
-CORPUS_kql_fuzz := $(wildcard tests/kql/*.test hunts/catalogue/*.yaml)
+CORPUS_kql_fuzz := $(wildcard tests/fuzz/corpus/kql_fuzz/* tests/kql/*.test hunts/catalogue/*.yaml)
 REPLAYS := $(patsubst tests/fuzz/%.c,$(BUILD)/replay/%,$(wildcard tests/fuzz/*_fuzz.c))
 $(BUILD)/replay/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(LIB)
 	@mkdir -p $(@D)

@@ -49,19 +49,23 @@ struct stage {
     enum stage_kind kind;
     struct str name; /* as written */
     size_t offset, length;
-    struct nodes items, by;
+    struct nodes items, by; /* invoke: one NODE_CALL */
     bool has_by;
     struct str join_kind;       /* join: as written; len 0: innerunique */
-    struct pipeline *right;     /* join */
+    struct pipeline *right;     /* join; mv-apply: its stages, over the expanded rows */
     struct nodes legs;          /* union: NODE_TABLE */
+    bool fuzzy;                 /* union: a pattern may name nothing */
     bool inner;                 /* union: only the columns that all legs have */
     struct nodes types;         /* mv-expand, mv-apply: of each item, NODE_NAME of a type or NODE_STAR for none */
     struct str index_name;      /* mv-expand: with_itemindex; len 0: none */
     bool pairs;                 /* mv-expand: kind=array, bags come as [name, value] */
+    struct nodes pattern;       /* parse: NODE_LITERAL, NODE_STAR, NODE_NAME with its type in args; parse-kv: NODE_NAMEs */
+    struct str flags;           /* parse kind=regex */
+    struct nodes settings;      /* parse-kv: NODE_NAMED */
     struct str with_source;     /* union: the column that names the leg; len 0: none */
 };
 
-enum source_kind { SOURCE_NAME, SOURCE_DATATABLE, SOURCE_PRINT, SOURCE_RANGE, SOURCE_PAREN, SOURCE_UNION };
+enum source_kind { SOURCE_NAME, SOURCE_CALL /* name(items) */, SOURCE_DATATABLE, SOURCE_PRINT, SOURCE_RANGE, SOURCE_PAREN, SOURCE_UNION };
 
 struct pipeline {
     enum source_kind source;
@@ -75,11 +79,27 @@ struct pipeline {
     size_t stage_count;
 };
 
+struct expr;
+struct scope;
+
+/* let f = (name:type [= literal], table:(columns)) { lets; value or pipeline } */
+struct function {
+    struct nodes params; /* NODE_NAME: args[0] its type, a NODE_NAME, or NODE_STAR for a table; args[1] its default */
+    struct let *lets;
+    size_t let_count;
+    struct node *value;
+    struct pipeline *table;
+    bool view; /* patterns of union find it */
+};
+
 struct let {
     struct str name;
     size_t offset, length;
     struct node *value;      /* a scalar, or a name that may be a table */
     struct pipeline *table;  /* a tabular one */
+    struct function *function;
+    const struct expr *bound; /* a parameter: its argument, bound where the function was called */
+    const struct scope *rows; /* a parameter: its table */
 };
 
 struct query {

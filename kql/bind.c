@@ -107,9 +107,9 @@ static bool scope_reopen(struct kql *kql, struct scope *scope, struct select *se
         columns[i].deps.bits[i / 64] = UINT64_C(1) << (i % 64);
     }
     bool main = scope->main;
-    int order = scope->order;
+    int order = scope->order, part = scope->part;
     const struct schema_table *origin = scope->table ? scope->table : scope->origin;
-    *scope = (struct scope){.input = select, .columns = columns, .column_count = select->column_count, .order = order, .main = main,
+    *scope = (struct scope){.input = select, .columns = columns, .column_count = select->column_count, .order = order, .main = main, .part = part,
                             .origin = origin};
     return true;
 }
@@ -171,7 +171,7 @@ static bool folds_events(enum stage_kind kind) {
     return kind == STAGE_SUMMARIZE || kind == STAGE_DISTINCT || kind == STAGE_PROJECT || kind == STAGE_COUNT ||
            kind == STAGE_PROJECT_AWAY || kind == STAGE_PROJECT_KEEP || kind == STAGE_PROJECT_RENAME ||
            kind == STAGE_PROJECT_REORDER || kind == STAGE_GETSCHEMA || kind == STAGE_JOIN || kind == STAGE_LOOKUP || kind == STAGE_UNION ||
-           kind == STAGE_MV_EXPAND;
+           kind == STAGE_MV_EXPAND || kind == STAGE_INVOKE || kind == STAGE_MV_APPLY;
 }
 
 /* Hits: the stages up to the one that folds, then only a look at those behind it. */
@@ -286,7 +286,29 @@ static bool bind_extend(struct kql *kql, const struct stage *stage, struct scope
     return scope_close(kql, scope, outputs, count, STR(""), NULL, false);
 }
 
+/* invoke f(…): f's first parameter is the table so far. */
+static bool bind_invoke(struct kql *kql, const struct stage *stage, struct scope *scope) {
+    const struct node *call = stage->items.items[0];
+    if (call->kind != NODE_CALL)
+        return kql_fail(kql, call->offset, call->length, "invoke needs a function call");
+    if (!scope_close(kql, scope, scope->columns, scope->column_count, STR(""), NULL, false))
+        return false;
+    struct scope rows = *scope;
+    return bind_function_rows(kql, call, &rows, scope);
+}
+
+/* What works on each outer row's rows by themselves. */
+static bool stage_parts(enum stage_kind kind) {
+    return kind == STAGE_WHERE || kind == STAGE_EXTEND || kind == STAGE_SUMMARIZE || kind == STAGE_PROJECT || kind == STAGE_PROJECT_AWAY ||
+           kind == STAGE_PROJECT_KEEP || kind == STAGE_PROJECT_RENAME || kind == STAGE_PROJECT_REORDER || kind == STAGE_TOP ||
+           kind == STAGE_SORT || kind == STAGE_TAKE;
+}
+
 bool bind_stage(struct kql *kql, const struct stage *stage, struct scope *scope) {
+    if (scope->part && !stage_parts(stage->kind))
+        return kql_fail(kql, stage->offset, stage->name.len, "%.*s isn't supported inside of mv-apply", STR_ARG(stage->name));
+    if (stage->kind == STAGE_MV_APPLY)
+        return bind_apply(kql, stage, scope);
     if (stage->kind == STAGE_WHERE)
         return bind_where(kql, stage->items.items[0], scope);
     if (stage->kind == STAGE_EXTEND)
@@ -299,6 +321,12 @@ bool bind_stage(struct kql *kql, const struct stage *stage, struct scope *scope)
         return bind_union(kql, stage, scope, scope);
     if (stage->kind == STAGE_MV_EXPAND)
         return bind_expand(kql, stage, scope);
+    if (stage->kind == STAGE_INVOKE)
+        return bind_invoke(kql, stage, scope);
+    if (stage->kind == STAGE_PARSE || stage->kind == STAGE_PARSE_WHERE)
+        return bind_parse(kql, stage, scope);
+    if (stage->kind == STAGE_PARSE_KV)
+        return bind_pairs(kql, stage, scope);
     if (stage->kind == STAGE_RENDER || stage->kind == STAGE_AS)
         return true;
     return bind_shape(kql, stage, scope);

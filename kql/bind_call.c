@@ -1,7 +1,7 @@
 /* Function calls: those of the table, and the few whose types or arguments need code. */
 #include "kql/internal.h"
 
-static const struct function {
+static const struct scalar {
     const char *name, *types, *result, *template;
 } functions[] = {
 #define FUNCTION(name, types, result, template) {name, types, result, template},
@@ -37,7 +37,7 @@ static bool letter_fits(char letter, const struct expr *arg, bool convert) {
     return convert && ((type == KQL_REAL && type_is_number(arg->type)) || (arg->type == KQL_DYNAMIC && type != KQL_DYNAMIC));
 }
 
-static bool function_fits(const struct function *function, const struct expr *args, size_t count, bool convert) {
+static bool function_fits(const struct scalar *function, const struct expr *args, size_t count, bool convert) {
     const char *types = function->types;
     size_t length = strlen(types);
     bool many = length && types[length - 1] == '+';
@@ -59,7 +59,7 @@ static void argument_convert(struct kql *kql, char letter, struct expr *arg) {
         expr_convert(kql, arg, type);
 }
 
-static bool function_apply(struct kql *kql, const struct function *function, struct expr *args, size_t count, struct expr *out) {
+static bool function_apply(struct kql *kql, const struct scalar *function, struct expr *args, size_t count, struct expr *out) {
     size_t length = strlen(function->types);
     bool many = length && function->types[length - 1] == '+';
     enum kql_type type = KQL_STRING;
@@ -237,7 +237,7 @@ static struct str call_name(struct kql *kql, const struct node *node, const stru
 }
 
 /* A constant pattern of the argument that the letter R or X stands for, as PostgreSQL reads it. */
-static bool patterns_translate(struct kql *kql, const struct node *node, const struct function *function, struct expr *args) {
+static bool patterns_translate(struct kql *kql, const struct node *node, const struct scalar *function, struct expr *args) {
     const char *place = strpbrk(function->types, "RXY"), *problem = NULL;
     if (!place)
         return true;
@@ -337,6 +337,8 @@ bool bind_call(struct kql *kql, struct scope *scope, const struct node *node, st
     struct expr args[ARGUMENTS_MAX];
     bool found, known = false;
     size_t rows = sizeof functions / sizeof *functions;
+    if (function_find(kql, node->text))
+        return bind_function(kql, scope, node, out);
     if (str_eq(node->text, STR("toscalar")))
         return bind_scalar(kql, scope, node, out);
     if (call_typed(node))

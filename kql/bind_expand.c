@@ -1,4 +1,4 @@
-/* mv-expand: a row for each item of the arrays, the arrays side by side, the shorter ones filled with null. */
+/* mv-expand and mv-apply: a row for each item of the arrays, the arrays side by side, the shorter ones filled with null. */
 #include "kql/internal.h"
 
 enum { EXPANDED_MAX = 20 };
@@ -58,11 +58,10 @@ static bool expand_items(struct kql *kql, const struct stage *stage, struct scop
     return true;
 }
 
-bool bind_expand(struct kql *kql, const struct stage *stage, struct scope *scope) {
+/* The rows of a scope that was just closed. */
+static bool expand_rows(struct kql *kql, const struct stage *stage, struct scope *scope) {
     int64_t rows = -1;
     struct str limit = STR("");
-    if (!scope_close(kql, scope, scope->columns, scope->column_count, STR(""), NULL, false))
-        return false;
     struct expansion expansion = {.count = scope->column_count};
     expansion.outputs = take(kql, scope->column_count + stage->items.count + 1, sizeof *expansion.outputs);
     if (!expansion.outputs)
@@ -78,4 +77,77 @@ bool bind_expand(struct kql *kql, const struct stage *stage, struct scope *scope
                             scope->input->id, STR_ARG(expansion.calls), STR_ARG(expansion.names), STR_ARG(limit));
     scope->join_deps = expansion.deps;
     return scope_close(kql, scope, expansion.outputs, expansion.count, STR(""), NULL, false);
+}
+
+bool bind_expand(struct kql *kql, const struct stage *stage, struct scope *scope) {
+    return scope_close(kql, scope, scope->columns, scope->column_count, STR(""), NULL, false) && expand_rows(kql, stage, scope);
+}
+
+/* Ends the SELECT with one more column, hidden: the row's number. */
+static bool number_rows(struct kql *kql, struct scope *scope, size_t *number) {
+    struct column *outputs = take(kql, scope->column_count + 1, sizeof *outputs);
+    if (!outputs)
+        return false;
+    memcpy(outputs, scope->columns, scope->column_count * sizeof *outputs);
+    *number = scope->column_count;
+    outputs[*number] = (struct column){.type = KQL_LONG, .hidden = true, .sql = STR("row_number() OVER ()")};
+    return scope_close(kql, scope, outputs, *number + 1, STR(""), NULL, false);
+}
+
+/* Column i of the inner SELECT, beside the outer one of that width. */
+static struct column inner_column(struct kql *kql, const struct scope *inner, size_t i, size_t width) {
+    struct column column = inner->columns[i];
+    column.sql = sql_print(kql, "s.c%zu", i);
+    column.deps = (struct deps){0};
+    column.deps.bits[(width + i) / 64] = UINT64_C(1) << ((width + i) % 64);
+    column.timestamp = false;
+    return column;
+}
+
+/* The outer columns, then those that the inner operators made; where both have a name, the inner one stands in its place. */
+static size_t apply_columns(struct kql *kql, struct scope *outer, struct scope *inner, struct column *outputs) {
+    size_t count = 0;
+    for (size_t i = 0; i < outer->column_count; i++) {
+        const struct column *column = scope_find(inner, outer->columns[i].name);
+        bool order = (int)i == outer->order;
+        if (outer->columns[i].hidden && !order)
+            continue;
+        outer->order = order ? (int)count : outer->order;
+        outputs[count++] = column && !order ? inner_column(kql, inner, (size_t)(column - inner->columns), outer->column_count) : outer->columns[i];
+    }
+    for (size_t i = 0; i < inner->column_count; i++)
+        if (!inner->columns[i].hidden && !scope_find(outer, inner->columns[i].name))
+            outputs[count++] = inner_column(kql, inner, i, outer->column_count);
+    return count;
+}
+
+/* mv-apply: operators over the expanded rows of each row by itself; what is left comes beside the row again. */
+bool bind_apply(struct kql *kql, const struct stage *stage, struct scope *scope) {
+    size_t number;
+    if (!number_rows(kql, scope, &number))
+        return false;
+    struct scope outer = *scope, inner = *scope;
+    inner.order = -1;
+    inner.main = false;
+    inner.part = (int)number + 1;
+    if (!expand_rows(kql, stage, &inner))
+        return false;
+    for (size_t i = 0; i < stage->right->stage_count; i++)
+        if (!bind_stage(kql, &stage->right->stages[i], &inner))
+            return false;
+    if (!scope_close(kql, &inner, inner.columns, inner.column_count, STR(""), NULL, false))
+        return false;
+    struct column *outputs = take(kql, outer.column_count + inner.column_count, sizeof *outputs);
+    if (!outputs)
+        return false;
+    if (outer.column_count + inner.column_count > COLUMNS_MAX - 2)
+        return kql_fail(kql, stage->offset, stage->name.len, "mv-apply has more than %d columns", COLUMNS_MAX - 2);
+    size_t part = (size_t)inner.part - 1;
+    struct column link = inner_column(kql, &inner, part, outer.column_count);
+    size_t count = apply_columns(kql, &outer, &inner, outputs);
+    *scope = (struct scope){.input = outer.input, .right = inner.input, .order = outer.order, .main = outer.main, .origin = outer.origin};
+    scope->join = sql_print(kql, "q%u r JOIN q%u s ON %.*s = r.c%zu", outer.input->id, inner.input->id, STR_ARG(link.sql), number);
+    scope->join_deps = link.deps;
+    deps_add(&scope->join_deps, &outer.columns[number].deps);
+    return scope_close(kql, scope, outputs, count, STR(""), NULL, false);
 }

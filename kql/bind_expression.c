@@ -216,6 +216,10 @@ static void column_read(const struct column *column, const struct node *node, st
 
 static bool let_read(struct kql *kql, const struct let *let, const struct node *node, struct expr *out) {
     size_t limit = kql->let_limit;
+    if (let->bound) {
+        *out = *let->bound;
+        return true;
+    }
     if (let->table || !let->value)
         return kql_fail(kql, node->offset, node->length, "%.*s is a table, not a value", STR_ARG(node->text));
     kql->let_limit = (size_t)(let - kql->query.lets);

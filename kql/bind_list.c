@@ -47,13 +47,7 @@ struct str has_pattern(struct kql *kql, struct str needle, bool left, bool right
     BUF_AUTO out = BUF(QUERY_MAX_BYTES * 2);
     if (needle.len && left && edge_alnum(code_at(needle, 0)))
         buf_add_str(&out, STR("(?:^|[^[:alnum:]])"));
-    for (size_t i = 0; i < needle.len; i++) {
-        char c = needle.ptr[i];
-        bool plain = (unsigned char)c >= 0x80 || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_' || c == ' ';
-        if (!plain)
-            buf_add_char(&out, '\\');
-        buf_add_char(&out, c);
-    }
+    regex_quote(&out, needle);
     if (needle.len && right && edge_alnum(code_last(needle)))
         buf_add_str(&out, STR("(?:$|[^[:alnum:]])"));
     if (!out.len)
@@ -86,7 +80,7 @@ static bool datatable_place(const struct pipeline *table, const struct stage *st
 /* A column of texts that the query itself writes down (a datatable, or one behind a let) is a list like any other. */
 static bool list_written(struct kql *kql, const struct pipeline *use, struct list *list, bool *found) {
     const struct pipeline *table = use->source == SOURCE_DATATABLE ? use : table_of(kql, use);
-    size_t place, width = table ? table->columns.count : 0;
+    size_t place = 0, width = table ? table->columns.count : 0;
     const struct stage *stage = use->stage_count ? &use->stages[0] : NULL;
     *found = table && table->source == SOURCE_DATATABLE && (use == table || !table->stage_count) && use->stage_count < 2 &&
              width && table->items.count && table->items.count % width == 0 && datatable_place(table, stage, &place) &&
@@ -109,7 +103,7 @@ static bool list_table(struct kql *kql, const struct node *node, struct list *li
     if (node->kind == NODE_TABLE)
         table = node->table;
     const struct let *let = node->kind == NODE_NAME ? let_find(kql, node->text) : NULL;
-    if (let && (let->table || (let->value && let->value->kind == NODE_NAME && schema_table_find(let->value->text))))
+    if (let && (let->table || let->rows || let->function || (let->value && let->value->kind == NODE_NAME && schema_table_find(let->value->text))))
         table = &named;
     *found = table != NULL;
     if (table && !list_written(kql, table, list, &list->written))

@@ -3,8 +3,12 @@
 
 #include "kql/internal.h"
 
-/* The hidden columns that follow rows along: the row order. */
+/* The hidden columns that follow rows along: the outer row inside of mv-apply, the row order. */
 static size_t carry_order(struct scope *scope, struct column *outputs, size_t count) {
+    if (scope->part) {
+        outputs[count] = scope->columns[scope->part - 1];
+        scope->part = (int)++count;
+    }
     if (scope->order < 0)
         return count;
     outputs[count] = scope->columns[scope->order];
@@ -15,7 +19,7 @@ static size_t carry_order(struct scope *scope, struct column *outputs, size_t co
 }
 
 static bool bind_project(struct kql *kql, const struct stage *stage, struct scope *scope, bool distinct) {
-    struct column *outputs = take(kql, scope->column_count + stage->items.count + 1, sizeof *outputs);
+    struct column *outputs = take(kql, scope->column_count + stage->items.count + 2, sizeof *outputs);
     size_t count = 0;
     if (!outputs)
         return false;
@@ -45,7 +49,7 @@ static bool bind_project(struct kql *kql, const struct stage *stage, struct scop
     return scope_close(kql, scope, outputs, count, STR(""), NULL, distinct);
 }
 
-static bool pattern_matches(struct str pattern, struct str name) {
+bool pattern_matches(struct str pattern, struct str name) {
     size_t p = 0, n = 0, star = SIZE_MAX, mark = 0;
     while (n < name.len) {
         if (p < pattern.len && pattern.ptr[p] == '*') {
@@ -167,6 +171,23 @@ bool row_count_read(struct kql *kql, const struct stage *stage, const struct nod
     return true;
 }
 
+/* row_number() over the rows, or over those of each outer row of mv-apply. */
+static struct str row_place(struct kql *kql, const struct scope *scope, struct str order, struct deps *deps) {
+    struct str by = order.len ? sql_print(kql, "ORDER BY %.*s", STR_ARG(order)) : STR("");
+    if (!scope->part)
+        return sql_print(kql, "row_number() OVER (%.*s)", STR_ARG(by));
+    const struct column *part = &scope->columns[scope->part - 1];
+    deps_add(deps, &part->deps);
+    return sql_print(kql, "row_number() OVER (PARTITION BY %.*s %.*s)", STR_ARG(part->sql), STR_ARG(by));
+}
+
+/* The rows whose place in the hidden column is within the number. */
+static bool rows_cut(struct kql *kql, struct scope *scope, size_t place, int64_t rows) {
+    const struct column *column = &scope->columns[place];
+    struct expr within = {.type = KQL_BOOL, .deps = column->deps, .sql = sql_print(kql, "%.*s <= %lld", STR_ARG(column->sql), (long long)rows)};
+    return condition_add(kql, scope, &within);
+}
+
 /* sort and top put the row's place into a hidden column, which later steps carry along. */
 static bool bind_sort(struct kql *kql, const struct stage *stage, struct scope *scope) {
     struct column *outputs = take(kql, scope->column_count + 1, sizeof *outputs);
@@ -174,19 +195,39 @@ static bool bind_sort(struct kql *kql, const struct stage *stage, struct scope *
     struct deps deps = {0};
     int64_t rows = 0;
     size_t count = 0;
-    if (!outputs || !order_text(kql, stage, scope, &text, &deps))
+    int part = 0;
+    bool top = stage->kind == STAGE_TOP;
+    if (!outputs || !order_text(kql, stage, scope, &text, &deps) || (top && !row_count_read(kql, stage, stage->items.items[0], &rows)))
         return false;
-    if (stage->kind == STAGE_TOP && !row_count_read(kql, stage, stage->items.items[0], &rows))
-        return false;
+    struct str place = row_place(kql, scope, text, &deps);
     for (size_t i = 0; i < scope->column_count; i++)
-        if ((int)i != scope->order)
+        if ((int)i != scope->order) {
+            part = (int)i == scope->part - 1 ? (int)count + 1 : part;
             outputs[count++] = scope->columns[i];
-    outputs[count] = (struct column){.type = KQL_LONG, .hidden = true, .deps = deps};
-    outputs[count].sql = sql_print(kql, "row_number() OVER (ORDER BY %.*s)", STR_ARG(text));
+        }
+    outputs[count] = (struct column){.type = KQL_LONG, .hidden = true, .deps = deps, .sql = place};
     scope->order = (int)count++;
-    if (stage->kind == STAGE_TOP)
+    scope->part = part;
+    if (top && !part)
         suffix = sql_print(kql, " ORDER BY %.*s LIMIT %lld", STR_ARG(text), (long long)rows);
-    return scope_close(kql, scope, outputs, count, suffix, &deps, false);
+    return scope_close(kql, scope, outputs, count, suffix, &deps, false) && (!top || !part || rows_cut(kql, scope, count - 1, rows));
+}
+
+static bool take_each(struct kql *kql, struct scope *scope, int64_t rows) {
+    struct column *outputs = take(kql, scope->column_count + 1, sizeof *outputs);
+    size_t count = scope->column_count;
+    struct str order = STR("");
+    struct deps deps = {0};
+    if (!outputs)
+        return false;
+    if (scope->order >= 0) {
+        order = scope->columns[scope->order].sql;
+        deps = scope->columns[scope->order].deps;
+    }
+    memcpy(outputs, scope->columns, count * sizeof *outputs);
+    struct str place = row_place(kql, scope, order, &deps);
+    outputs[count] = (struct column){.type = KQL_LONG, .hidden = true, .deps = deps, .sql = place};
+    return scope_close(kql, scope, outputs, count + 1, STR(""), NULL, false) && rows_cut(kql, scope, count, rows);
 }
 
 static bool bind_take(struct kql *kql, const struct stage *stage, struct scope *scope) {
@@ -195,6 +236,8 @@ static bool bind_take(struct kql *kql, const struct stage *stage, struct scope *
     struct deps deps = {0};
     if (!row_count_read(kql, stage, stage->items.items[0], &rows))
         return false;
+    if (scope->part)
+        return take_each(kql, scope, rows);
     if (scope->order >= 0) {
         const struct column *column = &scope->columns[scope->order];
         suffix = sql_print(kql, " ORDER BY %.*s LIMIT %lld", STR_ARG(column->sql), (long long)rows);
@@ -277,6 +320,11 @@ bool bind_shape(struct kql *kql, const struct stage *stage, struct scope *scope)
     case STAGE_LOOKUP:
     case STAGE_UNION:
     case STAGE_MV_EXPAND:
+    case STAGE_PARSE:
+    case STAGE_PARSE_WHERE:
+    case STAGE_PARSE_KV:
+    case STAGE_INVOKE:
+    case STAGE_MV_APPLY:
     case STAGE_RENDER:
     case STAGE_AS:
     case STAGE_COUNT_OF:

@@ -332,12 +332,23 @@ static bool group_value(struct kql *kql, struct scope *scope, const struct node 
     return true;
 }
 
+/* Inside of mv-apply each outer row has groups of its own. */
+static void group_part(struct kql *kql, struct scope *scope, struct group *group) {
+    struct column *column = &group->columns[group->count++];
+    *column = scope->columns[scope->part - 1];
+    group->keys = sql_join(kql, group->keys, ", ", column->sql);
+    deps_add(&group->deps, &column->deps);
+    scope->part = (int)group->count;
+}
+
 bool bind_summarize(struct kql *kql, const struct stage *stage, struct scope *scope) {
     size_t total = stage->by.count + stage->items.count;
-    size_t room = total + 1 + stage->items.count * (scope->column_count + 50); /* arg_max makes many */
+    size_t room = total + 2 + stage->items.count * (scope->column_count + 50); /* arg_max makes many */
     struct group group = {.columns = take(kql, room, sizeof *group.columns)};
     if (!group.columns)
         return false;
+    if (scope->part)
+        group_part(kql, scope, &group);
     for (size_t i = 0; i < stage->by.count; i++)
         if (!group_key(kql, scope, stage->by.items[i], &group))
             return false;
@@ -348,7 +359,7 @@ bool bind_summarize(struct kql *kql, const struct stage *stage, struct scope *sc
         for (size_t k = 0; k < i; k++)
             if (str_eq(group.columns[i].name, group.columns[k].name))
                 return kql_fail(kql, stage->offset, stage->length, "two columns would be named %.*s", STR_ARG(group.columns[i].name));
-    struct str suffix = stage->by.count ? sql_print(kql, " GROUP BY %.*s", STR_ARG(group.keys)) : STR("");
+    struct str suffix = group.keys.len ? sql_print(kql, " GROUP BY %.*s", STR_ARG(group.keys)) : STR("");
     scope->order = -1;
     return scope_close(kql, scope, group.columns, group.count, suffix, &group.deps, false);
 }

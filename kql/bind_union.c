@@ -12,6 +12,7 @@ struct united {
 
 struct uniting {
     struct scope legs[LEGS_MAX];
+    struct str names[LEGS_MAX]; /* of views; len 0: none */
     size_t leg_count;
     struct united columns[COLUMNS_MAX];
     size_t count;
@@ -40,7 +41,10 @@ static struct column *leg_column(struct scope *leg, const struct united *wanted)
     return NULL;
 }
 
-static struct str leg_name(struct kql *kql, const struct scope *leg, size_t place) {
+static struct str leg_name(struct kql *kql, const struct uniting *all, size_t place) {
+    const struct scope *leg = &all->legs[place];
+    if (all->names[place].len)
+        return all->names[place];
     if (leg->table)
         return str_from(leg->table->name);
     return sql_print(kql, "union_arg%zu", place);
@@ -55,7 +59,7 @@ static bool leg_close(struct kql *kql, const struct stage *stage, struct uniting
         return false;
     if (stage->with_source.len)
         outputs[count++] = (struct column){.name = stage->with_source, .type = KQL_STRING, .used = true,
-                                           .sql = sql_text(kql, leg_name(kql, leg, place))};
+                                           .sql = sql_text(kql, leg_name(kql, all, place))};
     for (size_t i = 0; i < all->count; i++) {
         const struct column *column = leg_column(leg, &all->columns[i]);
         struct literal null = {.type = all->columns[i].type, .null = all->columns[i].type != KQL_STRING};
@@ -68,6 +72,35 @@ static bool leg_close(struct kql *kql, const struct stage *stage, struct uniting
     return scope_close(kql, leg, outputs, count, STR(""), NULL, false);
 }
 
+static bool leg_bind(struct kql *kql, const struct stage *stage, const struct pipeline *table, struct uniting *all) {
+    if (all->leg_count == LEGS_MAX)
+        return kql_fail(kql, stage->offset, stage->length, "the union has more than %d tables", LEGS_MAX);
+    const struct let *let = table->source == SOURCE_NAME ? function_find(kql, table->name) : NULL;
+    struct scope *leg = &all->legs[all->leg_count];
+    *leg = (struct scope){.order = -1};
+    all->names[all->leg_count++] = let && let->function->view ? let->name : (struct str){0};
+    return bind_pipeline(kql, table, leg);
+}
+
+/* Device*: the event tables and the views whose names fit. */
+static bool pattern_bind(struct kql *kql, const struct stage *stage, const struct pipeline *pattern, struct uniting *all) {
+    struct pipeline table = {.source = SOURCE_NAME, .offset = pattern->offset, .length = pattern->length};
+    size_t before = all->leg_count;
+    for (size_t i = 0; i < SCHEMA_TABLES; i++) {
+        table.name = str_from(schema_tables()[i].name);
+        if (pattern_matches(pattern->name, table.name) && !leg_bind(kql, stage, &table, all))
+            return false;
+    }
+    for (size_t i = 0; i < kql->let_limit; i++) {
+        const struct let *let = &kql->query.lets[i];
+        table.name = let->name;
+        if (let->function && let->function->view && pattern_matches(pattern->name, let->name) && !leg_bind(kql, stage, &table, all))
+            return false;
+    }
+    return all->leg_count > before || stage->fuzzy ||
+           kql_fail(kql, pattern->offset, pattern->length, "no table's name fits %.*s", STR_ARG(pattern->name));
+}
+
 static bool legs_bind(struct kql *kql, const struct stage *stage, struct scope *scope, struct uniting *all) {
     if (stage->legs.count + 1 > LEGS_MAX)
         return kql_fail(kql, stage->offset, stage->length, "the union has more than %d tables", LEGS_MAX - 1);
@@ -76,12 +109,14 @@ static bool legs_bind(struct kql *kql, const struct stage *stage, struct scope *
     bool in_main = kql->in_main;
     kql->in_main = false;
     for (size_t i = 0; i < stage->legs.count; i++) {
-        struct scope *leg = &all->legs[all->leg_count++];
-        *leg = (struct scope){.order = -1};
-        if (!bind_pipeline(kql, stage->legs.items[i]->table, leg))
+        const struct pipeline *table = stage->legs.items[i]->table;
+        bool pattern = table->source == SOURCE_NAME && table->name.len && memchr(table->name.ptr, '*', table->name.len);
+        if (pattern ? !pattern_bind(kql, stage, table, all) : !leg_bind(kql, stage, table, all))
             return false;
     }
     kql->in_main = in_main;
+    if (!all->leg_count)
+        return kql_fail(kql, stage->offset, stage->length, "the union has no tables");
     for (size_t i = 0; i < all->leg_count; i++)
         for (size_t c = 0; c < all->legs[i].column_count; c++)
             if (!all->legs[i].columns[c].hidden && !united_add(kql, stage, all, &all->legs[i].columns[c]))

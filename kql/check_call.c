@@ -40,5 +40,7 @@ bool arguments_check(struct kql *kql, const struct node *node, struct expr *args
     bool unit = str_eq(node->text, STR("datetime_add")) || str_eq(node->text, STR("datetime_diff")) || str_eq(node->text, STR("datetime_part"));
     if (unit && node->count)
         return unit_check(kql, node, &args[0]);
+    if (str_starts(node->text, STR("array_sort_")) && node->count > 1 && args[1].type != KQL_BOOL)
+        return kql_fail(kql, args[1].offset, args[1].length, "%.*s of several arrays isn't supported here", STR_ARG(node->text));
     return !format || node->count < 2 || format_check(kql, node, &args[1]);
 }

@@ -95,11 +95,27 @@ static bool read_typed(struct dynamic_reader *r, struct str name) {
     return item_add(r, &item);
 }
 
+static bool read_value(struct dynamic_reader *r);
+
+/* dynamic(…) inside of a dynamic(…) is the value itself. */
+static bool read_nested(struct dynamic_reader *r) {
+    r->at++;
+    if (r->depth++ > 64 || !read_value(r) || peek(r) != ')')
+        return false;
+    r->depth--;
+    r->at++;
+    return true;
+}
+
 static bool read_word(struct dynamic_reader *r) {
     size_t start = r->at;
     while (r->at < r->text.len && isalpha((unsigned char)r->text.ptr[r->at]))
         r->at++;
     struct str word = {r->text.ptr + start, r->at - start};
+    if (peek(r) == '(' && str_eq(word, STR("dynamic"))) {
+        r->scalars = false;
+        return read_nested(r);
+    }
     if (peek(r) == '(')
         return read_typed(r, word);
     bool yes = str_eq(word, STR("true")), no = str_eq(word, STR("false"));
@@ -109,8 +125,6 @@ static bool read_word(struct dynamic_reader *r) {
     struct literal item = {.type = yes || no ? KQL_BOOL : KQL_DYNAMIC, .null = !yes && !no, .number = yes};
     return item_add(r, &item);
 }
-
-static bool read_value(struct dynamic_reader *r);
 
 static bool read_members(struct dynamic_reader *r, char close) {
     buf_add_char(&r->json, r->text.ptr[r->at++]);

@@ -97,6 +97,7 @@ struct scope {
     struct condition *conditions;
     size_t condition_count, condition_size;
     int order; /* index of the hidden column that holds the row order, -1: none */
+    int part;  /* inside of mv-apply: 1 + index of the hidden column that tells the outer rows apart; 0: elsewhere */
     bool main; /* the final statement's own event table */
     const struct schema_table *origin; /* the event table that the rows come from, for messages; NULL: none or many */
 };
@@ -177,10 +178,12 @@ struct expr expr_constant(const struct node *node, struct literal literal);
 bool bind_binary(struct kql *kql, const struct node *node, struct expr *left, struct expr *right, struct expr *out);
 bool bind_between(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
 /* regex.c */
-enum regex_use { REGEX_TEST, REGEX_PLAIN, REGEX_GROUPS, REGEX_ALL_GROUPS /* at least one of its own */ };
+enum regex_use { REGEX_TEST, REGEX_PART /* of a longer one: no groups with numbers */, REGEX_PLAIN, REGEX_GROUPS, REGEX_ALL_GROUPS /* at least one of its own */ };
 /* The pattern as PostgreSQL reads it: to be tested only, as one group without a number to find a place, or as group 1 so
  * that its own groups begin with 2. ptr NULL with the reason when it can't be. */
 struct str regex_translate(struct kql *kql, struct str pattern, enum regex_use use, const char **problem);
+/* The text as a regular expression that matches itself. */
+void regex_quote(struct buf *out, struct str text);
 /* bind_list.c: in, has_any and their kin */
 bool bind_list(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
 /* Regular expression for `has` and its kin; left, right: which edges need a term boundary. */
@@ -189,6 +192,11 @@ struct str has_pattern(struct kql *kql, struct str needle, bool left, bool right
 bool bind_call(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
 /* check_call.c: units and formats that are constants */
 bool arguments_check(struct kql *kql, const struct node *node, struct expr *args);
+/* bind_function.c: functions that the query defines */
+const struct let *function_find(const struct kql *kql, struct str name);
+bool bind_function(struct kql *kql, struct scope *scope, const struct node *call, struct expr *out);
+/* rows: the table that invoke hands over, else NULL. */
+bool bind_function_rows(struct kql *kql, const struct node *call, const struct scope *rows, struct scope *out);
 /* bind_summarize.c */
 bool bind_summarize(struct kql *kql, const struct stage *stage, struct scope *scope);
 /* A call of an aggregate, in a value of summarize. */
@@ -196,12 +204,18 @@ bool aggregate_known(struct str name);
 bool bind_aggregate(struct kql *kql, struct scope *scope, const struct node *node, struct expr *out);
 /* bind_shape.c: project and its kin, sort, top, … */
 bool bind_shape(struct kql *kql, const struct stage *stage, struct scope *scope);
+/* True when the name fits a pattern in which * is any text. */
+bool pattern_matches(struct str pattern, struct str name);
 /* A constant number of rows. */
 bool row_count_read(struct kql *kql, const struct stage *stage, const struct node *node, int64_t *count);
 /* bind_join.c */
 bool bind_join(struct kql *kql, const struct stage *stage, struct scope *scope);
 /* bind_expand.c */
 bool bind_expand(struct kql *kql, const struct stage *stage, struct scope *scope);
+bool bind_apply(struct kql *kql, const struct stage *stage, struct scope *scope);
+/* bind_parse.c: parse, parse-where, parse-kv */
+bool bind_parse(struct kql *kql, const struct stage *stage, struct scope *scope);
+bool bind_pairs(struct kql *kql, const struct stage *stage, struct scope *scope);
 /* bind_union.c: the legs, and before them scope when it isn't NULL, into out */
 bool bind_union(struct kql *kql, const struct stage *stage, struct scope *scope, struct scope *out);
 /* needles.c */

@@ -9,6 +9,8 @@ static bool bind_lets(struct kql *kql) {
         struct scope scope = {.order = -1};
         struct expr expr;
         kql->let_limit = i;
+        if (let->function)
+            continue;
         bool table = let->value && let->value->kind == NODE_NAME &&
                      (schema_table_find(let->value->text) || let_find(kql, let->value->text));
         if (let->table ? !bind_pipeline(kql, let->table, &scope) : !table && !bind_expression(kql, NULL, let->value, &expr))

@@ -1,7 +1,5 @@
-/* Statements, pipelines and their operators. */
+/* Pipelines and their operators. */
 #include "kql/parse.h"
-
-/* query: (let name = (pipeline | expression) ;)* pipeline ;? */
 
 static bool operator_find(struct str name, enum stage_kind *kind) {
     static const struct {
@@ -37,7 +35,7 @@ static struct str operator_name(struct parser *parser) {
 
 bool parse_ends_stage(const struct parser *parser) {
     return parse_peek(parser)->kind == TOKEN_END || parse_is_punct(parser, 0, "|") || parse_is_punct(parser, 0, ";") ||
-           parse_is_punct(parser, 0, ")");
+           parse_is_punct(parser, 0, ")") || parse_is_punct(parser, 0, "}");
 }
 
 /* A comma behind the last item of an operator's list, before | ; ) or the end. */
@@ -141,7 +139,17 @@ static bool parse_sort(struct parser *parser, struct stage *stage) {
     return parse_items(parser, &stage->by, parse_order);
 }
 
-/* A leg of a union: a name or a pipeline in parentheses. */
+/* f(arguments) as a table */
+static struct pipeline *parse_call(struct parser *parser) {
+    struct pipeline *table = arena_take(parser->arena, sizeof *table);
+    struct node *name = parse_name(parser);
+    if (!table || !name)
+        return name ? (err_memory(parser->err), NULL) : NULL;
+    *table = (struct pipeline){.source = SOURCE_CALL, .name = name->text, .offset = name->offset, .length = name->length};
+    return parse_expect(parser, "(") && parse_arguments(parser, &table->items) ? table : NULL;
+}
+
+/* A leg of a union: a name, a pattern of names such as Device*, or a pipeline in parentheses. */
 static struct node *parse_leg(struct parser *parser) {
     struct node *node = parse_node(parser, NODE_TABLE, parse_peek(parser)->offset);
     if (!node)
@@ -150,15 +158,24 @@ static struct node *parse_leg(struct parser *parser) {
         node->table = parse_pipeline(parser);
         return node->table && parse_expect(parser, ")") ? node : NULL;
     }
+    if (parse_is_punct(parser, 1, "(")) {
+        node->table = parse_call(parser);
+        return node->table ? node : NULL;
+    }
     struct node *name = parse_name(parser);
     node->table = name ? arena_take(parser->arena, sizeof *node->table) : NULL;
     if (name && !node->table)
         err_memory(parser->err);
     if (!node->table)
         return NULL;
-    if (parse_is_punct(parser, 0, "*"))
-        return parse_fail(parser, parse_peek(parser), "union over a pattern of names isn't supported");
+    size_t end = name->offset + name->length;
     *node->table = (struct pipeline){.source = SOURCE_NAME, .name = name->text, .offset = name->offset, .length = name->length};
+    while (parse_peek(parser)->offset == end && (parse_is_punct(parser, 0, "*") || parse_peek(parser)->kind == TOKEN_NAME)) {
+        end += parse_peek(parser)->length;
+        parser->at++;
+        node->table->length = end - name->offset;
+        node->table->name = (struct str){parser->text.ptr + name->offset, end - name->offset};
+    }
     return node;
 }
 
@@ -177,6 +194,7 @@ static bool parse_union(struct parser *parser, struct stage *stage) {
             return false;
         }
         stage->inner = stage->inner || str_eq(value->text, STR("inner"));
+        stage->fuzzy = stage->fuzzy || (str_eq(word->text, STR("isfuzzy")) && str_eq(value->text, STR("true")));
         if (source)
             stage->with_source = value->text;
     }
@@ -226,6 +244,15 @@ static bool parse_stage_body(struct parser *parser, struct stage *stage) {
         return parse_union(parser, stage);
     case STAGE_MV_EXPAND:
         return parse_expand(parser, stage);
+    case STAGE_MV_APPLY:
+        return parse_apply(parser, stage);
+    case STAGE_INVOKE:
+        return nodes_add(parser, &stage->items, parse_expression(parser));
+    case STAGE_PARSE:
+    case STAGE_PARSE_WHERE:
+        return parse_pattern_stage(parser, stage);
+    case STAGE_PARSE_KV:
+        return parse_pairs_stage(parser, stage);
     case STAGE_SORT:
         return parse_sort(parser, stage);
     case STAGE_TOP:
@@ -309,9 +336,9 @@ static bool parse_stage(struct parser *parser, struct stage *stage) {
     return true;
 }
 
-static bool parse_stages(struct parser *parser, struct pipeline *table) {
+bool parse_first_stages(struct parser *parser, struct pipeline *table) {
     size_t size = 0;
-    while (parse_punct(parser, "|")) {
+    do {
         if (table->stage_count == size) {
             size = size ? size * 2 : 8;
             struct stage *grown = arena_array(parser->arena, size, sizeof *grown);
@@ -324,8 +351,12 @@ static bool parse_stages(struct parser *parser, struct pipeline *table) {
         if (!parse_stage(parser, &table->stages[table->stage_count]))
             return false;
         table->stage_count++;
-    }
+    } while (parse_punct(parser, "|"));
     return true;
+}
+
+static bool parse_stages(struct parser *parser, struct pipeline *table) {
+    return !parse_punct(parser, "|") || parse_first_stages(parser, table);
 }
 
 static bool parse_datatable(struct parser *parser, struct pipeline *table) {
@@ -333,15 +364,7 @@ static bool parse_datatable(struct parser *parser, struct pipeline *table) {
     if (!parse_expect(parser, "("))
         return false;
     do {
-        struct node *name = parse_name(parser), *type;
-        if (!name || !parse_expect(parser, ":") || !(type = parse_name(parser)))
-            return false;
-        struct nodes args = {0};
-        if (!nodes_add(parser, &args, type))
-            return false;
-        name->args = args.items;
-        name->count = 1;
-        if (!nodes_add(parser, &table->columns, name))
+        if (!nodes_add(parser, &table->columns, parse_typed_name(parser, true)))
             return false;
     } while (parse_comma(parser, ")", &failed));
     if (failed || !parse_expect(parser, ")") || !parse_expect(parser, "["))
@@ -411,11 +434,10 @@ static bool parse_source(struct parser *parser, struct pipeline *table) {
     if (!name)
         return false;
     table->name = name->text;
-    if (parse_is_punct(parser, 0, "(")) {
-        parse_fail(parser, token, "%.*s(…) isn't a source of rows that is supported here", STR_ARG(name->text));
-        return false;
-    }
-    return true;
+    if (!parse_punct(parser, "("))
+        return true;
+    table->source = SOURCE_CALL;
+    return parse_arguments(parser, &table->items);
 }
 
 struct pipeline *parse_pipeline(struct parser *parser) {
@@ -435,70 +457,4 @@ struct pipeline *parse_pipeline(struct parser *parser) {
         return NULL;
     parser->depth--;
     return table;
-}
-
-static bool parse_let(struct parser *parser, struct let *let) {
-    struct node *name = parse_name(parser);
-    if (!name || !parse_expect(parser, "="))
-        return false;
-    let->name = name->text;
-    let->offset = name->offset;
-    let->length = name->length;
-    const struct token *token = parse_peek(parser);
-    size_t start = parser->at, warned = parser->warning_count;
-    bool source = parse_source_ahead(parser);
-    if (token->kind == TOKEN_PUNCT && parse_is_punct(parser, 0, "(") &&
-        (parse_is_punct(parser, 1, ")") || parse_is_punct(parser, 2, ":"))) {
-        parse_fail(parser, token, "user-defined functions aren't supported");
-        return false;
-    }
-    if (!source) {
-        let->value = parse_expression(parser);
-        if (!let->value)
-            return false;
-        if (let->value->kind == NODE_TABLE)
-            let->table = let->value->table;
-    }
-    if (source || parse_is_punct(parser, 0, "|")) {
-        parser->at = start;
-        parser->warning_count = warned;
-        let->value = NULL;
-        let->table = parse_pipeline(parser);
-        if (!let->table)
-            return false;
-    }
-    return parse_expect(parser, ";");
-}
-
-bool parse_query(struct parser *parser, struct query *out) {
-    size_t size = 0;
-    while (parse_punct(parser, ";"))
-        continue;
-    while (parse_word(parser, "let")) {
-        if (out->let_count == size) {
-            size = size ? size * 2 : 8;
-            struct let *grown = arena_array(parser->arena, size, sizeof *grown);
-            if (!grown)
-                return err_memory(parser->err);
-            if (out->let_count)
-                memcpy(grown, out->lets, out->let_count * sizeof *grown);
-            out->lets = grown;
-        }
-        if (!parse_let(parser, &out->lets[out->let_count]))
-            return false;
-        out->let_count++;
-        while (parse_punct(parser, ";"))
-            continue;
-    }
-    out->main = parse_pipeline(parser);
-    if (!out->main)
-        return false;
-    while (parse_punct(parser, ";"))
-        continue;
-    const struct token *token = parse_peek(parser);
-    if (token->kind == TOKEN_END)
-        return true;
-    parse_fail(parser, token, "'%.*s' isn't expected here", (int)(token->length > 40 ? 40 : token->length),
-               parser->text.ptr + token->offset);
-    return false;
 }

@@ -37,6 +37,8 @@ void *parse_fail(struct parser *parser, const struct token *token, const char *f
     __attribute__((format(printf, 3, 4)));
 struct node *parse_node(struct parser *parser, enum node_kind kind, size_t offset);
 bool nodes_add(struct parser *parser, struct nodes *nodes, struct node *node);
+/* ( item , … ) with the opening parenthesis consumed: expressions, tables among them. */
+bool parse_arguments(struct parser *parser, struct nodes *args);
 struct node *parse_typeof(struct parser *parser, const struct token *token);
 struct node *parse_name(struct parser *parser);
 /* After an item of a list: true when another follows; mends a trailing comma before the token `close`. */
@@ -46,4 +48,11 @@ bool parse_warn(struct parser *parser, size_t offset, struct str text);
 struct node *parse_named(struct parser *parser);
 /* parse_operator.c: operators with a syntax of their own, the name consumed. */
 bool parse_expand(struct parser *parser, struct stage *stage);
+bool parse_apply(struct parser *parser, struct stage *stage);
+bool parse_pattern_stage(struct parser *parser, struct stage *stage);
+bool parse_pairs_stage(struct parser *parser, struct stage *stage);
+/* name:type, the type a NODE_NAME in args; string when it is left out and may be. */
+struct node *parse_typed_name(struct parser *parser, bool must);
+/* operator (| operator)* into the table's stages. */
+bool parse_first_stages(struct parser *parser, struct pipeline *table);
 bool parse_ends_stage(const struct parser *parser);

@@ -163,7 +163,7 @@ static struct node *table_or_expression(struct parser *parser) {
     struct node *node = NULL;
     bool source = parse_source_ahead(parser);
     if (!source) {
-        node = parse_expression(parser);
+        node = parse_named(parser); /* a function's argument by name */
         if (!node || !parse_is_punct(parser, 0, "|"))
             return node;
     }
@@ -178,8 +178,7 @@ static struct node *table_or_expression(struct parser *parser) {
     return node;
 }
 
-/* ( item , … ) with the opening parenthesis consumed. */
-static bool parse_list(struct parser *parser, struct nodes *args) {
+bool parse_arguments(struct parser *parser, struct nodes *args) {
     bool failed = false;
     if (parse_punct(parser, ")"))
         return true;
@@ -265,7 +264,7 @@ static struct node *parse_primary(struct parser *parser) {
     }
     if (str_eq(token->text, STR("typeof")))
         return parse_typeof(parser, token);
-    return parse_list(parser, &args) ? finish(parser, NODE_CALL, token->offset, token->text, &args) : NULL;
+    return parse_arguments(parser, &args) ? finish(parser, NODE_CALL, token->offset, token->text, &args) : NULL;
 }
 
 static struct node *parse_postfix(struct parser *parser) {
@@ -352,7 +351,7 @@ static struct node *parse_membership(struct parser *parser, struct node *left, s
     const struct token *open = parse_peek(parser);
     if (!parse_punct(parser, "("))
         return parse_fail(parser, open, "%.*s needs a list in parentheses", STR_ARG(text));
-    return parse_list(parser, &args) ? finish(parser, NODE_LIST, offset, text, &args) : NULL;
+    return parse_arguments(parser, &args) ? finish(parser, NODE_LIST, offset, text, &args) : NULL;
 }
 
 static struct node *parse_between(struct parser *parser, struct node *left, size_t offset, struct str text) {
@@ -381,7 +380,7 @@ static void word_nearest(struct str word, const char *const *words, unsigned *le
 
 /* A word where an operator could stand: when it looks like one, it is a mistyped one. */
 static bool operator_mistyped(struct parser *parser) {
-    static const char *const others[] = {"and", "or", "by", "asc", "desc", "nulls", "on", "to", "step", "from", "with", "of", NULL};
+    static const char *const others[] = {"and", "or", "by", "asc", "desc", "nulls", "on", "to", "step", "from", "with", "of", "as", "limit", NULL};
     static const char *const further[] = {"between", "!between", "matches", NULL};
     const struct token *token = parse_peek(parser);
     const char *best = NULL;

@@ -2,7 +2,7 @@
  * the little that PostgreSQL would read otherwise. Kusto's \d, \w and \s are Unicode's. */
 #include "kql/internal.h"
 
-enum { REPEAT_MAX = 255 }; /* PostgreSQL's limit; RE2's is 1000 */
+enum { REPEAT_MAX = 255, /* PostgreSQL's limit; RE2's is 1000 */ REPEATS_MAX = 40 };
 
 #define DIGIT \
     "0-9\\u0660-\\u0669\\u06F0-\\u06F9\\u07C0-\\u07C9\\u0966-\\u096F\\u09E6-\\u09EF\\u0A66-\\u0A6F\\u0AE6-\\u0AEF\\u0B66-\\u0B6F" \
@@ -19,7 +19,14 @@ struct reader {
     bool atom;       /* something stands before that can be repeated */
     bool any;        /* (?s): . is a newline too */
     bool lazy, greedy;
+    bool set[128];      /* the ASCII characters that the item before may be; a group may be any */
+    bool pending;       /* a greedy repetition was the last item, of one of repeated */
+    bool repeated[128];
+    bool bound;         /* a greedy repetition that matches otherwise when it is lazy */
+    size_t ends[REPEATS_MAX]; /* in out: behind each greedy repetition */
+    size_t end_count;
     int groups;
+    bool flags;
     const char *problem;
 };
 
@@ -32,14 +39,42 @@ static char ahead(const struct reader *r, size_t n) {
     return r->at + n < r->pattern.len ? r->pattern.ptr[r->at + n] : '\0';
 }
 
+static void set_fill(struct reader *r, bool value) {
+    for (size_t i = 0; i < sizeof r->set; i++)
+        r->set[i] = value;
+}
+
+static void set_add(struct reader *r, char c) {
+    unsigned char code = (unsigned char)c;
+    if (code >= 128)
+        return;
+    r->set[code] = true;
+    if ((code | 32) >= 'a' && (code | 32) <= 'z') /* the pattern may fold case */
+        r->set[code ^ 32] = true;
+}
+
+/* The next item begins with this character: greedy and lazy are the same for a repetition that can't be it. */
+static void pending_check(struct reader *r, char next) {
+    unsigned char code = (unsigned char)next;
+    r->bound = r->bound || (r->pending && (code >= 128 || code == '\0' || r->repeated[code]));
+    r->pending = false;
+}
+
 static bool is_alnum(char c) {
     return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
 }
 
+void regex_quote(struct buf *out, struct str text) {
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if ((unsigned char)c < 0x80 && !is_alnum(c) && c != '_' && c != ' ')
+            buf_add_char(out, '\\');
+        buf_add_char(out, c);
+    }
+}
+
 static void literal_add(struct reader *r, char c) {
-    if ((unsigned char)c < 0x80 && !is_alnum(c) && c != '_' && c != ' ')
-        buf_add_char(&r->out, '\\');
-    buf_add_char(&r->out, c);
+    regex_quote(&r->out, (struct str){&c, 1});
 }
 
 static bool read_hex(struct reader *r) {
@@ -63,6 +98,14 @@ static bool read_hex(struct reader *r) {
 /* The letters that mean a class, as the inside of a bracket; NULL for the others. */
 static const char *class_letter(char c) {
     return c == 'd' ? DIGIT : c == 'w' ? WORD : c == 's' ? SPACE : NULL;
+}
+
+static void set_letter(struct reader *r, char letter) {
+    for (int c = 1; c < 128; c++) {
+        bool digit = c >= '0' && c <= '9', space = c == ' ' || (c >= 9 && c <= 13);
+        bool in = letter == 'd' ? digit : letter == 's' ? space : is_alnum((char)c) || c == '_';
+        r->set[c] = r->set[c] || in;
+    }
 }
 
 static bool read_quoted(struct reader *r) {
@@ -135,16 +178,19 @@ static bool read_member(struct reader *r, int *low) {
     *low = -1;
     if (c == '[' && ahead(r, 0) == ':') {
         r->at--;
+        set_fill(r, true);
         return read_posix_class(r);
     }
     if (c != '\\') {
         *low = (unsigned char)c;
+        set_add(r, c);
         literal_add(r, c);
         return true;
     }
     char letter = ahead(r, 0);
     if (class_letter(letter)) {
         buf_add_str(&r->out, str_from(class_letter(letter)));
+        set_letter(r, letter);
         r->at++;
         return true;
     }
@@ -155,14 +201,20 @@ static bool read_member(struct reader *r, int *low) {
     }
     if (class_letter((char)(letter | 32)))
         return refuse(r, "\\D, \\W and \\S inside of brackets aren't supported here");
-    if (letter && !is_alnum(letter))
+    if (letter && !is_alnum(letter)) {
         *low = (unsigned char)letter;
+        set_add(r, letter);
+    } else {
+        set_fill(r, true);
+    }
     return read_escape(r);
 }
 
 static bool read_bracket(struct reader *r) {
+    bool negated = ahead(r, 0) == '^';
     buf_add_char(&r->out, '[');
-    if (ahead(r, 0) == '^') {
+    set_fill(r, false);
+    if (negated) {
         buf_add_char(&r->out, '^');
         r->at++;
     }
@@ -180,7 +232,11 @@ static bool read_bracket(struct reader *r) {
             return false;
         if (low < 0 || high < 0 || (low < 0x80 && high < 0x80 && low > high))
             return refuse(r, "a range in brackets goes backwards or has no ends");
+        for (int c = low; c <= high && c < 128; c++)
+            set_add(r, (char)c);
     }
+    for (size_t i = 0; i < sizeof r->set && negated; i++)
+        r->set[i] = !r->set[i];
     r->at++;
     r->atom = true;
     buf_add_char(&r->out, ']');
@@ -200,6 +256,7 @@ static bool read_flags(struct reader *r, bool start) {
     r->at++;
     if (!start)
         return refuse(r, "flags are supported at the start only");
+    r->flags = true;
     if (fold || lines)
         buf_printf(&r->out, "(?%s%s)", fold ? "i" : "", lines ? "w" : "");
     return true;
@@ -267,23 +324,50 @@ static bool read_repeat(struct reader *r) {
     bool lazy = ahead(r, 0) == '?';
     if (lazy)
         buf_add_char(&r->out, r->pattern.ptr[r->at++]);
+    else if (r->end_count < REPEATS_MAX)
+        r->ends[r->end_count++] = r->out.len;
+    else
+        r->bound = true;
+    r->bound = r->bound || r->pending; /* a group that ends with a repetition is repeated */
+    r->pending = !lazy;
+    memcpy(r->repeated, r->set, sizeof r->set);
     r->lazy = r->lazy || lazy;
     r->greedy = r->greedy || !lazy;
     r->atom = false;
     return true;
 }
 
+/* What the item at r->at begins with, '\0' when that isn't one known character. */
+static char item_first(const struct reader *r) {
+    char c = ahead(r, 0);
+    if (c == '\\')
+        return is_alnum(ahead(r, 1)) ? '\0' : ahead(r, 1);
+    return memchr(".[(|^$", c, 6) ? '\0' : c;
+}
+
 static bool read_one(struct reader *r) {
     char c = r->pattern.ptr[r->at];
     if (memchr("*+?{", c, 4))
         return read_repeat(r);
+    if (c != ')')
+        pending_check(r, item_first(r));
+    set_fill(r, c == ')' || c == '(' || c == '.');
     r->at++;
-    if (c == '\\')
+    if (c == '\\') {
+        if (class_letter(ahead(r, 0)))
+            set_letter(r, ahead(r, 0));
+        else if (is_alnum(ahead(r, 0)))
+            set_fill(r, true);
+        else
+            set_add(r, ahead(r, 0));
         return read_escape(r);
+    }
     if (c == '[')
         return read_bracket(r);
     if (c == '(')
         return read_group(r);
+    if (!memchr(".)^$|", c, 5))
+        set_add(r, c);
     if (c == ')' && r->depth-- == 0)
         return refuse(r, "a ) closes nothing");
     r->atom = !memchr("^$|", c, 3);
@@ -294,6 +378,18 @@ static bool read_one(struct reader *r) {
     else
         literal_add(r, c);
     return true;
+}
+
+/* Every greedy repetition made lazy, which changes nothing for those that aren't bound. */
+static void make_lazy(struct reader *r, struct buf *out) {
+    size_t from = 0;
+    for (size_t i = 0; i < r->end_count; i++) {
+        buf_add(out, r->out.ptr + from, r->ends[i] - from);
+        buf_add_char(out, '?');
+        from = r->ends[i];
+    }
+    buf_add(out, r->out.ptr + from, r->out.len - from);
+    r->greedy = false;
 }
 
 /* An earlier alternative that begins a later one: RE2 takes the first that fits, PostgreSQL the longest. */
@@ -322,17 +418,23 @@ struct str regex_translate(struct kql *kql, struct str pattern, enum regex_use u
         good = read_one(&r);
     if (good && r.depth)
         good = refuse(&r, "a ( isn't closed");
+    pending_check(&r, '\0');
+    BUF_AUTO lazy = BUF(QUERY_MAX_BYTES * 4);
+    if (good && use > REGEX_PART && r.lazy && r.greedy && !r.bound && !r.out.failed)
+        make_lazy(&r, &lazy);
     bool ends = str_ends(pattern, STR("$")) && !str_ends(pattern, STR("\\$"));
-    if (good && use != REGEX_TEST && r.lazy && r.greedy && !ends)
+    if (good && use > REGEX_PART && r.lazy && r.greedy && !ends)
         good = refuse(&r, "lazy and greedy repetitions in one pattern are supported only when it ends with $");
+    if (good && use == REGEX_PART && (r.groups || r.flags))
+        good = refuse(&r, "groups with numbers and flags can't be part of a pattern here; (?:…) can");
     if (good && use == REGEX_ALL_GROUPS && !r.groups)
         good = refuse(&r, "it has no group in parentheses to extract");
-    if (good && use != REGEX_TEST && alternatives_differ(pattern))
+    if (good && use > REGEX_PART && alternatives_differ(pattern))
         good = refuse(&r, "an alternative that begins a later one isn't supported here; put the longer one first");
-    struct str text = buf_str(&r.out);
+    struct str text = lazy.len ? buf_str(&lazy) : buf_str(&r.out);
     size_t flags = str_starts(text, STR("(?i)")) || str_starts(text, STR("(?w)")) ? 4 : str_starts(text, STR("(?iw)")) ? 5 : 0;
     const char *open = use >= REGEX_GROUPS ? "(" : "(?:", *close = r.lazy && r.greedy ? "){1,1}" : ")";
-    struct str out = !good || r.out.failed ? (struct str){0} : use == REGEX_TEST ? arena_copy(kql->arena, text)
+    struct str out = !good || r.out.failed ? (struct str){0} : use <= REGEX_PART ? arena_copy(kql->arena, text)
                      : sql_print(kql, "%.*s%s%.*s%s", (int)flags, text.ptr ? text.ptr : "", open, (int)(text.len - flags),
                                  text.ptr ? text.ptr + flags : "", close);
     *problem = r.problem;

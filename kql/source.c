@@ -86,11 +86,27 @@ static bool base_open(struct kql *kql, const struct schema_table *table, struct 
     return base_bounds(kql, scope) && (!hits_wanted(kql) || hits_columns(kql, table, scope));
 }
 
+/* A table that was bound before: each reader has columns of its own. */
+static bool rows_open(struct kql *kql, const struct scope *rows, struct scope *scope) {
+    *scope = *rows;
+    scope->columns = take(kql, rows->column_count, sizeof *scope->columns);
+    if (!scope->columns)
+        return false;
+    memcpy(scope->columns, rows->columns, rows->column_count * sizeof *scope->columns);
+    return true;
+}
+
 static bool let_open(struct kql *kql, const struct let *let, const struct pipeline *use, struct scope *scope) {
     size_t limit = kql->let_limit;
     struct pipeline named = {.source = SOURCE_NAME, .offset = use->offset, .length = use->length};
     const struct pipeline *table = let->table;
-    if (!table && let->value->kind == NODE_NAME) {
+    if (let->rows)
+        return rows_open(kql, let->rows, scope);
+    if (let->function) {
+        struct node call = {.kind = NODE_CALL, .text = use->name, .offset = use->offset, .length = use->length};
+        return bind_function_rows(kql, &call, NULL, scope);
+    }
+    if (!table && let->value && let->value->kind == NODE_NAME) {
         named.name = let->value->text;
         table = &named;
     }
@@ -263,7 +279,11 @@ static bool range_open(struct kql *kql, const struct pipeline *table, struct sco
 }
 
 bool bind_source(struct kql *kql, const struct pipeline *table, struct scope *scope) {
+    struct node call = {.kind = NODE_CALL, .text = table->name, .offset = table->offset, .length = table->length,
+                        .args = table->items.items, .count = table->items.count};
     switch (table->source) {
+    case SOURCE_CALL:
+        return bind_function_rows(kql, &call, NULL, scope);
     case SOURCE_NAME:
         return name_open(kql, table, scope);
     case SOURCE_PAREN:

@@ -161,7 +161,8 @@ static bool scan_quoted_name(struct scanner *s, bool *found) {
     if (s->out->count) {
         const struct token *before = &s->out->items[s->out->count - 1];
         bool operand = before->kind != TOKEN_PUNCT || before->text.ptr[0] == ')' || before->text.ptr[0] == ']';
-        static const char *const words[] = {"by", "project", "extend", "summarize", "where", "and", "or", "distinct", "print", "sort", "order", "on", "let", "filter"};
+        static const char *const words[] = {"by", "project", "extend", "summarize", "where", "and", "or", "distinct", "print", "sort", "order", "on", "let", "filter",
+                                            "expand", "apply", "away", "keep", "rename", "reorder", "with", "as", "parse", "to", "has", "contains"};
         for (size_t i = 0; i < sizeof words / sizeof *words; i++)
             if (before->kind == TOKEN_NAME && str_eq(before->text, str_from(words[i])))
                 operand = false;

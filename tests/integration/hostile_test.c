@@ -233,7 +233,7 @@ static void names_in_queries_reach_no_sql(void **state) {
 static void a_query_that_fails_on_its_values_is_told_so(void **state) {
     (void)state;
     static const char *const queries[] = {
-        "{\"query\":\"DeviceProcessEvents | summarize sum(ReportId + 9223372036854775800)\"}",
+        "{\"query\":\"print datetime(9999-12-31) + totimespan(' 9999999.00:00:00') + totimespan('9999999.00:00:00')\"}",
         "{\"query\":\"DeviceProcessEvents | where FileName matches regex '(' | count\"}",
     };
     for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {

@@ -225,6 +225,49 @@ static void literals_never_reach_the_sql(void **state) {
     assert_int_equal(program->param_count, 2);
 }
 
+static const char *const hostile[] = {
+    "let f = (x:string) { DeviceEvents | where FileName == x }; f(\"'); DROP TABLE data.t; --\")",
+    "DeviceEvents | parse FileName with \"') DROP \" a \"--\" b",
+    "DeviceEvents | parse kind=regex FileName with @\"' DROP (?:x)\" a",
+    "DeviceEvents | parse-kv FileName as (['DROP\"']:string) with (pair_delimiter=\"' DROP\", kv_delimiter=\"--\", quote=\"'\")",
+    "DeviceEvents | extend [\"'DROP\"] = 1 | extend x = pack_all() | mv-expand [\"DROP;--\"] = x",
+    "DeviceEvents | extend x = extract(@\"' DROP (a)\", 1, FileName), y = column_ifexists(\"' DROP\", \"DROP\")",
+    "DeviceEvents | where FileName matches regex @\"' DROP\"",
+    "DeviceEvents | mv-apply x = split(FileName, \"' DROP\") to typeof(string) on (top 2 by x | summarize [\"' DROP\"] = make_list(x), percentile(strlen(x), 5))",
+    "DeviceEvents | extend x = format_datetime(Timestamp, strcat(\"DROP\", \"'\"))",
+};
+enum { HOSTILE = sizeof hostile / sizeof *hostile };
+
+static void hostile_texts_of_functions_and_patterns_stay_parameters(void **state) {
+    struct kql_options options = options_default();
+    for (size_t i = 0; i < HOSTILE; i++)
+        assert_false(sql_has(compile(*state, hostile[i], &options), "DROP"));
+}
+
+/* The matrix that users read has every name of the tables, in back-quotes. */
+static void the_documentation_names_all_that_is_supported(void **state) {
+    static const char *const names[] = {
+#define FUNCTION(name, types, result, template) name,
+#include "kql/functions.def"
+#undef FUNCTION
+#define AGGREGATE(name, types, result, prefix, template) name,
+#include "kql/aggregates.def"
+#undef AGGREGATE
+#define OPERATOR(name, kind) name,
+#define ALIAS(name, kind) name,
+#include "kql/operators.def"
+#undef OPERATOR
+#undef ALIAS
+    };
+    struct test *test = *state;
+    struct str page = file_read(test->arena, "docs/hunts.md");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct str quoted = arena_printf(test->arena, "`%s`", names[i]);
+        if (!strchr(names[i], ' ') && !memmem(page.ptr, page.len, quoted.ptr, quoted.len))
+            fail_msg("docs/hunts.md doesn't name %s", names[i]);
+    }
+}
+
 static void deep_nesting_is_refused(void **state) {
     struct test *test = *state;
     struct kql_options options = options_default();
@@ -252,12 +295,13 @@ static void a_small_arena_is_an_error_not_a_crash(void **state) {
     struct test *test = *state;
     struct kql_options options = options_default();
     for (size_t cap = 1024; cap < 200 * 1024; cap += 1024) {
-        struct arena *small = arena_new(cap);
-        assert_non_null(small);
-        struct kql_program *program = kql_compile(small, str_from(remotepc), &options, &test->err);
-        if (!program)
-            assert_int_equal(test->err.code, ERR_OUT_OF_MEMORY);
-        arena_free(small);
+        for (size_t i = 0; i <= HOSTILE; i++) {
+            struct arena *small = arena_new(cap);
+            assert_non_null(small);
+            if (!kql_compile(small, str_from(i < HOSTILE ? hostile[i] : remotepc), &options, &test->err))
+                assert_int_equal(test->err.code, ERR_OUT_OF_MEMORY);
+            arena_free(small);
+        }
     }
 }
 
@@ -282,6 +326,8 @@ int main(void) {
         TEST(tables_of_subqueries_are_counted),
         TEST(a_sorted_result_says_so),
         TEST(literals_never_reach_the_sql),
+        TEST(hostile_texts_of_functions_and_patterns_stay_parameters),
+        TEST(the_documentation_names_all_that_is_supported),
         TEST(deep_nesting_is_refused),
         TEST(lets_that_double_are_refused_in_time),
         TEST(a_small_arena_is_an_error_not_a_crash),
