@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { NONE = UINT32_MAX };
+#define NONE UINT32_MAX
 
 struct automaton {
     unsigned char class_of[256]; /* bytes that are in no word share class 0 */

@@ -35,7 +35,7 @@ static bool schedule_reply(struct request *request, struct reply *reply, struct 
     DB_ROWS_AUTO *rows = statement_run(request, "schedules_list", params, 3, err);
     if (rows && !db_count(rows))
         return err_set(err, ERR_NOT_FOUND, "no schedule '%.*s'; GET /v1/schedules lists them", STR_ARG(id));
-    return rows && json_reply(request, reply, db_text(rows, 0, 1), err);
+    return rows && json_reply(reply, db_text(rows, 0, 1), err);
 }
 
 bool handle_schedule_get(struct request *request, struct reply *reply, struct err *err) {
