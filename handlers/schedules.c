@@ -35,7 +35,7 @@ static bool schedule_reply(struct request *request, struct reply *reply, struct 
     DB_ROWS_AUTO *rows = statement_run(request, "schedules_list", params, 3, err);
     if (rows && !db_count(rows))
         return err_set(err, ERR_NOT_FOUND, "no schedule '%.*s'; GET /v1/schedules lists them", STR_ARG(id));
-    return rows && json_reply(request, reply, db_text(rows, 0, 1), err);
+    return rows && json_reply(reply, db_text(rows, 0, 1), err);
 }
 
 bool handle_schedule_get(struct request *request, struct reply *reply, struct err *err) {
@@ -151,12 +151,10 @@ bool handle_schedule_slots(struct request *request, struct reply *reply, struct 
                                           "by_hand", NULL};
     struct str id = request_path_parameter(request, "id"), limit_text, cursor;
     struct schedule schedule;
-    long long limit, number;
-    if (!list_parameters(request, &limit, &limit_text, &cursor, err))
+    long long limit;
+    if (!list_parameters(request, &limit, &limit_text, &cursor, err) || !list_below(request, &cursor, err))
         return false;
-    if (cursor.ptr && !str_to_int64(cursor, &number))
-        return err_set(err, ERR_BAD_PARAMETER, "cursor is not one that this list gave");
-    struct str params[] = {id, cursor.ptr ? cursor : STR("9223372036854775807"), limit_text};
+    struct str params[] = {id, cursor, limit_text};
     if (!schedule_load(request->service->db, request->arena, id, &schedule, err))
         return false;
     DB_ROWS_AUTO *rows = statement_run(request, "slots_list", params, 3, err);
