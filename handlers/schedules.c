@@ -151,12 +151,10 @@ bool handle_schedule_slots(struct request *request, struct reply *reply, struct 
                                           "by_hand", NULL};
     struct str id = request_path_parameter(request, "id"), limit_text, cursor;
     struct schedule schedule;
-    long long limit, number;
-    if (!list_parameters(request, &limit, &limit_text, &cursor, err))
+    long long limit;
+    if (!list_parameters(request, &limit, &limit_text, &cursor, err) || !list_below(request, &cursor, err))
         return false;
-    if (cursor.ptr && !str_to_int64(cursor, &number))
-        return err_set(err, ERR_BAD_PARAMETER, "cursor is not one that this list gave");
-    struct str params[] = {id, cursor.ptr ? cursor : STR("9223372036854775807"), limit_text};
+    struct str params[] = {id, cursor, limit_text};
     if (!schedule_load(request->service->db, request->arena, id, &schedule, err))
         return false;
     DB_ROWS_AUTO *rows = statement_run(request, "slots_list", params, 3, err);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/routes.h"
 #include "handlers/service.h"
@@ -39,17 +40,21 @@ static void call_close(struct call *call) {
     database_close(&call->database);
 }
 
-/* One request as the server would answer it; parameter: of the query, its value "table" or "". */
-static bool call_show(struct call *call, route_handler *handler, const char *id, const char *parameter, struct err *err) {
-    struct pair query = {str_from(parameter), strcmp(parameter, "format") == 0 ? STR("table") : STR("")};
+/* One request as the server would answer it: a list as a table, or an object. */
+static bool call_show(struct call *call, route_handler *handler, const char *id, bool list, struct err *err) {
+    struct pair query = {STR("format"), list ? STR("table") : STR("json")};
+    BUF_AUTO pretty = BUF(OUT_CAP);
     call->request.query = &query;
     call->request.query_count = 1;
     call->request.path_parameters[0] = (struct pair){STR("id"), str_from(id)};
     call->request.path_parameter_count = id != NULL;
     call->reply = (struct reply){.body = BUF(OUT_CAP)};
     bool ok = handler(&call->request, &call->reply, err);
+    if (ok && !list && call->reply.body.len)
+        format_pretty(buf_str(&call->reply.body), &pretty);
+    struct str text = list ? buf_str(&call->reply.body) : buf_str(&pretty);
     if (ok)
-        fwrite(call->reply.body.ptr, 1, call->reply.body.len, stdout);
+        fwrite(text.ptr, 1, text.len, stdout);
     buf_free(&call->reply.body);
     return ok;
 }
@@ -90,7 +95,7 @@ static bool create(struct call *call, const json_t *root, struct err *err) {
     if (!body)
         return err_set(err, ERR_BAD_REQUEST, "a text is not UTF-8");
     call->request.body = str_from(body);
-    bool ok = call_show(call, handle_schedules_post, NULL, "pretty", err);
+    bool ok = call_show(call, handle_schedules_post, NULL, false, err);
     free(body);
     return ok;
 }
@@ -103,7 +108,7 @@ static bool enable(struct call *call, const char *id, bool enabled, struct err *
         return false;
     schedule.enabled = enabled;
     return schedule_save(call->service.db, call->request.arena, &schedule, false, &created, &field, err) &&
-           call_show(call, handle_schedules_list, NULL, "format", err);
+           call_show(call, handle_schedules_list, NULL, true, err);
 }
 
 /* Done here unless a server is quicker. */
@@ -117,19 +122,19 @@ static bool run_now(struct call *call, const char *id, struct err *err) {
              err_set(err, ERR_DEADLINE, "the run is not finished after an hour");
     }
     runner_close(runner);
-    return ok && call_show(call, handle_schedule_slots, id, "format", err);
+    return ok && call_show(call, handle_schedule_slots, id, true, err);
 }
 
 static bool act(struct call *call, const char *verb, const char *id, const json_t *body, struct err *err) {
     if (body)
         return create(call, body, err);
     if (!id)
-        return call_show(call, handle_schedules_list, NULL, "format", err);
+        return call_show(call, handle_schedules_list, NULL, true, err);
     if (strcmp(verb, "show") == 0)
-        return call_show(call, handle_schedule_get, id, "pretty", err) &&
-               call_show(call, handle_schedule_slots, id, "format", err);
+        return call_show(call, handle_schedule_get, id, false, err) &&
+               call_show(call, handle_schedule_slots, id, true, err);
     if (strcmp(verb, "delete") == 0)
-        return call_show(call, handle_schedule_delete, id, "pretty", err);
+        return call_show(call, handle_schedule_delete, id, false, err);
     if (strcmp(verb, "run") == 0)
         return run_now(call, id, err);
     return enable(call, id, strcmp(verb, "resume") == 0, err);
