@@ -314,15 +314,14 @@ static void old_runs_go_but_for_the_latest_result_of_a_hunt(void **state) {
 static void old_dead_letters_commits_and_changes_go(void **state) {
     (void)state;
     post_event("new", ticks_now());
+    static const char *const bad[] = {"{\"Timestamp\":\"2026-01-01T00:00:00Z\"}", "{\"Timestamp\":\"2026-01-02T00:00:00Z\"}"};
     for (int i = 0; i < 2; i++) {
-        ANSWER_AUTO answer = server_expect(
-            &server, 200,
-            &(struct send){.path = "/v1/events/DeviceProcessEvents",
-                           .body = "{\"Timestamp\":\"2026-01-01T00:00:00Z\"}"});
+        ANSWER_AUTO answer =
+            server_expect(&server, 200, &(struct send){.path = "/v1/events/DeviceProcessEvents", .body = bad[i]});
         assert_int_equal(answer_int(&answer, "rejected"), 1);
     }
     struct db *db = database_of(&server);
-    database_do(db, "UPDATE rmm.dead_letters SET received_at = received_at - interval '31 days' WHERE id = 1");
+    database_do(db, "UPDATE rmm.dead_letters SET last_seen_at = last_seen_at - interval '31 days' WHERE id = (SELECT min(id) FROM rmm.dead_letters)");
     database_do(db, "UPDATE rmm.batches SET arrived_at = arrived_at - interval '61 days' WHERE id = 1");
     database_do(db, "INSERT INTO rmm.changes (at, type, detail) SELECT clock_timestamp() - n * interval '1 day', 'test', "
                     "'{}' FROM generate_series(0, 99) n");
