@@ -1,0 +1,110 @@
+#include "tests/support/hunt_fixture.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "tests/support/cluster_fixture.h"
+
+enum { CAP = 256 << 20, PIECE = 2000, PATH = 8192, LIMIT_MS = 60000 };
+
+void hunt_server_start(struct hunt_server *server) {
+    *server = (struct hunt_server){.db = cluster_fixture_database(2)};
+    snprintf(server->database_url, sizeof server->database_url, "%s", cluster_fixture_conninfo());
+    server->server.database_url = server->database_url;
+    assert_true(server_start(&server->server));
+}
+
+void hunt_server_stop(struct hunt_server *server) {
+    assert_int_equal(server_stop(&server->server), 0);
+    server_remove(&server->server);
+    cluster_fixture_close(server->db);
+}
+
+long long hunt_server_ask(struct hunt_server *server, const char *sql) {
+    struct err err = {0};
+    struct db_conn *conn = db_take(server->db, mono_ms() + LIMIT_MS, &err);
+    DB_ROWS_AUTO *rows = conn ? db_query(conn, sql, NULL, 0, mono_ms() + LIMIT_MS, &err) : NULL;
+    if (!rows)
+        fail_msg("%s: %s", sql, err.text);
+    db_give(conn);
+    return db_count(rows) ? db_int(rows, 0, 0) : 0;
+}
+
+void hunt_lines_make(const struct estate_options *options, struct hunt_lines *lines) {
+    *lines = (struct hunt_lines){.text = BUF(CAP), .estate = estate_new(options)};
+    assert_non_null(lines->estate);
+    while (estate_next(lines->estate, &lines->text, PIECE))
+        ;
+    lines->lines = calloc(estate_total(lines->estate) + 1, sizeof *lines->lines);
+    assert_true(lines->lines && buf_cstr(&lines->text));
+    for (const char *at = lines->text.ptr, *end; (end = strchr(at, '\n')); at = end + 1)
+        lines->lines[lines->count++] = (struct str){at, (size_t)(end - at) + 1};
+    assert_int_equal(lines->count, estate_total(lines->estate));
+}
+
+void hunt_lines_shuffle(struct hunt_lines *lines, uint64_t seed) {
+    for (size_t i = lines->count; i > 1; i--) {
+        seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        size_t other = (size_t)((seed >> 33) % i);
+        struct str kept = lines->lines[i - 1];
+        lines->lines[i - 1] = lines->lines[other];
+        lines->lines[other] = kept;
+    }
+}
+
+void hunt_lines_free(struct hunt_lines *lines) {
+    estate_free(lines->estate);
+    free(lines->lines);
+    buf_free(&lines->text);
+}
+
+void hunt_send(const struct server *server, const struct hunt_lines *lines, size_t from, size_t to, size_t step) {
+    BUF_AUTO body = BUF(CAP);
+    for (size_t i = from; i < to; i += step)
+        buf_add_str(&body, lines->lines[i]);
+    if (body.len)
+        hunt_send_text(server, buf_cstr(&body));
+}
+
+void hunt_send_text(const struct server *server, const char *ndjson) {
+    ANSWER_AUTO answer = server_expect(server, 200, &(struct send){.path = "/v1/events", .body = ndjson});
+    assert_int_equal(answer_int(&answer, "rejected"), 0);
+}
+
+struct answer hunt_run(const struct server *server, const char *body) {
+    return server_expect(server, 201, &(struct send){.path = "/v1/runs", .body = body, .headers = {"Prefer: wait=60"}});
+}
+
+struct answer hunt_get(const struct server *server, const char *path) {
+    return server_expect(server, 200, &(struct send){.path = path});
+}
+
+json_t *hunt_walk(const struct server *server, const char *path, const char *member) {
+    char page_path[PATH], cursor[PATH / 2] = "";
+    json_t *all = json_array();
+    do {
+        snprintf(page_path, sizeof page_path, "%s%s%s", path, cursor[0] ? "&cursor=" : "", cursor);
+        ANSWER_AUTO page = hunt_get(server, page_path);
+        assert_int_equal(json_array_extend(all, json_object_get(page.json, member)), 0);
+        snprintf(cursor, sizeof cursor, "%s", hunt_text(page.json, "next"));
+    } while (cursor[0]);
+    return all;
+}
+
+const json_t *hunt_item(const json_t *items, const char *name, const char *value) {
+    size_t index;
+    const json_t *item;
+    json_array_foreach(items, index, item) if (!strcmp(hunt_text(item, name), value)) return item;
+    return NULL;
+}
+
+const char *hunt_text(const json_t *object, const char *path) {
+    const char *text = json_string_value(json_at(object, path));
+    return text ? text : "";
+}
