@@ -7,8 +7,9 @@
 #include "base/clock.h"
 #include "hunts/ledger_facts.h"
 #include "hunts/sieve.h"
+#include "store/array.h"
 
-enum { PASS_ARENA = 1 << 30, SQL_CAP = 8 << 20, ANALYZE_ROWS = 1000 };
+enum { PASS_ARENA = 1 << 30, SQL_CAP = 8 << 20, LIST_CAP = 1 << 20, ANALYZE_ROWS = 1000 };
 
 /* A process stopped in here keeps the lock no longer than the session may be idle. */
 static const char limits[] = "SET LOCAL idle_in_transaction_session_timeout = 5000";
@@ -40,6 +41,8 @@ struct pass {
     struct reach reach; /* of the hunt before: most hunts have read as far as each other */
     uint32_t tables;    /* bit schema_table_index(t): found events come from it */
     bool found;         /* something is in rmm.ledger_found */
+    struct buf failed;  /* arrays of hunt numbers: those that have to look again */
+    struct buf by_run;  /* those whose sightings depend on the run's window */
 };
 
 static bool statement_run(struct pass *pass, const char *name, const struct str *params, size_t count, struct err *err) {
@@ -69,6 +72,21 @@ static void sieve_widen(struct sieve *sieve, const struct reach *reach) {
     sieve->to = reach->to < 0 || sieve->to == -1 ? -1 : reach->to > sieve->to ? reach->to : sieve->to;
 }
 
+enum ledger_mode ledger_mode_of(struct arena *arena, struct str query, struct err *why) {
+    struct err ignored = {0};
+    struct kql_options options = {.now = ticks_now(), .from = -1, .to = -1, .hits = HITS_EVER};
+    if (kql_compile(arena, query, &options, why))
+        return LEDGER_EVENTS;
+    options.hits = HITS_RUN;
+    return kql_compile(arena, query, &options, &ignored) ? LEDGER_RUN : LEDGER_NONE;
+}
+
+static void list_add(struct buf *list, struct str number) {
+    long long hunt;
+    if (str_to_int64(number, &hunt))
+        array_add_int(list, hunt);
+}
+
 /* A hunt whose sightings can't be told event by event, or whose query isn't right, is left out: its own run says why. */
 static bool search_add(struct pass *pass, struct searches *searches, struct str number, struct str query) {
     struct err ignored = {0};
@@ -87,6 +105,8 @@ static bool search_add(struct pass *pass, struct searches *searches, struct str 
     }
     if (!program)
         return ignored.code != ERR_OUT_OF_MEMORY;
+    if (!ever)
+        list_add(&pass->by_run, number);
     searches->numbers[searches->count] = number;
     searches->ever[searches->count] = ever;
     searches->programs[searches->count++] = program;
@@ -106,7 +126,9 @@ static bool searches_make(struct pass *pass, struct searches *searches, const st
         struct str snapshot = db_is_null(work, r, 3) ? (struct str){0} : db_text(work, r, 3);
         if (!reach_find(pass, snapshot, err))
             return false;
-        if (pass->reach.any && !search_add(pass, searches, db_text(work, r, 0), db_text(work, r, 2)))
+        /* what depends on the run's window is looked for even when nothing came */
+        bool look = pass->reach.any || str_eq(db_text(work, r, 4), STR("t"));
+        if (look && !search_add(pass, searches, db_text(work, r, 0), db_text(work, r, 2)))
             return err_memory(err);
     }
     return true;
@@ -141,7 +163,7 @@ static bool hits_insert(struct pass *pass, const struct searches *searches, size
     return ok;
 }
 
-/* A hunt whose query fails on the data is left to its own run, which says why. */
+/* A hunt whose query fails on the data is left to its own run, which says why, and looks again the next time. */
 static bool hunt_find(struct pass *pass, const struct searches *searches, size_t place, struct err *err) {
     struct err failure = {0};
     if (!db_exec(pass->conn, "SAVEPOINT hunt", NULL, 0, pass->deadline_ms, NULL, err))
@@ -151,6 +173,8 @@ static bool hunt_find(struct pass *pass, const struct searches *searches, size_t
         *err = failure;
         return false;
     }
+    if (!found)
+        list_add(&pass->failed, searches->numbers[place]);
     return db_exec(pass->conn, found ? "RELEASE SAVEPOINT hunt" : "ROLLBACK TO SAVEPOINT hunt", NULL, 0,
                    pass->deadline_ms, NULL, err);
 }
@@ -221,13 +245,17 @@ static bool pass_run(struct pass *pass, struct err *err) {
     DB_ROWS_AUTO *lock = db_query(pass->conn, db_statement("ledger_lock"), NULL, 0, pass->deadline_ms, err);
     if (!lock)
         return false;
-    struct str params[] = {str_from(pass->id), db_text(lock, 0, 0), str_from(to)};
-    return hunts_find(pass, err) && hits_keep(pass, err) &&
-           statement_run(pass, "ledger_served", params, 3, err);
+    if (!hunts_find(pass, err) || !hits_keep(pass, err))
+        return false;
+    array_end(&pass->failed);
+    array_end(&pass->by_run);
+    struct str params[] = {str_from(pass->id), db_text(lock, 0, 0), str_from(to), buf_str(&pass->failed), buf_str(&pass->by_run)};
+    return pass->failed.failed || pass->by_run.failed ? err_memory(err) : statement_run(pass, "ledger_served", params, 5, err);
 }
 
 bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t deadline_ms, struct err *err) {
-    struct pass pass = {.conn = conn, .run = run, .deadline_ms = deadline_ms, .arena = arena_new(PASS_ARENA)};
+    struct pass pass = {.conn = conn, .run = run, .deadline_ms = deadline_ms, .arena = arena_new(PASS_ARENA),
+                        .failed = BUF(LIST_CAP), .by_run = BUF(LIST_CAP)};
     bool unknown, ok = pass.arena ? db_begin(conn, "", deadline_ms, err) : err_memory(err);
     snprintf(pass.id, sizeof pass.id, "%" PRId64, run->run_id);
     if (ok) {
@@ -236,5 +264,7 @@ bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t 
             db_rollback(conn);
     }
     arena_free(pass.arena);
+    buf_free(&pass.failed);
+    buf_free(&pass.by_run);
     return ok;
 }

@@ -16,10 +16,12 @@ CREATE TABLE rmm.ledger_hunts (
     hunt integer PRIMARY KEY REFERENCES rmm.hunts (number),
     version integer NOT NULL,
     snapshot pg_snapshot NOT NULL,
-    served_to bigint
+    served_to bigint,
+    by_run boolean NOT NULL
 );
 COMMENT ON TABLE rmm.ledger_hunts IS 'how far the ledger has read for each hunt';
 COMMENT ON COLUMN rmm.ledger_hunts.snapshot IS 'batches visible in it have been looked at';
+COMMENT ON COLUMN rmm.ledger_hunts.by_run IS 'sightings depend on the window of a run: the query reads other tables beside its own';
 COMMENT ON COLUMN rmm.ledger_hunts.served_to IS 'ticks: latest end of a window that a run has answered; events up to there that come after it are late';
 
 CREATE TABLE rmm.hits (

@@ -34,6 +34,11 @@ void hunt_lines_free(struct hunt_lines *lines);
 /* Those of lines[from], lines[from + step], … below `to`, in one body. */
 void hunt_send(const struct server *server, const struct hunt_lines *lines, size_t from, size_t to, size_t step);
 void hunt_send_text(const struct server *server, const char *ndjson);
+/* One event as a line; more: further members (",\"FileName\":\"a\""), or "". */
+void hunt_add_event(struct buf *out, const char *table, const char *device, const char *time, int report, const char *more);
+/* Hunts of a tool "<tool>": a process named <word>…, a signer with <word>, a URL with <word>; slugs
+ * <word>-create-process, <word>-file-signature, <word>-network-connection. */
+void hunt_import(const struct server *server, const char *tool, const char *word);
 /* POST /v1/runs to the end: the results. */
 struct answer hunt_run(const struct server *server, const char *body);
 struct answer hunt_get(const struct server *server, const char *path);
