@@ -188,10 +188,153 @@ static void the_demo_s_days_in_slices_leave_what_they_leave_at_once(void **state
     compare(14, 1000);
 }
 
+static void send_process(const struct server *server, const char *device, const char *time, int report) {
+    BUF_AUTO body = BUF(PATH);
+    hunt_add_event(&body, "DeviceProcessEvents", device, time, report, ",\"FileName\":\"probe.exe\",\"DeviceName\":\"pc.example\"");
+    hunt_send_text(server, buf_cstr(&body));
+}
+
+#define PROBE "{\"hunts\":[\"probe-create-process\"],\"as_of\":\"2026-07-20T00:00:00Z\"}"
+
+static void expect_late(const struct server *server, const char *expected) {
+    ANSWER_AUTO run = hunt_run(server, PROBE);
+    char *late = json_dumps(answer_at(&run, "late"), JSON_COMPACT);
+    assert_string_equal(late, expected);
+    free(late);
+}
+
+static void events_that_came_late_are_told_once_with_their_reports(void **state) {
+    struct hunt_server one;
+    (void)state;
+    hunt_server_start(&one);
+    hunt_import(&one.server, "Probe", "probe");
+    send_process(&one.server, "d1", "2026-07-18T10:00:00Z", 1);
+    send_process(&one.server, "d1", "2026-07-02T10:00:00Z", 9);
+    expect_late(&one.server, "[]");
+    send_process(&one.server, "d1", "2026-07-18T10:00:00Z", 1); /* sent again */
+    expect_late(&one.server, "[]");
+    send_process(&one.server, "d1", "2026-07-18T09:00:00Z", 10);
+    send_process(&one.server, "d1", "2026-07-01T09:00:00Z", 2); /* older than the window */
+    send_process(&one.server, "d1", "2026-07-18T10:00:00Z", 1);
+    send_process(&one.server, "d2", "2026-07-20T00:00:00.0000001Z", 4); /* not answered for yet */
+    send_process(&one.server, "d2", "2026-07-20T00:00:00Z", 5);
+    expect_late(&one.server,
+                "[{\"device_id\":\"d1\",\"device_name\":\"pc.example\",\"count\":2,\"first_seen\":\"2026-07-01T09:00:00.0000000Z\","
+                "\"last_seen\":\"2026-07-18T09:00:00.0000000Z\",\"report_ids\":[\"2\",\"10\"]},"
+                "{\"device_id\":\"d2\",\"device_name\":\"pc.example\",\"count\":1,\"first_seen\":\"2026-07-20T00:00:00.0000000Z\","
+                "\"last_seen\":\"2026-07-20T00:00:00.0000000Z\",\"report_ids\":[\"5\"]}]");
+    expect_late(&one.server, "[]");
+    ANSWER_AUTO finding = hunt_get(&one.server, "/v1/findings?device=d1");
+    assert_int_equal(answer_int(&finding, "findings.0.count"), 4);
+    assert_string_equal(answer_text(&finding, "findings.0.first_seen"), "2026-07-01T09:00:00.0000000Z");
+    ANSWER_AUTO moved = hunt_get(&one.server, "/v1/changes?types=first_moved");
+    assert_string_equal(answer_text(&moved, "changes.0.detail.was"), "2026-07-02T10:00:00.0000000Z");
+    hunt_server_stop(&one);
+}
+
+static void put_probe(const struct server *server, const char *condition) {
+    BUF_AUTO body = BUF(PATH);
+    buf_printf(&body,
+               "{\"name\":\"Check - Probe - Create Process\",\"query\":\"DeviceProcessEvents | where Timestamp >= ago(5d) | where %s | "
+               "summarize min(Timestamp), max(Timestamp), make_set(ReportId), count() by DeviceId\"}", condition);
+    ANSWER_AUTO put = server_expect(server, 200, &(struct send){.method = "PUT", .path = "/v1/hunts/probe-create-process", .body = buf_cstr(&body)});
+    assert_string_equal(answer_text(&put, "state"), "ready");
+}
+
+static long long count_of(const struct server *server, const char *device) {
+    char path[PATH];
+    snprintf(path, sizeof path, "/v1/findings?device=%s", device);
+    ANSWER_AUTO finding = hunt_get(server, path);
+    return json_array_size(answer_at(&finding, "findings")) ? answer_int(&finding, "findings.0.count") : 0;
+}
+
+static void an_edited_hunt_looks_at_all_events_again_and_calls_none_late(void **state) {
+    struct hunt_server one;
+    (void)state;
+    hunt_server_start(&one);
+    hunt_import(&one.server, "Probe", "probe");
+    send_process(&one.server, "d1", "2026-07-01T10:00:00Z", 1);
+    send_process(&one.server, "d2", "2026-07-02T10:00:00Z", 2);
+    put_probe(&one.server, "ReportId == 1");
+    expect_late(&one.server, "[]");
+    assert_int_equal(count_of(&one.server, "d1"), 1);
+    assert_int_equal(count_of(&one.server, "d2"), 0);
+    put_probe(&one.server, "ReportId < 3");
+    expect_late(&one.server, "[]");
+    assert_int_equal(count_of(&one.server, "d1"), 1);
+    assert_int_equal(count_of(&one.server, "d2"), 1);
+    send_process(&one.server, "d2", "2026-07-02T11:00:00Z", 0);
+    expect_late(&one.server,
+                "[{\"device_id\":\"d2\",\"device_name\":\"pc.example\",\"count\":1,\"first_seen\":\"2026-07-02T11:00:00.0000000Z\","
+                "\"last_seen\":\"2026-07-02T11:00:00.0000000Z\",\"report_ids\":[\"0\"]}]");
+    assert_int_equal(count_of(&one.server, "d2"), 2);
+    hunt_server_stop(&one);
+}
+
+static void a_hunt_that_fails_on_its_data_misses_nothing_later(void **state) {
+    struct hunt_server one;
+    (void)state;
+    hunt_server_start(&one);
+    hunt_import(&one.server, "Probe", "probe");
+    put_probe(&one.server, "ReportId * 9000000000000000000 > 0");
+    send_process(&one.server, "d1", "2026-07-18T10:00:00Z", 1);
+    send_process(&one.server, "d2", "2026-07-18T10:00:00Z", 2);
+    ANSWER_AUTO failed = hunt_run(&one.server, PROBE);
+    assert_string_equal(answer_text(&failed, "state"), "failed");
+    assert_int_equal(count_of(&one.server, "d1"), 0);
+    hunt_server_ask(&one, "DELETE FROM data.device_process_events WHERE report_id = 2 RETURNING 1");
+    expect_late(&one.server, "[]");
+    assert_int_equal(count_of(&one.server, "d1"), 1);
+    hunt_server_stop(&one);
+}
+
+static void what_reads_other_tables_is_known_from_the_windows_of_its_runs(void **state) {
+    struct hunt_server one;
+    (void)state;
+    hunt_server_start(&one);
+    hunt_import(&one.server, "Probe", "probe");
+    put_probe(&one.server, "DeviceId in ((DeviceInfo | project DeviceId))");
+    send_process(&one.server, "d1", "2026-07-18T10:00:00Z", 1);
+    send_process(&one.server, "d1", "2026-07-08T10:00:00Z", 2);
+    expect_late(&one.server, "[]");
+    assert_int_equal(count_of(&one.server, "d1"), 0);
+    hunt_send_text(&one.server, "{\"Type\":\"DeviceInfo\",\"Timestamp\":\"2026-07-18T01:00:00Z\",\"DeviceId\":\"d1\",\"ReportId\":1}\n");
+    expect_late(&one.server, "[]"); /* the process event itself was there */
+    assert_int_equal(count_of(&one.server, "d1"), 1);
+    ANSWER_AUTO earlier = hunt_run(&one.server, "{\"hunts\":[\"probe-create-process\"],\"as_of\":\"2026-07-10T00:00:00Z\"}");
+    assert_int_equal(json_array_size(answer_at(&earlier, "late")), 0);
+    assert_int_equal(count_of(&one.server, "d1"), 2);
+    hunt_server_stop(&one);
+}
+
+static void a_hunt_says_how_its_sightings_are_known(void **state) {
+    struct hunt_server one;
+    (void)state;
+    hunt_server_start(&one);
+    hunt_import(&one.server, "Probe", "probe");
+    static const struct {
+        const char *condition, *mode, *reason;
+    } cases[] = {{"ReportId == 1", "events", ""},
+                 {"DeviceId in ((DeviceInfo | project DeviceId))", "run", "another event table"},
+                 {"ReportId == 1 | summarize arg_max(Timestamp, *) by DeviceId | where ReportId == 2", "none", "more than each event"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put_probe(&one.server, cases[i].condition);
+        ANSWER_AUTO hunt = hunt_get(&one.server, "/v1/hunts/probe-create-process");
+        assert_string_equal(answer_text(&hunt, "ledger"), cases[i].mode);
+        assert_non_null(strstr(hunt_text(hunt.json, "ledger_reason"), cases[i].reason));
+    }
+    hunt_server_stop(&one);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thirty_days_in_slices_leave_what_they_leave_at_once),
         cmocka_unit_test(the_demo_s_days_in_slices_leave_what_they_leave_at_once),
+        cmocka_unit_test(events_that_came_late_are_told_once_with_their_reports),
+        cmocka_unit_test(an_edited_hunt_looks_at_all_events_again_and_calls_none_late),
+        cmocka_unit_test(a_hunt_that_fails_on_its_data_misses_nothing_later),
+        cmocka_unit_test(what_reads_other_tables_is_known_from_the_windows_of_its_runs),
+        cmocka_unit_test(a_hunt_says_how_its_sightings_are_known),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
 }
