@@ -268,3 +268,26 @@ bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t 
     buf_free(&pass.by_run);
     return ok;
 }
+
+static bool settings_write(struct db_conn *conn, const struct str params[2], int64_t deadline_ms, struct err *err) {
+    bool unknown;
+    DB_ROWS_AUTO *rows = db_query(conn, db_statement("ledger_settings"), params, 2, deadline_ms, err);
+    if (!rows)
+        return false;
+    bool other = str_eq(db_text(rows, 0, 0), STR("t"));
+    return (!other || db_exec(conn, db_statement("ledger_streaks"), NULL, 0, deadline_ms, NULL, err)) &&
+           db_commit(conn, deadline_ms, &unknown, err);
+}
+
+bool ledger_configure(struct db *db, long long quiet_days, long long new_days, int64_t deadline_ms, struct err *err) {
+    char quiet[24], fresh[24];
+    snprintf(quiet, sizeof quiet, "%lld", quiet_days);
+    snprintf(fresh, sizeof fresh, "%lld", new_days);
+    struct str params[] = {str_from(quiet), str_from(fresh)};
+    struct db_conn *conn = db_take(db, deadline_ms, err);
+    bool ok = conn && db_begin(conn, "", deadline_ms, err) && settings_write(conn, params, deadline_ms, err);
+    if (conn && !ok)
+        db_rollback(conn);
+    db_give(conn);
+    return ok;
+}

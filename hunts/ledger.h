@@ -21,3 +21,5 @@ enum ledger_mode ledger_mode_of(struct arena *arena, struct str query, struct er
 /* Brings the ledger up to what has arrived for the run's hunts, and tells of changes, in one transaction. May be run again.
  * deadline_ms: mono_ms() value. */
 bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t deadline_ms, struct err *err);
+/* The days that states are told by, for all servers of the database; see rmm.ledger. */
+bool ledger_configure(struct db *db, long long quiet_days, long long new_days, int64_t deadline_ms, struct err *err);
