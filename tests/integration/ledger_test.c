@@ -271,20 +271,28 @@ static void an_edited_hunt_looks_at_all_events_again_and_calls_none_late(void **
     hunt_server_stop(&one);
 }
 
+/* The database refuses the event as it would a number out of range in the hunt's condition. */
 static void a_hunt_that_fails_on_its_data_misses_nothing_later(void **state) {
     struct hunt_server one;
     (void)state;
     hunt_server_start(&one);
     hunt_import(&one.server, "Probe", "probe");
-    put_probe(&one.server, "ReportId * 9000000000000000000 > 0");
+    hunt_server_ask(&one, "CREATE FUNCTION rmm.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused' "
+                          "USING ERRCODE = '22003'; END $$");
+    hunt_server_ask(&one, "CREATE TRIGGER refuse BEFORE INSERT ON rmm.ledger_found FOR EACH ROW WHEN (NEW.report_id = 2) "
+                          "EXECUTE FUNCTION rmm.refuse()");
     send_process(&one.server, "d1", "2026-07-18T10:00:00Z", 1);
     send_process(&one.server, "d2", "2026-07-18T10:00:00Z", 2);
-    ANSWER_AUTO failed = hunt_run(&one.server, PROBE);
-    assert_string_equal(answer_text(&failed, "state"), "failed");
-    assert_int_equal(count_of(&one.server, "d1"), 0);
-    hunt_server_ask(&one, "DELETE FROM data.device_process_events WHERE report_id = 2 RETURNING 1");
+    hunt_send_text(&one.server, "{\"Type\":\"DeviceNetworkEvents\",\"Timestamp\":\"2026-07-18T10:00:00Z\",\"DeviceId\":\"d1\","
+                                "\"ReportId\":3,\"RemoteUrl\":\"a.probe.example\"}\n");
+    ANSWER_AUTO others = hunt_run(&one.server, "{\"tool\":\"Probe\",\"as_of\":\"2026-07-20T00:00:00Z\"}");
+    assert_int_equal(count_of(&one.server, "d1"), 1); /* what the network hunt found */
+    assert_int_equal(count_of(&one.server, "d2"), 0);
+    hunt_server_ask(&one, "DROP TRIGGER refuse ON rmm.ledger_found");
     expect_late(&one.server, "[]");
-    assert_int_equal(count_of(&one.server, "d1"), 1);
+    assert_int_equal(count_of(&one.server, "d2"), 1);
+    ANSWER_AUTO both = hunt_get(&one.server, "/v1/findings?device=d1");
+    assert_int_equal(json_array_size(answer_at(&both, "findings")), 2);
     hunt_server_stop(&one);
 }
 
