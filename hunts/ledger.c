@@ -72,10 +72,29 @@ static void sieve_widen(struct sieve *sieve, const struct reach *reach) {
     sieve->to = reach->to < 0 || sieve->to == -1 ? -1 : reach->to > sieve->to ? reach->to : sieve->to;
 }
 
+static bool is_same(const struct kql_program *a, const struct kql_program *b) {
+    bool same = a->param_count == b->param_count && str_eq(a->sql, b->sql);
+    for (size_t i = 0; same && i < a->param_count; i++)
+        same = !a->params[i].ptr == !b->params[i].ptr && str_eq(a->params[i], b->params[i]);
+    return same;
+}
+
+/* What moves with now() beside the bounds on Timestamp shows when the query is compiled for another day. */
+static bool is_timeless(struct arena *arena, struct str query, const struct kql_options *options,
+                        const struct kql_program *program, struct err *why) {
+    struct kql_options later = *options;
+    later.now += TICKS_DAY;
+    const struct kql_program *other = kql_compile(arena, query, &later, why);
+    return other && (is_same(program, other) ||
+                     err_set(why, ERR_BAD_QUERY, "a condition that isn't a bound on Timestamp moves with now(), so that "
+                                                 "sightings can't be told event by event"));
+}
+
 enum ledger_mode ledger_mode_of(struct arena *arena, struct str query, struct err *why) {
     struct err ignored = {0};
     struct kql_options options = {.now = ticks_now(), .from = -1, .to = -1, .hits = HITS_EVER};
-    if (kql_compile(arena, query, &options, why))
+    const struct kql_program *program = kql_compile(arena, query, &options, why);
+    if (program && is_timeless(arena, query, &options, program, why))
         return LEDGER_EVENTS;
     options.hits = HITS_RUN;
     return kql_compile(arena, query, &options, &ignored) ? LEDGER_RUN : LEDGER_NONE;
@@ -87,15 +106,25 @@ static void list_add(struct buf *list, struct str number) {
         array_add_int(list, hunt);
 }
 
+/* work: of ledger_work. */
+static bool row_is_by_run(const struct db_rows *work, size_t row) {
+    return str_eq(db_text(work, row, 4), STR("t"));
+}
+
 /* A hunt whose sightings can't be told event by event, or whose query isn't right, is left out: its own run says why. */
-static bool search_add(struct pass *pass, struct searches *searches, struct str number, struct str query) {
+static bool search_add(struct pass *pass, struct searches *searches, const struct db_rows *work, size_t row) {
     struct err ignored = {0};
+    struct str number = db_text(work, row, 0), query = db_text(work, row, 2);
+    bool fresh = db_is_null(work, row, 3), by_run = row_is_by_run(work, row);
     struct kql_options options = {.now = pass->run->as_of,
                                   .from = pass->reach.from,
                                   .to = pass->reach.to,
                                   .hits = HITS_EVER,
                                   .arrived_from = pass->reach.arrived_from};
-    const struct kql_program *ever = kql_compile(pass->arena, query, &options, &ignored), *program = ever;
+    const struct kql_program *ever = by_run ? NULL : kql_compile(pass->arena, query, &options, &ignored);
+    if (ever && fresh && !is_timeless(pass->arena, query, &options, ever, &ignored))
+        ever = NULL;
+    const struct kql_program *program = ever;
     if (ever) {
         sieve_widen(&searches->sieve, &pass->reach);
     } else {
@@ -127,8 +156,7 @@ static bool searches_make(struct pass *pass, struct searches *searches, const st
         if (!reach_find(pass, snapshot, err))
             return false;
         /* what depends on the run's window is looked for even when nothing came */
-        bool look = pass->reach.any || str_eq(db_text(work, r, 4), STR("t"));
-        if (look && !search_add(pass, searches, db_text(work, r, 0), db_text(work, r, 2)))
+        if ((pass->reach.any || row_is_by_run(work, r)) && !search_add(pass, searches, work, r))
             return err_memory(err);
     }
     return true;
