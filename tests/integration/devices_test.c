@@ -1,10 +1,14 @@
 /* What is known of devices: states, flags, names, files, accounts, signers; lists with their filters, sorts and pages; the
  * difference between two runs; the same on the command line. */
+#include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -12,7 +16,7 @@
 #include "tests/support/cluster_fixture.h"
 #include "tests/support/hunt_fixture.h"
 
-enum { CAP = 16 << 20, PATH = 4096, MANY = 23 };
+enum { CAP = 16 << 20, PATH = 4096, MANY = 23, FOLLOW_MS = 30000 };
 #define AS_OF ",\"as_of\":\"2026-07-20T00:00:00Z\"}"
 #define NAMED(file, name, group) ",\"FileName\":\"" file "\",\"DeviceName\":\"" name "\",\"MachineGroup\":\"" group "\""
 
@@ -312,6 +316,65 @@ static void two_runs_differ_by_devices_that_came_went_and_changed(void **state) 
     }
 }
 
+static void expect_command(int code, const char *const *words, const char *wanted) {
+    char *text = hunt_command(&one, code, words);
+    if (!strstr(text, wanted))
+        fail_msg("rmmhunt %s %s: no '%s' in %s", words[0], words[1] ? words[1] : "", wanted, text);
+    free(text);
+}
+#define WORDS(...) (const char *const[]){__VA_ARGS__, NULL}
+
+static void the_command_line_gives_what_the_api_gives(void **state) {
+    (void)state;
+    fill_many();
+    expect_command(0, WORDS("devices"), "device_name");
+    expect_command(0, WORDS("devices", "--tool", "rival", "--format=csv"), "m03");
+    expect_command(0, WORDS("devices", "m06"), "\"seen_by\": \"network\"");
+    expect_command(0, WORDS("devices", "--min-tools=2", "--format", "ndjson"), "\"device_id\":\"m00\"");
+    expect_command(0, WORDS("findings", "--device=m00", "--signal", "network"), "Probe");
+    expect_command(0, WORDS("changes", "--types=new_tool"), "new_tool");
+    expect_command(1, WORDS("devices", "nobody"), "");
+    expect_command(1, WORDS("devices", "--sort=size"), "");
+    expect_command(1, WORDS("findings", "--nonsense=1"), "");
+    expect_command(1, WORDS("devices", "--tool"), "");
+    expect_command(1, WORDS("devices", "m01", "m02"), "");
+    char *command = hunt_command(&one, 0, WORDS("findings", "--format=json", "--limit=1000", "--as-of=2026-07-20"));
+    ANSWER_AUTO answer = hunt_get(&one.server, "/v1/findings?limit=1000&as_of=2026-07-20");
+    assert_string_equal(command, answer.body);
+    free(command);
+}
+
+/* Reads until a line has the words, or the deadline. */
+static void expect_line(int output, const char *words) {
+    char text[65536];
+    size_t length = 0;
+    int64_t deadline = mono_ms() + FOLLOW_MS;
+    do {
+        struct pollfd wait = {.fd = output, .events = POLLIN};
+        if (poll(&wait, 1, ms_left(deadline)) <= 0)
+            fail_msg("no '%s' in time: %.*s", words, (int)length, text);
+        ssize_t got = read(output, text + length, sizeof text - 1 - length);
+        assert_true(got > 0);
+        length += (size_t)got;
+        text[length] = 0;
+    } while (!strstr(text, words));
+}
+
+static void changes_are_followed_as_they_come(void **state) {
+    int output, status;
+    (void)state;
+    pid_t child = hunt_command_start(&one, WORDS("changes", "--follow", "--tool=Probe"), &output);
+    send_event("DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "first.pc", ""));
+    run_both();
+    expect_line(output, "first.pc");
+    send_event("DeviceProcessEvents", "d2", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "second.pc", ""));
+    run_both();
+    expect_line(output, "second.pc");
+    assert_int_equal(kill(child, SIGINT), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    close(output);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -324,6 +387,8 @@ int main(void) {
         TEST(a_renamed_device_is_one_device_with_its_names_groups_files_and_accounts),
         TEST(every_filter_and_sort_can_be_paged_through),
         TEST(what_a_list_does_not_know_is_refused),
+        TEST(the_command_line_gives_what_the_api_gives),
+        TEST(changes_are_followed_as_they_come),
         TEST(two_runs_differ_by_devices_that_came_went_and_changed),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);

@@ -1,10 +1,14 @@
 #include "tests/support/hunt_fixture.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -12,6 +16,8 @@
 #include "tests/support/cluster_fixture.h"
 
 enum { CAP = 256 << 20, PIECE = 2000, PATH = 8192, LIMIT_MS = 60000 };
+
+extern char **environ;
 
 void hunt_server_start(struct hunt_server *server) {
     *server = (struct hunt_server){.db = cluster_fixture_database(2)};
@@ -131,4 +137,46 @@ const json_t *hunt_item(const json_t *items, const char *name, const char *value
 const char *hunt_text(const json_t *object, const char *path) {
     const char *text = json_string_value(json_at(object, path));
     return text ? text : "";
+}
+
+pid_t hunt_command_start(struct hunt_server *server, const char *const *words, int *output) {
+    enum { MOST = 16 };
+    char binary[PATH], *argv[MOST] = {binary};
+    const char *named = getenv("RMMHUNT_BINARY");
+    size_t count = 1;
+    int ends[2];
+    pid_t child;
+    posix_spawn_file_actions_t actions;
+    snprintf(binary, sizeof binary, "%s", named ? named : "build/rmmhunt");
+    for (; words[count - 1] && count + 1 < MOST; count++)
+        argv[count] = strdup(words[count - 1]);
+    setenv("DATABASE_URL", server->database_url, 1);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    assert_int_equal(posix_spawn(&child, binary, &actions, NULL, argv, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    while (count > 1)
+        free(argv[--count]);
+    close(ends[1]);
+    *output = ends[0];
+    return child;
+}
+
+char *hunt_command(struct hunt_server *server, int code, const char *const *words) {
+    int output, status;
+    struct buf text = BUF(CAP);
+    pid_t child = hunt_command_start(server, words, &output);
+    for (ssize_t got = 1; got > 0;) {
+        char *room = buf_reserve(&text, PATH);
+        assert_non_null(room);
+        got = read(output, room, PATH);
+        text.len += got > 0 ? (size_t)got : 0;
+    }
+    close(output);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(buf_cstr(&text));
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != code)
+        fail_msg("rmmhunt %s: status %d: %s", words[0], status, text.ptr);
+    return text.ptr;
 }

@@ -1,6 +1,8 @@
 /* For tests of what hunts leave behind: servers over databases of one cluster, events from an estate or made one by one,
  * runs, and lists walked to their end. Any failure fails the test. */
 #pragma once
+#include <sys/types.h>
+
 #include "base/buf.h"
 #include "base/str.h"
 #include "hunts/estate.h"
@@ -44,6 +46,10 @@ struct answer hunt_run(const struct server *server, const char *body);
 struct answer hunt_get(const struct server *server, const char *path);
 /* All pages of a list, its items in one array that the caller owns. path: with a "?" in it. */
 json_t *hunt_walk(const struct server *server, const char *path, const char *member);
+/* The binary with these words, on the server's database: its process, and its stdout's end to read. */
+pid_t hunt_command_start(struct hunt_server *server, const char *const *words, int *output);
+/* The same to its end, with this exit code: its stdout, which the caller frees. */
+char *hunt_command(struct hunt_server *server, int code, const char *const *words);
 /* The first item whose member `name` is value, or NULL. */
 const json_t *hunt_item(const json_t *items, const char *name, const char *value);
 /* The text of a member, "" when it is none. */
