@@ -1,6 +1,7 @@
 /* The ledger against what the generator knows, and against itself: events in slices with runs in between leave the same
  * as all of them at once in another order. */
 #include <inttypes.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -13,7 +14,7 @@
 #include "tests/support/cluster_fixture.h"
 #include "tests/support/hunt_fixture.h"
 
-enum { PATH = 1024, SLICES = 6, PIECE = 5000 };
+enum { PATH = 1024, SLICES = 6, PIECE = 5000, SMALL = 60, PIECE_CAP = 1 << 20 };
 #define END "2026-07-20T00:00:00Z"
 
 static struct estate_options estate_of(unsigned days, uint64_t rows) {
@@ -188,6 +189,56 @@ static void the_demo_s_days_in_slices_leave_what_they_leave_at_once(void **state
     compare(14, 1000);
 }
 
+struct half {
+    pthread_t thread;
+    const struct server *server;
+    const struct hunt_lines *lines;
+    size_t from;
+};
+
+/* Every second record in small bodies, with runs in between. */
+static void *half_feed(void *argument) {
+    const struct half *half = argument;
+    for (size_t at = half->from; at < half->lines->count; at += SMALL) {
+        size_t to = at + SMALL < half->lines->count ? at + SMALL : half->lines->count;
+        BUF_AUTO body = BUF(PIECE_CAP);
+        for (size_t i = at; i < to; i += 2)
+            buf_add_str(&body, half->lines->lines[i]);
+        struct answer sent = server_send(half->server, &(struct send){.path = "/v1/events", .body = buf_cstr(&body)});
+        struct answer ran = server_send(half->server, &(struct send){.path = "/v1/runs", .body = "{\"all\":true,\"as_of\":\"" END "\"}"});
+        answer_free(&sent);
+        answer_free(&ran);
+    }
+    return NULL;
+}
+
+static void two_servers_fed_at_once_leave_what_one_leaves(void **state) {
+    struct hunt_server a, b;
+    struct hunt_lines lines;
+    struct estate_options options = estate_of(14, 200);
+    (void)state;
+    hunt_server_start(&a);
+    hunt_server_start(&b);
+    struct server other = {.database_url = a.database_url};
+    assert_true(server_start(&other));
+    hunt_lines_make(&options, &lines);
+    struct half halves[] = {{.server = &a.server, .lines = &lines}, {.server = &other, .lines = &lines, .from = 1}};
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&halves[i].thread, NULL, half_feed, &halves[i]), 0);
+    for (size_t i = 0; i < 2; i++)
+        pthread_join(halves[i].thread, NULL);
+    run_window(&other, options.end, options.end - 5 * TICKS_DAY);
+    hunt_send(&b.server, &lines, 0, lines.count, 1);
+    run_window(&b.server, options.end, options.end - 5 * TICKS_DAY);
+    expect_same_ledger(&other, &b.server);
+    expect_plants(&a.server, lines.estate);
+    hunt_lines_free(&lines);
+    assert_int_equal(server_stop(&other), 0);
+    server_remove(&other);
+    hunt_server_stop(&a);
+    hunt_server_stop(&b);
+}
+
 static void send_process(const struct server *server, const char *device, const char *time, int report) {
     BUF_AUTO body = BUF(PATH);
     hunt_add_event(&body, "DeviceProcessEvents", device, time, report, ",\"FileName\":\"probe.exe\",\"DeviceName\":\"pc.example\"");
@@ -338,6 +389,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thirty_days_in_slices_leave_what_they_leave_at_once),
         cmocka_unit_test(the_demo_s_days_in_slices_leave_what_they_leave_at_once),
+        cmocka_unit_test(two_servers_fed_at_once_leave_what_one_leaves),
         cmocka_unit_test(events_that_came_late_are_told_once_with_their_reports),
         cmocka_unit_test(an_edited_hunt_looks_at_all_events_again_and_calls_none_late),
         cmocka_unit_test(a_hunt_that_fails_on_its_data_misses_nothing_later),
