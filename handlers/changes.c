@@ -17,19 +17,20 @@ struct wanted {
     bool latest;
 };
 
-static const char *const types_known[] = {"new_tool",    "new_device", "new_tool_on_device", "new_signal",
-                                          "returned",    "first_moved", "grew",              "new_signer",
-                                          "new_serial",  "certificate_rotation"};
+static const char *const types_known[] = {
+    "new_tool",    "new_device", "new_tool_on_device", "new_signal", "returned",
+    "first_moved", "grew",       "new_signer",         "new_serial", "certificate_rotation"};
 
 static bool type_check(struct request *request, struct str type, struct err *err) {
     for (size_t i = 0; i < sizeof types_known / sizeof *types_known; i++)
         if (str_eq(type, str_from(types_known[i])))
             return true;
     request->problem_field = "types";
-    return err_set(err, ERR_BAD_PARAMETER,
-                   "types: '%.*s' is none of new_tool, new_device, new_tool_on_device, new_signal, returned, first_moved, "
-                   "grew, new_signer, new_serial, certificate_rotation",
-                   STR_ARG(type));
+    return err_set(
+        err, ERR_BAD_PARAMETER,
+        "types: '%.*s' is none of new_tool, new_device, new_tool_on_device, new_signal, returned, first_moved, "
+        "grew, new_signer, new_serial, certificate_rotation",
+        STR_ARG(type));
 }
 
 /* types=new_tool,new_device as an array. */
@@ -121,7 +122,11 @@ bool handle_changes(struct request *request, struct reply *reply, struct err *er
         return err_memory(err);
     for (size_t r = 0; r < count; r++)
         objects[r] = db_text(rows, r, 3);
-    struct list_items items = {.member = "changes", .objects = objects, .count = count, .next = next, .columns = columns,
+    struct list_items items = {.member = "changes",
+                               .objects = objects,
+                               .count = count,
+                               .next = next,
+                               .columns = columns,
                                .more = gap ? STR(",\"gap\":true") : STR(",\"gap\":false")};
     return list_reply_items(request, reply, &items, err);
 }

@@ -45,7 +45,8 @@ struct pass {
     struct buf by_run;  /* those whose sightings depend on the run's window */
 };
 
-static bool statement_run(struct pass *pass, const char *name, const struct str *params, size_t count, struct err *err) {
+static bool statement_run(struct pass *pass, const char *name, const struct str *params, size_t count,
+                          struct err *err) {
     return db_exec(pass->conn, db_statement(name), params, count, pass->deadline_ms, NULL, err);
 }
 
@@ -85,9 +86,10 @@ static bool is_timeless(struct arena *arena, struct str query, const struct kql_
     struct kql_options later = *options;
     later.now += TICKS_DAY;
     const struct kql_program *other = kql_compile(arena, query, &later, why);
-    return other && (is_same(program, other) ||
-                     err_set(why, ERR_BAD_QUERY, "a condition that isn't a bound on Timestamp moves with now(), so that "
-                                                 "sightings can't be told event by event"));
+    return other &&
+           (is_same(program, other) || err_set(why, ERR_BAD_QUERY,
+                                               "a condition that isn't a bound on Timestamp moves with now(), so that "
+                                               "sightings can't be told event by event"));
 }
 
 enum ledger_mode ledger_mode_of(struct arena *arena, struct str query, struct err *why) {
@@ -111,7 +113,8 @@ static bool row_is_by_run(const struct db_rows *work, size_t row) {
     return str_eq(db_text(work, row, 4), STR("t"));
 }
 
-/* A hunt whose sightings can't be told event by event, or whose query isn't right, is left out: its own run says why. */
+/* A hunt whose sightings can't be told event by event, or whose query isn't right, is left out: its own run says why.
+ */
 static bool search_add(struct pass *pass, struct searches *searches, const struct db_rows *work, size_t row) {
     struct err ignored = {0};
     struct str number = db_text(work, row, 0), query = db_text(work, row, 2);
@@ -215,7 +218,8 @@ static bool hunts_find(struct pass *pass, struct err *err) {
         return false;
     if (!searches.count)
         return true;
-    if (!verdicts_read(pass->conn, pass->arena, searches.programs, searches.count, &searches.verdicts, pass->deadline_ms, err) ||
+    if (!verdicts_read(pass->conn, pass->arena, searches.programs, searches.count, &searches.verdicts,
+                       pass->deadline_ms, err) ||
         !sieve_run(pass->conn, pass->arena, &searches.sieve, searches.ever, searches.count, searches.verdicts,
                    searches.empty, pass->deadline_ms, err))
         return false;
@@ -229,7 +233,8 @@ static bool hunts_find(struct pass *pass, struct err *err) {
 static bool books_keep(struct pass *pass, struct err *err) {
     struct str id = str_from(pass->id);
     return ledger_facts_collect(pass->conn, pass->tables, pass->deadline_ms, err) &&
-           statement_run(pass, "ledger_findings", NULL, 0, err) && statement_run(pass, "ledger_device_tools", NULL, 0, err) &&
+           statement_run(pass, "ledger_findings", NULL, 0, err) &&
+           statement_run(pass, "ledger_device_tools", NULL, 0, err) &&
            statement_run(pass, "ledger_facts", NULL, 0, err) && statement_run(pass, "ledger_devices", NULL, 0, err) &&
            statement_run(pass, "ledger_flags", NULL, 0, err) && statement_run(pass, "ledger_changes", &id, 1, err) &&
            statement_run(pass, "ledger_told", NULL, 0, err) && statement_run(pass, "ledger_signers", &id, 1, err);
@@ -277,13 +282,19 @@ static bool pass_run(struct pass *pass, struct err *err) {
         return false;
     array_end(&pass->failed);
     array_end(&pass->by_run);
-    struct str params[] = {str_from(pass->id), db_text(lock, 0, 0), str_from(to), buf_str(&pass->failed), buf_str(&pass->by_run)};
-    return pass->failed.failed || pass->by_run.failed ? err_memory(err) : statement_run(pass, "ledger_served", params, 5, err);
+    struct str params[] = {str_from(pass->id), db_text(lock, 0, 0), str_from(to), buf_str(&pass->failed),
+                           buf_str(&pass->by_run)};
+    return pass->failed.failed || pass->by_run.failed ? err_memory(err)
+                                                      : statement_run(pass, "ledger_served", params, 5, err);
 }
 
 bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t deadline_ms, struct err *err) {
-    struct pass pass = {.conn = conn, .run = run, .deadline_ms = deadline_ms, .arena = arena_new(PASS_ARENA),
-                        .failed = BUF(LIST_CAP), .by_run = BUF(LIST_CAP)};
+    struct pass pass = {.conn = conn,
+                        .run = run,
+                        .deadline_ms = deadline_ms,
+                        .arena = arena_new(PASS_ARENA),
+                        .failed = BUF(LIST_CAP),
+                        .by_run = BUF(LIST_CAP)};
     bool unknown, ok = pass.arena ? db_begin(conn, "", deadline_ms, err) : err_memory(err);
     snprintf(pass.id, sizeof pass.id, "%" PRId64, run->run_id);
     if (ok) {

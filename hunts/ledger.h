@@ -1,6 +1,6 @@
 /* The ledger: what hunts ever found, kept beyond the events' retention. Fed by runs: each looks at the events that came
- * since the last one, whatever their time, so that late events count and none counts twice. Who writes it holds the lock of
- * rmm.ledger until the commit; so ids of changes are in commit order. */
+ * since the last one, whatever their time, so that late events count and none counts twice. Who writes it holds the
+ * lock of rmm.ledger until the commit; so ids of changes are in commit order. */
 #pragma once
 #include "store/db.h"
 
@@ -18,8 +18,8 @@ enum ledger_mode {
 /* why: filled unless it is LEDGER_EVENTS. */
 enum ledger_mode ledger_mode_of(struct arena *arena, struct str query, struct err *why);
 
-/* Brings the ledger up to what has arrived for the run's hunts, and tells of changes, in one transaction. May be run again.
- * deadline_ms: mono_ms() value. */
+/* Brings the ledger up to what has arrived for the run's hunts, and tells of changes, in one transaction. May be run
+ * again. deadline_ms: mono_ms() value. */
 bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t deadline_ms, struct err *err);
 /* The days that states are told by, for all servers of the database; see rmm.ledger. */
 bool ledger_configure(struct db *db, long long quiet_days, long long new_days, int64_t deadline_ms, struct err *err);

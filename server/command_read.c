@@ -48,7 +48,8 @@ static bool argument_read(int argc, char **argv, int *at, struct reading *readin
 static bool target_build(int argc, char **argv, struct reading *reading, struct err *err) {
     buf_add_str(&reading->target, str_from(reading->resource));
     for (int i = 1; i < argc; i++)
-        if (strncmp(argv[i], "--", 2) != 0 && (i == 1 || strncmp(argv[i - 1], "--", 2) != 0 || strchr(argv[i - 1], '='))) {
+        if (strncmp(argv[i], "--", 2) != 0 &&
+            (i == 1 || strncmp(argv[i - 1], "--", 2) != 0 || strchr(argv[i - 1], '='))) {
             buf_add_char(&reading->target, '/');
             url_add_part(&reading->target, str_from(argv[i]));
         }

@@ -18,7 +18,8 @@ enum { CAP = 16 << 20, PATH = 4096, LIMIT_MS = 60000 };
 #define RIVAL "{\"tool\":\"Rival\",\"as_of\":\"2026-07-20T00:00:00Z\"}"
 #define NAMED ",\"FileName\":\"probe.exe\",\"DeviceName\":\"pc.example\",\"MachineGroup\":\"Lab\""
 #define SIGNED(signer, issuer, serial)                                                                                 \
-    ",\"Signer\":\"" signer "\",\"Issuer\":\"" issuer "\",\"CertificateSerialNumber\":\"" serial "\",\"SHA1\":\"" serial "\""
+    ",\"Signer\":\"" signer "\",\"Issuer\":\"" issuer "\",\"CertificateSerialNumber\":\"" serial                       \
+    "\",\"SHA1\":\"" serial "\""
 
 static struct hunt_server one;
 static char cursor[PATH];
@@ -79,9 +80,10 @@ static void a_first_sighting_is_a_new_tool_then_new_devices_tools_and_signals(vo
     run(PROBE);
     expect_changes("new_tool/Probe/ new_device/Probe/d1", &changes);
     expect_detail(changes, 0, "{\"devices\":1,\"first_seen\":\"2026-07-18T10:00:00.0000000Z\"}");
-    expect_detail(changes, 1,
-                  "{\"count\":2,\"first_seen\":\"2026-07-18T10:00:00.0000000Z\",\"last_seen\":\"2026-07-18T11:00:00.0000000Z\","
-                  "\"late\":0,\"machine_group\":\"Lab\",\"signals\":[\"process\"]}");
+    expect_detail(
+        changes, 1,
+        "{\"count\":2,\"first_seen\":\"2026-07-18T10:00:00.0000000Z\",\"last_seen\":\"2026-07-18T11:00:00.0000000Z\","
+        "\"late\":0,\"machine_group\":\"Lab\",\"signals\":[\"process\"]}");
     assert_string_equal(hunt_text(changes, "1.device_name"), "pc.example");
     assert_string_equal(hunt_text(changes, "1.run_id"), "1");
     json_decref(changes);
@@ -101,8 +103,8 @@ static void a_first_sighting_is_a_new_tool_then_new_devices_tools_and_signals(vo
 
 static void growth_is_told_at_each_doubling(void **state) {
     json_t *changes;
-    static const char *const expected[] = {"new_tool/Probe/ new_device/Probe/d1", "grew/Probe/d1", "", "grew/Probe/d1", "",
-                                           "", "", "grew/Probe/d1"};
+    static const char *const expected[] = {
+        "new_tool/Probe/ new_device/Probe/d1", "grew/Probe/d1", "", "grew/Probe/d1", "", "", "", "grew/Probe/d1"};
     char time[64];
     (void)state;
     setup();
@@ -131,7 +133,9 @@ static void who_comes_back_has_returned_until_late_events_fill_the_gap(void **st
     process("d2", "2026-06-15T23:59:59Z", 2); /* thirteen */
     run(PROBE);
     expect_changes("returned/Probe/d1 grew/Probe/d1 grew/Probe/d2", &changes);
-    expect_detail(changes, 0, "{\"last_seen\":\"2026-06-16T00:00:00.0000000Z\",\"late\":1,\"since\":\"2026-06-16T00:00:00.0000000Z\"}");
+    expect_detail(
+        changes, 0,
+        "{\"last_seen\":\"2026-06-16T00:00:00.0000000Z\",\"late\":1,\"since\":\"2026-06-16T00:00:00.0000000Z\"}");
     json_decref(changes);
     ANSWER_AUTO back = hunt_get(&one.server, "/v1/findings?device=d1&as_of=2026-06-17T00:00:00Z");
     assert_string_equal(answer_text(&back, "findings.0.state"), "returned");
@@ -143,7 +147,9 @@ static void who_comes_back_has_returned_until_late_events_fill_the_gap(void **st
     process("d1", "2026-05-31T12:00:00Z", 4);
     run(PROBE);
     expect_changes("first_moved/Probe/d1 grew/Probe/d1", &changes);
-    expect_detail(changes, 0, "{\"first_seen\":\"2026-05-31T12:00:00.0000000Z\",\"late\":1,\"was\":\"2026-06-01T23:59:59.9999999Z\"}");
+    expect_detail(
+        changes, 0,
+        "{\"first_seen\":\"2026-05-31T12:00:00.0000000Z\",\"late\":1,\"was\":\"2026-06-01T23:59:59.9999999Z\"}");
     json_decref(changes);
     hunt_server_stop(&one);
 }
@@ -163,8 +169,11 @@ static void new_signers_and_serials_are_told_and_rotations_as_one(void **state) 
     certificate("d1", "2026-07-16T02:00:00Z", 3, SIGNED("Probe Ltd", "CA 1", "cc"));
     run(PROBE);
     expect_changes("grew/Probe/d1 new_serial/Probe/ new_serial/Probe/ new_signer/Probe/", &changes);
-    expect_detail(changes, 1, "{\"devices\":1,\"first_seen\":\"2026-07-16T01:00:00.0000000Z\",\"issuer\":\"CA 1\",\"serial\":\"bb\",\"signer\":\"Probe Inc\"}");
-    expect_detail(changes, 3, "{\"devices\":1,\"first_seen\":\"2026-07-16T02:00:00.0000000Z\",\"signer\":\"Probe Ltd\"}");
+    expect_detail(changes, 1,
+                  "{\"devices\":1,\"first_seen\":\"2026-07-16T01:00:00.0000000Z\",\"issuer\":\"CA "
+                  "1\",\"serial\":\"bb\",\"signer\":\"Probe Inc\"}");
+    expect_detail(changes, 3,
+                  "{\"devices\":1,\"first_seen\":\"2026-07-16T02:00:00.0000000Z\",\"signer\":\"Probe Ltd\"}");
     json_decref(changes);
     /* two serials at once, on three devices together */
     certificate("d1", "2026-07-17T00:00:00Z", 4, SIGNED("Probe Inc", "CA 1", "dd"));
@@ -175,8 +184,12 @@ static void new_signers_and_serials_are_told_and_rotations_as_one(void **state) 
     certificate("d3", "2026-07-18T00:00:00Z", 5, SIGNED("Probe Inc", "CA 2", "ff"));
     run(PROBE);
     expect_changes("new_device/Probe/d2 new_device/Probe/d3 new_serial/Probe/ certificate_rotation/Probe/", &changes);
-    expect_detail(changes, 2, "{\"devices\":3,\"first_seen\":\"2026-07-18T00:00:00.0000000Z\",\"issuer\":\"CA 2\",\"serial\":\"ff\",\"signer\":\"Probe Inc\"}");
-    expect_detail(changes, 3, "{\"devices\":3,\"first_seen\":\"2026-07-17T00:00:00.0000000Z\",\"issuer\":\"CA 1\",\"serials\":[\"dd\",\"ee\"],\"signer\":\"Probe Inc\"}");
+    expect_detail(changes, 2,
+                  "{\"devices\":3,\"first_seen\":\"2026-07-18T00:00:00.0000000Z\",\"issuer\":\"CA "
+                  "2\",\"serial\":\"ff\",\"signer\":\"Probe Inc\"}");
+    expect_detail(changes, 3,
+                  "{\"devices\":3,\"first_seen\":\"2026-07-17T00:00:00.0000000Z\",\"issuer\":\"CA "
+                  "1\",\"serials\":[\"dd\",\"ee\"],\"signer\":\"Probe Inc\"}");
     json_decref(changes);
     /* three devices, but not within a day */
     certificate("d1", "2026-07-19T00:00:00Z", 6, SIGNED("Probe Inc", "CA 1", "01"));
@@ -206,7 +219,8 @@ static void types_and_tools_can_be_chosen_and_latest_starts_at_the_end(void **st
     process("d2", "2026-07-18T10:00:00Z", 1);
     run(PROBE);
     expect_changes("new_device/Probe/d2", NULL);
-    static const char *const wrong[] = {"types=nonsense", "types=,", "types=new_tool,", "cursor=5", "wait=61", "latest=perhaps"};
+    static const char *const wrong[] = {"types=nonsense", "types=,", "types=new_tool,",
+                                        "cursor=5",       "wait=61", "latest=perhaps"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         char path[PATH];
         snprintf(path, sizeof path, "/v1/changes?%s", wrong[i]);
@@ -304,8 +318,10 @@ static void *feed(void *argument) {
         int i = feeder->next++;
         char body[PATH], event[PATH];
         snprintf(event, sizeof event,
-                 "{\"Type\":\"DeviceProcessEvents\",\"Timestamp\":\"2026-07-18T10:%02d:%02dZ\",\"DeviceId\":\"%s-%d\",\"ReportId\":%d,"
-                 "\"FileName\":\"%s.exe\"}\n", i / 60 % 60, i % 60, feeder->tool, i, i, feeder->tool);
+                 "{\"Type\":\"DeviceProcessEvents\",\"Timestamp\":\"2026-07-18T10:%02d:%02dZ\",\"DeviceId\":\"%s-%d\","
+                 "\"ReportId\":%d,"
+                 "\"FileName\":\"%s.exe\"}\n",
+                 i / 60 % 60, i % 60, feeder->tool, i, i, feeder->tool);
         snprintf(body, sizeof body, "{\"tool\":\"%s\",\"as_of\":\"2026-07-20T00:00:00Z\"}", feeder->tool);
         struct answer stored = server_send(feeder->server, &(struct send){.path = "/v1/events", .body = event});
         struct answer ran = server_send(feeder->server, &(struct send){.path = "/v1/runs", .body = body});

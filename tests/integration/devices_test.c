@@ -1,5 +1,5 @@
-/* What is known of devices: states, flags, names, files, accounts, signers; lists with their filters, sorts and pages; the
- * difference between two runs; the same on the command line. */
+/* What is known of devices: states, flags, names, files, accounts, signers; lists with their filters, sorts and pages;
+ * the difference between two runs; the same on the command line. */
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -113,8 +113,10 @@ static void other_days_count_from_the_next_start_on(void **state) {
 static void several_tools_are_a_flag_but_all_tools_is_none(void **state) {
     (void)state;
     static const char all_tools[] =
-        "{\"name\":\"Check - All Tools - Create Process\",\"slug\":\"all-probe\",\"tool\":\"All Tools\",\"query\":\"DeviceProcessEvents | where "
-        "FileName has_any ('probe', 'rival') or FileName startswith 'probe' | summarize min(Timestamp), max(Timestamp), make_set(ReportId), count() by DeviceId\"}";
+        "{\"name\":\"Check - All Tools - Create Process\",\"slug\":\"all-probe\",\"tool\":\"All "
+        "Tools\",\"query\":\"DeviceProcessEvents | where "
+        "FileName has_any ('probe', 'rival') or FileName startswith 'probe' | summarize min(Timestamp), "
+        "max(Timestamp), make_set(ReportId), count() by DeviceId\"}";
     ANSWER_AUTO hunt = server_expect(&one.server, 201, &(struct send){.path = "/v1/hunts/import", .body = all_tools});
     assert_string_equal(answer_text(&hunt, "tool"), "All Tools");
     send_event("DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "pc", "") ",\"SHA1\":\"aa\"");
@@ -144,7 +146,8 @@ static void a_file_signed_as_one_tool_and_named_as_another_is_a_flag(void **stat
     send_event("DeviceProcessEvents", "d3", "2026-07-18T10:02:00Z", 3, NAMED("rival.exe", "pc", "") ",\"SHA1\":\"dd\"");
     run_both();
     ANSWER_AUTO flagged = hunt_get(&one.server, "/v1/devices/d1");
-    expect_json(flagged.json, "flags.1", "{\"flag\":\"signed_as_other\",\"sha1\":\"aa\",\"named_as\":\"Probe\",\"signed_as\":\"Rival\"}");
+    expect_json(flagged.json, "flags.1",
+                "{\"flag\":\"signed_as_other\",\"sha1\":\"aa\",\"named_as\":\"Probe\",\"signed_as\":\"Rival\"}");
     for (const char *const *id = (const char *const[]){"d2", "d3", NULL}; *id; id++) {
         char path[PATH];
         snprintf(path, sizeof path, "/v1/devices/%s", *id);
@@ -154,8 +157,9 @@ static void a_file_signed_as_one_tool_and_named_as_another_is_a_flag(void **stat
 }
 
 #define CONNECTS(file, sha1)                                                                                           \
-    ",\"RemoteUrl\":\"web1.remotepc.com\",\"InitiatingProcessVersionInfoCompanyName\":\"IDrive\","                        \
-    "\"InitiatingProcessVersionInfoProductName\":\"RemotePC\",\"InitiatingProcessFileName\":\"" file "\",\"InitiatingProcessSHA1\":\"" sha1 "\""
+    ",\"RemoteUrl\":\"web1.remotepc.com\",\"InitiatingProcessVersionInfoCompanyName\":\"IDrive\","                     \
+    "\"InitiatingProcessVersionInfoProductName\":\"RemotePC\",\"InitiatingProcessFileName\":\"" file                   \
+    "\",\"InitiatingProcessSHA1\":\"" sha1 "\""
 
 static void a_tool_s_domain_reached_by_another_program_is_a_flag(void **state) {
     (void)state;
@@ -163,45 +167,59 @@ static void a_tool_s_domain_reached_by_another_program_is_a_flag(void **state) {
     send_event("DeviceNetworkEvents", "d2", "2026-07-18T10:00:00Z", 1, CONNECTS("RemotePC.exe", "bb"));
     /* under another name, but the same file that another hunt knows for the tool's */
     send_event("DeviceNetworkEvents", "d3", "2026-07-18T10:00:00Z", 1, CONNECTS("odd.exe", "cc"));
-    send_event("DeviceFileCertificateInfo", "d3", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"IDrive, Inc.\",\"SHA1\":\"cc\"");
+    send_event("DeviceFileCertificateInfo", "d3", "2026-07-18T10:00:00Z", 1,
+               ",\"Signer\":\"IDrive, Inc.\",\"SHA1\":\"cc\"");
     ANSWER_AUTO run = hunt_run(&one.server, "{\"tool\":\"RemotePC\"" AS_OF);
     ANSWER_AUTO flagged = hunt_get(&one.server, "/v1/devices/d1");
     expect_json(flagged.json, "flags",
-                "[{\"flag\":\"domain_by_other_program\",\"sha1\":\"aa\",\"tool\":\"RemotePC\",\"file_name\":\"powershell.exe\"}]");
+                "[{\"flag\":\"domain_by_other_program\",\"sha1\":\"aa\",\"tool\":\"RemotePC\",\"file_name\":"
+                "\"powershell.exe\"}]");
     ANSWER_AUTO own = hunt_get(&one.server, "/v1/devices/d2");
     expect_json(own.json, "flags", "[]");
     ANSWER_AUTO renamed = hunt_get(&one.server, "/v1/devices/d3");
     expect_json(renamed.json, "flags", "[]");
 }
 
-#define TIMES(first, last) "\"first_seen\":\"2026-07-18T" first ":00:00.0000000Z\",\"last_seen\":\"2026-07-18T" last ":00:00.0000000Z\""
+#define TIMES(first, last)                                                                                             \
+    "\"first_seen\":\"2026-07-18T" first ":00:00.0000000Z\",\"last_seen\":\"2026-07-18T" last ":00:00.0000000Z\""
 
 static void a_renamed_device_is_one_device_with_its_names_groups_files_and_accounts(void **state) {
     (void)state;
-    send_event("DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1,
-               NAMED("probe.exe", "old", "Lab") ",\"SHA1\":\"aa\",\"FolderPath\":\"C:\\\\probe.exe\",\"AccountUpn\":\"a@x\"");
+    send_event(
+        "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1,
+        NAMED("probe.exe", "old", "Lab") ",\"SHA1\":\"aa\",\"FolderPath\":\"C:\\\\probe.exe\",\"AccountUpn\":\"a@x\"");
     send_event("DeviceProcessEvents", "d1", "2026-07-18T12:00:00Z", 2,
                NAMED("probe.exe", "new", "Office") ",\"SHA1\":\"aa\",\"AccountDomain\":\"corp\",\"AccountName\":\"b\"");
-    send_event("DeviceProcessEvents", "d1", "2026-07-18T11:00:00Z", 3, NAMED("probe.exe", "old", "Lab") ",\"SHA1\":\"aa\"");
-    send_event("DeviceFileEvents", "d1", "2026-07-18T09:00:00Z", 4, NAMED("innocent.exe", "old", "Lab") ",\"SHA1\":\"aa\",\"FolderPath\":\"D:\\\\\"");
-    send_event("DeviceImageLoadEvents", "d1", "2026-07-18T09:30:00Z", 5, NAMED("loaded.dll", "old", "Lab") ",\"SHA1\":\"aa\"");
-    send_event("DeviceImageLoadEvents", "d2", "2026-07-18T09:30:00Z", 5, NAMED("elsewhere.dll", "x", "Lab") ",\"SHA1\":\"aa\"");
+    send_event("DeviceProcessEvents", "d1", "2026-07-18T11:00:00Z", 3,
+               NAMED("probe.exe", "old", "Lab") ",\"SHA1\":\"aa\"");
+    send_event("DeviceFileEvents", "d1", "2026-07-18T09:00:00Z", 4,
+               NAMED("innocent.exe", "old", "Lab") ",\"SHA1\":\"aa\",\"FolderPath\":\"D:\\\\\"");
+    send_event("DeviceImageLoadEvents", "d1", "2026-07-18T09:30:00Z", 5,
+               NAMED("loaded.dll", "old", "Lab") ",\"SHA1\":\"aa\"");
+    send_event("DeviceImageLoadEvents", "d2", "2026-07-18T09:30:00Z", 5,
+               NAMED("elsewhere.dll", "x", "Lab") ",\"SHA1\":\"aa\"");
     send_event("DeviceFileCertificateInfo", "d1", "2026-07-18T13:00:00Z", 6,
-               ",\"Signer\":\"probe\",\"Issuer\":\"CA\",\"CertificateSerialNumber\":\"01\",\"SHA1\":\"aa\",\"DeviceName\":\"new\"");
-    send_event("DeviceNetworkEvents", "d1", "2026-07-18T13:00:00Z", 7, ",\"RemoteUrl\":\"https://u@A.probe.example:443/x\",\"DeviceName\":\"new\"");
+               ",\"Signer\":\"probe\",\"Issuer\":\"CA\",\"CertificateSerialNumber\":\"01\",\"SHA1\":\"aa\","
+               "\"DeviceName\":\"new\"");
+    send_event("DeviceNetworkEvents", "d1", "2026-07-18T13:00:00Z", 7,
+               ",\"RemoteUrl\":\"https://u@A.probe.example:443/x\",\"DeviceName\":\"new\"");
     run_both();
     ANSWER_AUTO list = hunt_get(&one.server, "/v1/devices");
     assert_int_equal(json_array_size(answer_at(&list, "devices")), 1);
     ANSWER_AUTO device = hunt_get(&one.server, "/v1/devices/d1");
     expect_json(device.json, "device_name", "\"new\"");
     expect_json(device.json, "machine_group", "\"Office\"");
-    expect_json(device.json, "names", "[{\"value\":\"old\"," TIMES("10", "11") "},{\"value\":\"new\"," TIMES("12", "13") "}]");
-    expect_json(device.json, "machine_groups", "[{\"value\":\"Lab\"," TIMES("10", "11") "},{\"value\":\"Office\"," TIMES("12", "12") "}]");
+    expect_json(device.json, "names",
+                "[{\"value\":\"old\"," TIMES("10", "11") "},{\"value\":\"new\"," TIMES("12", "13") "}]");
+    expect_json(device.json, "machine_groups",
+                "[{\"value\":\"Lab\"," TIMES("10", "11") "},{\"value\":\"Office\"," TIMES("12", "12") "}]");
     expect_json(device.json, "tools.0.files",
                 "[{\"sha1\":\"aa\"," TIMES("10", "13") ",\"names\":[\"innocent.exe\",\"loaded.dll\",\"probe.exe\"],"
-                "\"paths\":[\"C:\\\\probe.exe\",\"D:\\\\\"]}]");
-    expect_json(device.json, "tools.0.accounts", "[{\"value\":\"a@x\"," TIMES("10", "10") "},{\"value\":\"corp\\\\b\"," TIMES("12", "12") "}]");
-    expect_json(device.json, "tools.0.signers", "[{\"signer\":\"probe\",\"issuer\":\"CA\",\"serials\":[{\"value\":\"01\"," TIMES("13", "13") "}]}]");
+                                                       "\"paths\":[\"C:\\\\probe.exe\",\"D:\\\\\"]}]");
+    expect_json(device.json, "tools.0.accounts",
+                "[{\"value\":\"a@x\"," TIMES("10", "10") "},{\"value\":\"corp\\\\b\"," TIMES("12", "12") "}]");
+    expect_json(device.json, "tools.0.signers",
+                "[{\"signer\":\"probe\",\"issuer\":\"CA\",\"serials\":[{\"value\":\"01\"," TIMES("13", "13") "}]}]");
     expect_json(device.json, "tools.0.domains", "[{\"value\":\"a.probe.example\"," TIMES("13", "13") "}]");
     expect_json(device.json, "tools.0.seen_by", "\"signature+process+network\"");
     expect_json(device.json, "tools.0.by_signal.1.hunts.0.report_ids", "[\"1\",\"2\",\"3\"]");
@@ -215,7 +233,8 @@ static void fill_many(void) {
         char device[32], time[40], more[256];
         snprintf(device, sizeof device, "m%02d", i);
         snprintf(time, sizeof time, "2026-07-18T10:0%d:00Z", i % 4);
-        snprintf(more, sizeof more, ",\"FileName\":\"%s.exe\",\"DeviceName\":\"n|%d\\u0001\xC3\xA9\",\"MachineGroup\":\"g%d|\"",
+        snprintf(more, sizeof more,
+                 ",\"FileName\":\"%s.exe\",\"DeviceName\":\"n|%d\\u0001\xC3\xA9\",\"MachineGroup\":\"g%d|\"",
                  i % 3 ? "probe" : "rival", i % 5, i % 2);
         hunt_add_event(&body, "DeviceProcessEvents", device, time, i, more);
         if (i % 6 == 0)
@@ -241,14 +260,35 @@ static void every_filter_and_sort_can_be_paged_through(void **state) {
     static const struct {
         const char *path;
         size_t count;
-    } devices[] = {{"sort=last_seen&", MANY}, {"sort=-last_seen&", MANY}, {"sort=first_seen&", MANY}, {"sort=-first_seen&", MANY},
-                   {"sort=device_id&", MANY}, {"sort=-device_id&", MANY}, {"sort=device_name&", MANY}, {"sort=-device_name&", MANY},
-                   {"sort=machine_group&", MANY}, {"sort=-machine_group&", MANY}, {"sort=tools&", MANY}, {"sort=-tools&", MANY},
-                   {"", MANY}, {"tool=rival&", 8}, {"tool=Probe&", 19}, {"signal=network&", 4}, {"tool=Probe&signal=network&", 4},
-                   {"tool=Rival&signal=network&", 0}, {"group=g1|&", 11}, {"state=new&", MANY}, {"state=quiet&", 0}, {"min_tools=2&", 4},
-                   {"since=2026-07-18T10:02:00Z&", 11}, {"q=M0&", 10}, {"q=N|3&", 4}, {"q=nope&", 0}, {"min_tools=2&sort=device_name&tool=Probe&", 4}},
-      findings[] = {{"", MANY + 4}, {"tool=probe&", 19}, {"signal=network&", 4}, {"device=m06&", 2}, {"group=g0|&", 16}, {"state=new&", MANY + 4},
-                    {"state=returned&", 0}};
+    } devices[] = {{"sort=last_seen&", MANY},
+                   {"sort=-last_seen&", MANY},
+                   {"sort=first_seen&", MANY},
+                   {"sort=-first_seen&", MANY},
+                   {"sort=device_id&", MANY},
+                   {"sort=-device_id&", MANY},
+                   {"sort=device_name&", MANY},
+                   {"sort=-device_name&", MANY},
+                   {"sort=machine_group&", MANY},
+                   {"sort=-machine_group&", MANY},
+                   {"sort=tools&", MANY},
+                   {"sort=-tools&", MANY},
+                   {"", MANY},
+                   {"tool=rival&", 8},
+                   {"tool=Probe&", 19},
+                   {"signal=network&", 4},
+                   {"tool=Probe&signal=network&", 4},
+                   {"tool=Rival&signal=network&", 0},
+                   {"group=g1|&", 11},
+                   {"state=new&", MANY},
+                   {"state=quiet&", 0},
+                   {"min_tools=2&", 4},
+                   {"since=2026-07-18T10:02:00Z&", 11},
+                   {"q=M0&", 10},
+                   {"q=N|3&", 4},
+                   {"q=nope&", 0},
+                   {"min_tools=2&sort=device_name&tool=Probe&", 4}},
+      findings[] = {{"", MANY + 4},     {"tool=probe&", 19},      {"signal=network&", 4}, {"device=m06&", 2},
+                    {"group=g0|&", 16}, {"state=new&", MANY + 4}, {"state=returned&", 0}};
     char path[PATH];
     (void)state;
     fill_many();
@@ -266,10 +306,12 @@ static void what_a_list_does_not_know_is_refused(void **state) {
     char path[PATH];
     static const struct {
         const char *path, *field;
-    } cases[] = {{"/v1/devices?sort=size", "sort"}, {"/v1/devices?sort=-", "sort"}, {"/v1/devices?state=odd", "state"}, {"/v1/devices?min_tools=x", "min_tools"},
-                 {"/v1/devices?since=soon", "since"}, {"/v1/devices?as_of=soon", "as_of"}, {"/v1/devices?cursor=AAAA", "cursor"},
-                 {"/v1/findings?state=odd", "state"}, {"/v1/findings?as_of=x", "as_of"}, {"/v1/findings?cursor=m01", "cursor"},
-                 {"/v1/devices?limit=0", "limit"}, {"/v1/devices/m01?as_of=x", "as_of"}};
+    } cases[] = {{"/v1/devices?sort=size", "sort"},     {"/v1/devices?sort=-", "sort"},
+                 {"/v1/devices?state=odd", "state"},    {"/v1/devices?min_tools=x", "min_tools"},
+                 {"/v1/devices?since=soon", "since"},   {"/v1/devices?as_of=soon", "as_of"},
+                 {"/v1/devices?cursor=AAAA", "cursor"}, {"/v1/findings?state=odd", "state"},
+                 {"/v1/findings?as_of=x", "as_of"},     {"/v1/findings?cursor=m01", "cursor"},
+                 {"/v1/devices?limit=0", "limit"},      {"/v1/devices/m01?as_of=x", "as_of"}};
     (void)state;
     fill_many();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -277,7 +319,8 @@ static void what_a_list_does_not_know_is_refused(void **state) {
         assert_string_equal(answer_text(&answer, "errors.0.field"), cases[i].field);
     }
     ANSWER_AUTO page = hunt_get(&one.server, "/v1/devices?limit=3&sort=tools");
-    static const char *const others[] = {"/v1/devices?limit=3&sort=last_seen", "/v1/devices?limit=3&sort=tools&tool=Probe", "/v1/findings?limit=3"};
+    static const char *const others[] = {"/v1/devices?limit=3&sort=last_seen",
+                                         "/v1/devices?limit=3&sort=tools&tool=Probe", "/v1/findings?limit=3"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         snprintf(path, sizeof path, "%s&cursor=%s", others[i], answer_text(&page, "next"));
         ANSWER_AUTO answer = server_expect(&one.server, 400, &(struct send){.path = path});
@@ -294,7 +337,8 @@ static void two_runs_differ_by_devices_that_came_went_and_changed(void **state) 
     send_event("DeviceProcessEvents", "same", "2026-07-16T10:00:00Z", 1, NAMED("probe.exe", "c", ""));
     send_event("DeviceProcessEvents", "more", "2026-07-18T10:00:00Z", 10, NAMED("probe.exe", "b", ""));
     send_event("DeviceProcessEvents", "come", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "d", ""));
-    ANSWER_AUTO first = hunt_run(&one.server, "{\"hunts\":[\"probe-create-process\",\"rival-create-process\"],\"to\":\"2026-07-17T00:00:00Z\"}");
+    ANSWER_AUTO first = hunt_run(
+        &one.server, "{\"hunts\":[\"probe-create-process\",\"rival-create-process\"],\"to\":\"2026-07-17T00:00:00Z\"}");
     ANSWER_AUTO second = hunt_run(&one.server, "{\"hunts\":[\"probe-create-process\",\"probe-file-signature\"]" AS_OF);
     ANSWER_AUTO diff = hunt_get(&one.server, "/v1/runs/1/diff/2");
     expect_json(diff.json, "compared", "1");
@@ -310,7 +354,8 @@ static void two_runs_differ_by_devices_that_came_went_and_changed(void **state) 
     ANSWER_AUTO self = hunt_get(&one.server, "/v1/runs/1/diff/1");
     expect_json(self.json, "hunts", "[]");
     expect_json(self.json, "compared", "2");
-    static const char *const missing[] = {"/v1/runs/1/diff/9", "/v1/runs/x/diff/1", "/v1/runs/9223372036854775808/diff/1"};
+    static const char *const missing[] = {"/v1/runs/1/diff/9", "/v1/runs/x/diff/1",
+                                          "/v1/runs/9223372036854775808/diff/1"};
     for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
         ANSWER_AUTO none = server_expect(&one.server, 404, &(struct send){.path = missing[i]});
     }
@@ -322,7 +367,10 @@ static void expect_command(int code, const char *const *words, const char *wante
         fail_msg("rmmhunt %s %s: no '%s' in %s", words[0], words[1] ? words[1] : "", wanted, text);
     free(text);
 }
-#define WORDS(...) (const char *const[]){__VA_ARGS__, NULL}
+#define WORDS(...)                                                                                                     \
+    (const char *const[]) {                                                                                            \
+        __VA_ARGS__, NULL                                                                                              \
+    }
 
 static void the_command_line_gives_what_the_api_gives(void **state) {
     (void)state;

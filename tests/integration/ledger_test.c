@@ -35,7 +35,8 @@ static void run_window(const struct server *server, int64_t as_of, int64_t from)
 }
 
 /* Every seventh record of a slice comes two slices later; every slice comes twice. */
-static void feed_slices(const struct server *server, const struct hunt_lines *lines, const struct estate_options *options) {
+static void feed_slices(const struct server *server, const struct hunt_lines *lines,
+                        const struct estate_options *options) {
     size_t size = lines->count / SLICES + 1;
     int64_t day = options->end - options->days * TICKS_DAY, step = options->days * TICKS_DAY / SLICES;
     for (size_t slice = 0; slice < SLICES + 2; slice++) {
@@ -83,7 +84,8 @@ static void expect_same_ledger(const struct server *a, const struct server *b) {
 }
 
 static void expect_same_member(const json_t *one, const json_t *other, const char *member) {
-    char *a = json_dumps(json_object_get(one, member), JSON_ENCODE_ANY), *b = json_dumps(json_object_get(other, member), JSON_ENCODE_ANY);
+    char *a = json_dumps(json_object_get(one, member), JSON_ENCODE_ANY),
+         *b = json_dumps(json_object_get(other, member), JSON_ENCODE_ANY);
     expect_same_text(member, a ? a : "none", b ? b : "none"); /* a broken hunt has none */
     free(a);
     free(b);
@@ -134,7 +136,8 @@ static const json_t *hunt_of_device(const json_t *device, const char *slug) {
     return NULL;
 }
 
-/* What was planted is in the ledger as the generator tells it. Gone: what was planted long ago isn't among the plants. */
+/* What was planted is in the ledger as the generator tells it. Gone: what was planted long ago isn't among the plants.
+ */
 static void expect_plants(const struct server *server, const struct estate *estate) {
     char path[PATH], time[TICKS_TEXT];
     size_t count;
@@ -170,7 +173,8 @@ static void compare(unsigned days, uint64_t rows) {
     run_window(&b.server, options.end, options.end - 5 * TICKS_DAY);
     expect_same_ledger(&a.server, &b.server);
     expect_same_results(&a.server, &b.server, "{\"all\":true,\"as_of\":\"" END "\"}");
-    expect_same_results(&a.server, &b.server, "{\"all\":true,\"as_of\":\"2026-07-15T10:00:00Z\",\"from\":\"2026-07-12T00:00:00Z\"}");
+    expect_same_results(&a.server, &b.server,
+                        "{\"all\":true,\"as_of\":\"2026-07-15T10:00:00Z\",\"from\":\"2026-07-12T00:00:00Z\"}");
     expect_same_ledger(&a.server, &b.server);
     expect_plants(&a.server, lines.estate);
     expect_plants(&b.server, lines.estate);
@@ -205,7 +209,8 @@ static void *half_feed(void *argument) {
         for (size_t i = at; i < to; i += 2)
             buf_add_str(&body, half->lines->lines[i]);
         struct answer sent = server_send(half->server, &(struct send){.path = "/v1/events", .body = buf_cstr(&body)});
-        struct answer ran = server_send(half->server, &(struct send){.path = "/v1/runs", .body = "{\"all\":true,\"as_of\":\"" END "\"}"});
+        struct answer ran = server_send(
+            half->server, &(struct send){.path = "/v1/runs", .body = "{\"all\":true,\"as_of\":\"" END "\"}"});
         answer_free(&sent);
         answer_free(&ran);
     }
@@ -241,7 +246,8 @@ static void two_servers_fed_at_once_leave_what_one_leaves(void **state) {
 
 static void send_process(const struct server *server, const char *device, const char *time, int report) {
     BUF_AUTO body = BUF(PATH);
-    hunt_add_event(&body, "DeviceProcessEvents", device, time, report, ",\"FileName\":\"probe.exe\",\"DeviceName\":\"pc.example\"");
+    hunt_add_event(&body, "DeviceProcessEvents", device, time, report,
+                   ",\"FileName\":\"probe.exe\",\"DeviceName\":\"pc.example\"");
     hunt_send_text(server, buf_cstr(&body));
 }
 
@@ -269,11 +275,12 @@ static void events_that_came_late_are_told_once_with_their_reports(void **state)
     send_process(&one.server, "d1", "2026-07-18T10:00:00Z", 1);
     send_process(&one.server, "d2", "2026-07-20T00:00:00.0000001Z", 4); /* not answered for yet */
     send_process(&one.server, "d2", "2026-07-20T00:00:00Z", 5);
-    expect_late(&one.server,
-                "[{\"device_id\":\"d1\",\"device_name\":\"pc.example\",\"count\":2,\"first_seen\":\"2026-07-01T09:00:00.0000000Z\","
-                "\"last_seen\":\"2026-07-18T09:00:00.0000000Z\",\"report_ids\":[\"2\",\"10\"]},"
-                "{\"device_id\":\"d2\",\"device_name\":\"pc.example\",\"count\":1,\"first_seen\":\"2026-07-20T00:00:00.0000000Z\","
-                "\"last_seen\":\"2026-07-20T00:00:00.0000000Z\",\"report_ids\":[\"5\"]}]");
+    expect_late(&one.server, "[{\"device_id\":\"d1\",\"device_name\":\"pc.example\",\"count\":2,\"first_seen\":\"2026-"
+                             "07-01T09:00:00.0000000Z\","
+                             "\"last_seen\":\"2026-07-18T09:00:00.0000000Z\",\"report_ids\":[\"2\",\"10\"]},"
+                             "{\"device_id\":\"d2\",\"device_name\":\"pc.example\",\"count\":1,\"first_seen\":\"2026-"
+                             "07-20T00:00:00.0000000Z\","
+                             "\"last_seen\":\"2026-07-20T00:00:00.0000000Z\",\"report_ids\":[\"5\"]}]");
     expect_late(&one.server, "[]");
     ANSWER_AUTO finding = hunt_get(&one.server, "/v1/findings?device=d1");
     assert_int_equal(answer_int(&finding, "findings.0.count"), 4);
@@ -286,9 +293,13 @@ static void events_that_came_late_are_told_once_with_their_reports(void **state)
 static void put_probe(const struct server *server, const char *condition) {
     BUF_AUTO body = BUF(PATH);
     buf_printf(&body,
-               "{\"name\":\"Check - Probe - Create Process\",\"query\":\"DeviceProcessEvents | where Timestamp >= ago(5d) | where %s | "
-               "summarize min(Timestamp), max(Timestamp), make_set(ReportId), count() by DeviceId\"}", condition);
-    ANSWER_AUTO put = server_expect(server, 200, &(struct send){.method = "PUT", .path = "/v1/hunts/probe-create-process", .body = buf_cstr(&body)});
+               "{\"name\":\"Check - Probe - Create Process\",\"query\":\"DeviceProcessEvents | where Timestamp >= "
+               "ago(5d) | where %s | "
+               "summarize min(Timestamp), max(Timestamp), make_set(ReportId), count() by DeviceId\"}",
+               condition);
+    ANSWER_AUTO put = server_expect(
+        server, 200,
+        &(struct send){.method = "PUT", .path = "/v1/hunts/probe-create-process", .body = buf_cstr(&body)});
     assert_string_equal(answer_text(&put, "state"), "ready");
 }
 
@@ -315,9 +326,9 @@ static void an_edited_hunt_looks_at_all_events_again_and_calls_none_late(void **
     assert_int_equal(count_of(&one.server, "d1"), 1);
     assert_int_equal(count_of(&one.server, "d2"), 1);
     send_process(&one.server, "d2", "2026-07-02T11:00:00Z", 0);
-    expect_late(&one.server,
-                "[{\"device_id\":\"d2\",\"device_name\":\"pc.example\",\"count\":1,\"first_seen\":\"2026-07-02T11:00:00.0000000Z\","
-                "\"last_seen\":\"2026-07-02T11:00:00.0000000Z\",\"report_ids\":[\"0\"]}]");
+    expect_late(&one.server, "[{\"device_id\":\"d2\",\"device_name\":\"pc.example\",\"count\":1,\"first_seen\":\"2026-"
+                             "07-02T11:00:00.0000000Z\","
+                             "\"last_seen\":\"2026-07-02T11:00:00.0000000Z\",\"report_ids\":[\"0\"]}]");
     assert_int_equal(count_of(&one.server, "d2"), 2);
     hunt_server_stop(&one);
 }
@@ -328,14 +339,17 @@ static void a_hunt_that_fails_on_its_data_misses_nothing_later(void **state) {
     (void)state;
     hunt_server_start(&one);
     hunt_import(&one.server, "Probe", "probe");
-    hunt_server_ask(&one, "CREATE FUNCTION rmm.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused' "
-                          "USING ERRCODE = '22003'; END $$");
-    hunt_server_ask(&one, "CREATE TRIGGER refuse BEFORE INSERT ON rmm.ledger_found FOR EACH ROW WHEN (NEW.report_id = 2) "
-                          "EXECUTE FUNCTION rmm.refuse()");
+    hunt_server_ask(
+        &one, "CREATE FUNCTION rmm.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused' "
+              "USING ERRCODE = '22003'; END $$");
+    hunt_server_ask(&one,
+                    "CREATE TRIGGER refuse BEFORE INSERT ON rmm.ledger_found FOR EACH ROW WHEN (NEW.report_id = 2) "
+                    "EXECUTE FUNCTION rmm.refuse()");
     send_process(&one.server, "d1", "2026-07-18T10:00:00Z", 1);
     send_process(&one.server, "d2", "2026-07-18T10:00:00Z", 2);
-    hunt_send_text(&one.server, "{\"Type\":\"DeviceNetworkEvents\",\"Timestamp\":\"2026-07-18T10:00:00Z\",\"DeviceId\":\"d1\","
-                                "\"ReportId\":3,\"RemoteUrl\":\"a.probe.example\"}\n");
+    hunt_send_text(&one.server,
+                   "{\"Type\":\"DeviceNetworkEvents\",\"Timestamp\":\"2026-07-18T10:00:00Z\",\"DeviceId\":\"d1\","
+                   "\"ReportId\":3,\"RemoteUrl\":\"a.probe.example\"}\n");
     ANSWER_AUTO others = hunt_run(&one.server, "{\"tool\":\"Probe\",\"as_of\":\"2026-07-20T00:00:00Z\"}");
     assert_int_equal(count_of(&one.server, "d1"), 1); /* what the network hunt found */
     assert_int_equal(count_of(&one.server, "d2"), 0);
@@ -357,10 +371,13 @@ static void what_reads_other_tables_is_known_from_the_windows_of_its_runs(void *
     send_process(&one.server, "d1", "2026-07-08T10:00:00Z", 2);
     expect_late(&one.server, "[]");
     assert_int_equal(count_of(&one.server, "d1"), 0);
-    hunt_send_text(&one.server, "{\"Type\":\"DeviceInfo\",\"Timestamp\":\"2026-07-18T01:00:00Z\",\"DeviceId\":\"d1\",\"ReportId\":1}\n");
+    hunt_send_text(
+        &one.server,
+        "{\"Type\":\"DeviceInfo\",\"Timestamp\":\"2026-07-18T01:00:00Z\",\"DeviceId\":\"d1\",\"ReportId\":1}\n");
     expect_late(&one.server, "[]"); /* the process event itself was there */
     assert_int_equal(count_of(&one.server, "d1"), 1);
-    ANSWER_AUTO earlier = hunt_run(&one.server, "{\"hunts\":[\"probe-create-process\"],\"as_of\":\"2026-07-10T00:00:00Z\"}");
+    ANSWER_AUTO earlier =
+        hunt_run(&one.server, "{\"hunts\":[\"probe-create-process\"],\"as_of\":\"2026-07-10T00:00:00Z\"}");
     assert_int_equal(json_array_size(answer_at(&earlier, "late")), 0);
     assert_int_equal(count_of(&one.server, "d1"), 2);
     hunt_server_stop(&one);
@@ -375,7 +392,8 @@ static void a_hunt_says_how_its_sightings_are_known(void **state) {
         const char *condition, *mode, *reason;
     } cases[] = {{"ReportId == 1", "events", ""},
                  {"DeviceId in ((DeviceInfo | project DeviceId))", "run", "another event table"},
-                 {"ReportId == 1 | summarize arg_max(Timestamp, *) by DeviceId | where ReportId == 2", "none", "more than each event"}};
+                 {"ReportId == 1 | summarize arg_max(Timestamp, *) by DeviceId | where ReportId == 2", "none",
+                  "more than each event"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         put_probe(&one.server, cases[i].condition);
         ANSWER_AUTO hunt = hunt_get(&one.server, "/v1/hunts/probe-create-process");

@@ -83,9 +83,10 @@ void hunt_send_text(const struct server *server, const char *ndjson) {
     assert_int_equal(answer_int(&answer, "rejected"), 0);
 }
 
-void hunt_add_event(struct buf *out, const char *table, const char *device, const char *time, int report, const char *more) {
-    buf_printf(out, "{\"Type\":\"%s\",\"Timestamp\":\"%s\",\"DeviceId\":\"%s\",\"ReportId\":%d%s}\n", table, time, device,
-               report, more);
+void hunt_add_event(struct buf *out, const char *table, const char *device, const char *time, int report,
+                    const char *more) {
+    buf_printf(out, "{\"Type\":\"%s\",\"Timestamp\":\"%s\",\"DeviceId\":\"%s\",\"ReportId\":%d%s}\n", table, time,
+               device, report, more);
 }
 
 void hunt_import(const struct server *server, const char *tool, const char *word) {
@@ -96,11 +97,13 @@ void hunt_import(const struct server *server, const char *tool, const char *word
                  {"Network Connection", "network-connection", "DeviceNetworkEvents", "RemoteUrl", "has"}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         BUF_AUTO body = BUF(PATH);
-        buf_printf(&body,
-                   "{\"name\":\"Check - %s - %s\",\"slug\":\"%s-%s\",\"query\":\"%s | where Timestamp >= ago(5d) | where %s %s "
-                   "'%s' | summarize First=min(Timestamp), Last=max(Timestamp), Report=make_set(ReportId), Count=count() by "
-                   "DeviceId, DeviceName\"}",
-                   tool, kinds[i].words, word, kinds[i].slug, kinds[i].table, kinds[i].column, kinds[i].operator, word);
+        buf_printf(
+            &body,
+            "{\"name\":\"Check - %s - %s\",\"slug\":\"%s-%s\",\"query\":\"%s | where Timestamp >= ago(5d) | where %s "
+            "%s "
+            "'%s' | summarize First=min(Timestamp), Last=max(Timestamp), Report=make_set(ReportId), Count=count() by "
+            "DeviceId, DeviceName\"}",
+            tool, kinds[i].words, word, kinds[i].slug, kinds[i].table, kinds[i].column, kinds[i].operator, word);
         ANSWER_AUTO answer =
             server_expect(server, 201, &(struct send){.path = "/v1/hunts/import", .body = buf_cstr(&body)});
         assert_string_equal(answer_text(&answer, "state"), "ready");

@@ -1,5 +1,5 @@
-/* For tests of what hunts leave behind: servers over databases of one cluster, events from an estate or made one by one,
- * runs, and lists walked to their end. Any failure fails the test. */
+/* For tests of what hunts leave behind: servers over databases of one cluster, events from an estate or made one by
+ * one, runs, and lists walked to their end. Any failure fails the test. */
 #pragma once
 #include <sys/types.h>
 
@@ -37,7 +37,8 @@ void hunt_lines_free(struct hunt_lines *lines);
 void hunt_send(const struct server *server, const struct hunt_lines *lines, size_t from, size_t to, size_t step);
 void hunt_send_text(const struct server *server, const char *ndjson);
 /* One event as a line; more: further members (",\"FileName\":\"a\""), or "". */
-void hunt_add_event(struct buf *out, const char *table, const char *device, const char *time, int report, const char *more);
+void hunt_add_event(struct buf *out, const char *table, const char *device, const char *time, int report,
+                    const char *more);
 /* Hunts of a tool "<tool>": a process named <word>…, a signer with <word>, a URL with <word>; slugs
  * <word>-create-process, <word>-file-signature, <word>-network-connection. */
 void hunt_import(const struct server *server, const char *tool, const char *word);

@@ -38,7 +38,8 @@ static void each_query_is_told_as_exactly_as_it_can_be(void **state) {
         {"DeviceProcessEvents | where FileName == 'a'" FOLD, LEDGER_EVENTS, ""},
         {"DeviceProcessEvents | extend F = tolower(FileName) | where F == 'a'" FOLD, LEDGER_EVENTS, ""},
         {"DeviceProcessEvents | extend Timestamp = Timestamp + 1h | where FileName == 'a'" FOLD, LEDGER_EVENTS, ""},
-        {"DeviceProcessEvents | extend Timestamp = Timestamp + 1h | where Timestamp > ago(1d)" FOLD, LEDGER_RUN, "moves with now()"},
+        {"DeviceProcessEvents | extend Timestamp = Timestamp + 1h | where Timestamp > ago(1d)" FOLD, LEDGER_RUN,
+         "moves with now()"},
         {"DeviceProcessEvents | where Timestamp >= ago(5d) or FileName == 'a'" FOLD, LEDGER_RUN, "moves with now()"},
         {"DeviceProcessEvents | where ProcessCreationTime > ago(1d)" FOLD, LEDGER_RUN, "moves with now()"},
         {"DeviceProcessEvents | extend Age = now() - Timestamp | where FileName == 'a'" FOLD, LEDGER_EVENTS, ""},
@@ -46,15 +47,19 @@ static void each_query_is_told_as_exactly_as_it_can_be(void **state) {
         {"DeviceProcessEvents | distinct DeviceId", LEDGER_EVENTS, ""},
         {"DeviceProcessEvents | where FileName == 'a'" FOLD " | sort by count_ | project DeviceId", LEDGER_EVENTS, ""},
         {"let names = dynamic(['a']); DeviceProcessEvents | where FileName in (names)" FOLD, LEDGER_EVENTS, ""},
-        {"DeviceProcessEvents | where DeviceId in ((DeviceInfo | project DeviceId))" FOLD, LEDGER_RUN, "another event table"},
-        {"let d = DeviceInfo | where OSPlatform == 'x' | distinct DeviceId; DeviceProcessEvents | where DeviceId in (d)" FOLD, LEDGER_RUN,
+        {"DeviceProcessEvents | where DeviceId in ((DeviceInfo | project DeviceId))" FOLD, LEDGER_RUN,
          "another event table"},
+        {"let d = DeviceInfo | where OSPlatform == 'x' | distinct DeviceId; DeviceProcessEvents | where DeviceId in "
+         "(d)" FOLD,
+         LEDGER_RUN, "another event table"},
         {"DeviceProcessEvents" FOLD " | where count_ > 3", LEDGER_NONE, "where looks at more than each event"},
         {"DeviceProcessEvents | take 5" FOLD, LEDGER_NONE, "take looks at more"},
         {"DeviceProcessEvents | top 5 by Timestamp" FOLD, LEDGER_NONE, "top looks at more"},
-        {"DeviceProcessEvents | join kind=inner (DeviceInfo | project DeviceId) on DeviceId" FOLD, LEDGER_NONE, "join looks at more"},
+        {"DeviceProcessEvents | join kind=inner (DeviceInfo | project DeviceId) on DeviceId" FOLD, LEDGER_NONE,
+         "join looks at more"},
         {"DeviceProcessEvents | union DeviceFileEvents" FOLD, LEDGER_NONE, "union looks at more"},
-        {"DeviceProcessEvents | summarize count() by DeviceId | summarize sum(count_)", LEDGER_NONE, "summarize looks at more"},
+        {"DeviceProcessEvents | summarize count() by DeviceId | summarize sum(count_)", LEDGER_NONE,
+         "summarize looks at more"},
         {"print DeviceId = 'x'", LEDGER_NONE, "one event table"},
         {"DeviceProcessEvents | nonsense", LEDGER_NONE, "nonsense"},
     };
@@ -63,7 +68,8 @@ static void each_query_is_told_as_exactly_as_it_can_be(void **state) {
         struct err why = {0};
         arena_reset(arena);
         enum ledger_mode mode = ledger_mode_of(arena, str_from(cases[i].query), &why);
-        if (mode != cases[i].mode || !strstr(why.text, cases[i].why) || (why.code == ERR_NONE) != (mode == LEDGER_EVENTS))
+        if (mode != cases[i].mode || !strstr(why.text, cases[i].why) ||
+            (why.code == ERR_NONE) != (mode == LEDGER_EVENTS))
             fail_msg("%s: %d, '%s'", cases[i].query, mode, why.text);
     }
 }
@@ -99,10 +105,13 @@ static void bounds_that_move_with_now_are_left_out_and_fixed_ones_stay(void **st
         const char *query, *kept, *left_out;
     } cases[] = {
         {"DeviceProcessEvents | where Timestamp >= ago(5d)" FOLD, NULL, "2026-07-15"},
-        {"let a = now(-5d); let b = now(); DeviceProcessEvents | where Timestamp between (a..b)" FOLD, NULL, "2026-07-15"},
+        {"let a = now(-5d); let b = now(); DeviceProcessEvents | where Timestamp between (a..b)" FOLD, NULL,
+         "2026-07-15"},
         {"let a = datetime(2026-07-01); DeviceProcessEvents | where Timestamp >= a" FOLD, "2026-07-01", NULL},
-        {"let a = datetime(2026-07-01); DeviceProcessEvents | where Timestamp >= a and Timestamp >= ago(5d)" FOLD, "2026-07-01", "2026-07-15"},
-        {"DeviceProcessEvents | where Timestamp > datetime(2026-07-01) | where Timestamp < now()" FOLD, "2026-07-01", "2026-07-20"},
+        {"let a = datetime(2026-07-01); DeviceProcessEvents | where Timestamp >= a and Timestamp >= ago(5d)" FOLD,
+         "2026-07-01", "2026-07-15"},
+        {"DeviceProcessEvents | where Timestamp > datetime(2026-07-01) | where Timestamp < now()" FOLD, "2026-07-01",
+         "2026-07-20"},
         {"DeviceProcessEvents | where TimeGenerated > ago(1d)" FOLD, NULL, "2026-07-19"},
     };
     (void)state;
