@@ -17,6 +17,22 @@ struct wanted {
     bool latest;
 };
 
+static const char *const types_known[] = {
+    "new_tool",    "new_device", "new_tool_on_device", "new_signal", "returned",
+    "first_moved", "grew",       "new_signer",         "new_serial", "certificate_rotation"};
+
+static bool type_check(struct request *request, struct str type, struct err *err) {
+    for (size_t i = 0; i < sizeof types_known / sizeof *types_known; i++)
+        if (str_eq(type, str_from(types_known[i])))
+            return true;
+    request->problem_field = "types";
+    return err_set(
+        err, ERR_BAD_PARAMETER,
+        "types: '%.*s' is none of new_tool, new_device, new_tool_on_device, new_signal, returned, first_moved, "
+        "grew, new_signer, new_serial, certificate_rotation",
+        STR_ARG(type));
+}
+
 /* types=new_tool,new_device as an array. */
 static bool types_read(struct request *request, struct str *array, struct err *err) {
     struct str types = request_query(request, "types");
@@ -26,7 +42,10 @@ static bool types_read(struct request *request, struct str *array, struct err *e
         return true;
     for (size_t from = 0, at = 0; at <= types.len; at++)
         if (at == types.len || types.ptr[at] == ',') {
-            array_add(&out, str_trim((struct str){types.ptr + from, at - from}));
+            struct str type = str_trim((struct str){types.ptr + from, at - from});
+            if (!type_check(request, type, err))
+                return false;
+            array_add(&out, type);
             from = at + 1;
         }
     array_end(&out);
@@ -103,7 +122,11 @@ bool handle_changes(struct request *request, struct reply *reply, struct err *er
         return err_memory(err);
     for (size_t r = 0; r < count; r++)
         objects[r] = db_text(rows, r, 3);
-    struct list_items items = {.member = "changes", .objects = objects, .count = count, .next = next, .columns = columns,
+    struct list_items items = {.member = "changes",
+                               .objects = objects,
+                               .count = count,
+                               .next = next,
+                               .columns = columns,
                                .more = gap ? STR(",\"gap\":true") : STR(",\"gap\":false")};
     return list_reply_items(request, reply, &items, err);
 }

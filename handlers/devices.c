@@ -67,6 +67,8 @@ bool handle_devices_list(struct request *request, struct reply *reply, struct er
     struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
     DB_ROWS_AUTO *rows = conn ? devices_list(conn, &filter, mono_ms() + READ_MS, err) : NULL;
     db_give(conn);
+    if (!rows && err->code == ERR_BAD_PARAMETER)
+        request->problem_field = "sort";
     return rows && list_reply(request, reply, "devices", rows, limit, format == FORMAT_TABLE ? narrow : all, err);
 }
 

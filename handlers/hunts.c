@@ -5,6 +5,7 @@
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
+#include "hunts/ledger.h"
 #include "hunts/loader.h"
 #include "hunts/registry.h"
 #include "hunts/result.h"
@@ -62,9 +63,29 @@ static struct db_rows *hunt_read(struct request *request, struct err *err) {
     return rows;
 }
 
+/* How the ledger comes to know what the hunt finds, and why not event by event. */
+static void add_ledger(struct request *request, struct buf *out, struct str query) {
+    static const char *const modes[] = {[LEDGER_EVENTS] = "events", [LEDGER_RUN] = "run", [LEDGER_NONE] = "none"};
+    struct err why = {0};
+    json_add_key(out, "ledger");
+    json_add_string(out, str_from(modes[ledger_mode_of(request->arena, query, &why)]));
+    json_add_key(out, "ledger_reason");
+    if (why.code)
+        json_add_string(out, str_from(why.text));
+    else
+        buf_add_str(out, STR("null"));
+}
+
 bool handle_hunt_get(struct request *request, struct reply *reply, struct err *err) {
     DB_ROWS_AUTO *rows = hunt_read(request, err);
-    return rows && json_reply(reply, db_text(rows, 0, 0), err);
+    BUF_AUTO out = BUF(REPLY_CAP);
+    if (!rows)
+        return false;
+    struct str hunt = db_text(rows, 0, 0);
+    buf_add(&out, hunt.ptr, hunt.len - 1);
+    add_ledger(request, &out, db_text(rows, 0, 1));
+    buf_add_char(&out, '}');
+    return !out.failed ? json_reply(reply, buf_str(&out), err) : err_memory(err);
 }
 
 bool handle_hunt_delete(struct request *request, struct reply *reply, struct err *err) {

@@ -7,8 +7,9 @@
 #include "base/clock.h"
 #include "hunts/ledger_facts.h"
 #include "hunts/sieve.h"
+#include "store/array.h"
 
-enum { PASS_ARENA = 1 << 30, SQL_CAP = 8 << 20, ANALYZE_ROWS = 1000 };
+enum { PASS_ARENA = 1 << 30, SQL_CAP = 8 << 20, LIST_CAP = 1 << 20, ANALYZE_ROWS = 1000 };
 
 /* A process stopped in here keeps the lock no longer than the session may be idle. */
 static const char limits[] = "SET LOCAL idle_in_transaction_session_timeout = 5000";
@@ -40,9 +41,12 @@ struct pass {
     struct reach reach; /* of the hunt before: most hunts have read as far as each other */
     uint32_t tables;    /* bit schema_table_index(t): found events come from it */
     bool found;         /* something is in rmm.ledger_found */
+    struct buf failed;  /* arrays of hunt numbers: those that have to look again */
+    struct buf by_run;  /* those whose sightings depend on the run's window */
 };
 
-static bool statement_run(struct pass *pass, const char *name, const struct str *params, size_t count, struct err *err) {
+static bool statement_run(struct pass *pass, const char *name, const struct str *params, size_t count,
+                          struct err *err) {
     return db_exec(pass->conn, db_statement(name), params, count, pass->deadline_ms, NULL, err);
 }
 
@@ -69,15 +73,61 @@ static void sieve_widen(struct sieve *sieve, const struct reach *reach) {
     sieve->to = reach->to < 0 || sieve->to == -1 ? -1 : reach->to > sieve->to ? reach->to : sieve->to;
 }
 
-/* A hunt whose sightings can't be told event by event, or whose query isn't right, is left out: its own run says why. */
-static bool search_add(struct pass *pass, struct searches *searches, struct str number, struct str query) {
+static bool is_same(const struct kql_program *a, const struct kql_program *b) {
+    bool same = a->param_count == b->param_count && str_eq(a->sql, b->sql);
+    for (size_t i = 0; same && i < a->param_count; i++)
+        same = !a->params[i].ptr == !b->params[i].ptr && str_eq(a->params[i], b->params[i]);
+    return same;
+}
+
+/* What moves with now() beside the bounds on Timestamp shows when the query is compiled for another day. */
+static bool is_timeless(struct arena *arena, struct str query, const struct kql_options *options,
+                        const struct kql_program *program, struct err *why) {
+    struct kql_options later = *options;
+    later.now += TICKS_DAY;
+    const struct kql_program *other = kql_compile(arena, query, &later, why);
+    return other &&
+           (is_same(program, other) || err_set(why, ERR_BAD_QUERY,
+                                               "a condition that isn't a bound on Timestamp moves with now(), so that "
+                                               "sightings can't be told event by event"));
+}
+
+enum ledger_mode ledger_mode_of(struct arena *arena, struct str query, struct err *why) {
     struct err ignored = {0};
+    struct kql_options options = {.now = ticks_now(), .from = -1, .to = -1, .hits = HITS_EVER};
+    const struct kql_program *program = kql_compile(arena, query, &options, why);
+    if (program && is_timeless(arena, query, &options, program, why))
+        return LEDGER_EVENTS;
+    options.hits = HITS_RUN;
+    return kql_compile(arena, query, &options, &ignored) ? LEDGER_RUN : LEDGER_NONE;
+}
+
+static void list_add(struct buf *list, struct str number) {
+    long long hunt;
+    if (str_to_int64(number, &hunt))
+        array_add_int(list, hunt);
+}
+
+/* work: of ledger_work. */
+static bool row_is_by_run(const struct db_rows *work, size_t row) {
+    return str_eq(db_text(work, row, 4), STR("t"));
+}
+
+/* A hunt whose sightings can't be told event by event, or whose query isn't right, is left out: its own run says why.
+ */
+static bool search_add(struct pass *pass, struct searches *searches, const struct db_rows *work, size_t row) {
+    struct err ignored = {0};
+    struct str number = db_text(work, row, 0), query = db_text(work, row, 2);
+    bool fresh = db_is_null(work, row, 3), by_run = row_is_by_run(work, row);
     struct kql_options options = {.now = pass->run->as_of,
                                   .from = pass->reach.from,
                                   .to = pass->reach.to,
                                   .hits = HITS_EVER,
                                   .arrived_from = pass->reach.arrived_from};
-    const struct kql_program *ever = kql_compile(pass->arena, query, &options, &ignored), *program = ever;
+    const struct kql_program *ever = by_run ? NULL : kql_compile(pass->arena, query, &options, &ignored);
+    if (ever && fresh && !is_timeless(pass->arena, query, &options, ever, &ignored))
+        ever = NULL;
+    const struct kql_program *program = ever;
     if (ever) {
         sieve_widen(&searches->sieve, &pass->reach);
     } else {
@@ -87,6 +137,8 @@ static bool search_add(struct pass *pass, struct searches *searches, struct str 
     }
     if (!program)
         return ignored.code != ERR_OUT_OF_MEMORY;
+    if (!ever)
+        list_add(&pass->by_run, number);
     searches->numbers[searches->count] = number;
     searches->ever[searches->count] = ever;
     searches->programs[searches->count++] = program;
@@ -106,7 +158,8 @@ static bool searches_make(struct pass *pass, struct searches *searches, const st
         struct str snapshot = db_is_null(work, r, 3) ? (struct str){0} : db_text(work, r, 3);
         if (!reach_find(pass, snapshot, err))
             return false;
-        if (pass->reach.any && !search_add(pass, searches, db_text(work, r, 0), db_text(work, r, 2)))
+        /* what depends on the run's window is looked for even when nothing came */
+        if ((pass->reach.any || row_is_by_run(work, r)) && !search_add(pass, searches, work, r))
             return err_memory(err);
     }
     return true;
@@ -141,7 +194,7 @@ static bool hits_insert(struct pass *pass, const struct searches *searches, size
     return ok;
 }
 
-/* A hunt whose query fails on the data is left to its own run, which says why. */
+/* A hunt whose query fails on the data is left to its own run, which says why, and looks again the next time. */
 static bool hunt_find(struct pass *pass, const struct searches *searches, size_t place, struct err *err) {
     struct err failure = {0};
     if (!db_exec(pass->conn, "SAVEPOINT hunt", NULL, 0, pass->deadline_ms, NULL, err))
@@ -151,6 +204,8 @@ static bool hunt_find(struct pass *pass, const struct searches *searches, size_t
         *err = failure;
         return false;
     }
+    if (!found)
+        list_add(&pass->failed, searches->numbers[place]);
     return db_exec(pass->conn, found ? "RELEASE SAVEPOINT hunt" : "ROLLBACK TO SAVEPOINT hunt", NULL, 0,
                    pass->deadline_ms, NULL, err);
 }
@@ -163,7 +218,8 @@ static bool hunts_find(struct pass *pass, struct err *err) {
         return false;
     if (!searches.count)
         return true;
-    if (!verdicts_read(pass->conn, pass->arena, searches.programs, searches.count, &searches.verdicts, pass->deadline_ms, err) ||
+    if (!verdicts_read(pass->conn, pass->arena, searches.programs, searches.count, &searches.verdicts,
+                       pass->deadline_ms, err) ||
         !sieve_run(pass->conn, pass->arena, &searches.sieve, searches.ever, searches.count, searches.verdicts,
                    searches.empty, pass->deadline_ms, err))
         return false;
@@ -177,7 +233,8 @@ static bool hunts_find(struct pass *pass, struct err *err) {
 static bool books_keep(struct pass *pass, struct err *err) {
     struct str id = str_from(pass->id);
     return ledger_facts_collect(pass->conn, pass->tables, pass->deadline_ms, err) &&
-           statement_run(pass, "ledger_findings", NULL, 0, err) && statement_run(pass, "ledger_device_tools", NULL, 0, err) &&
+           statement_run(pass, "ledger_findings", NULL, 0, err) &&
+           statement_run(pass, "ledger_device_tools", NULL, 0, err) &&
            statement_run(pass, "ledger_facts", NULL, 0, err) && statement_run(pass, "ledger_devices", NULL, 0, err) &&
            statement_run(pass, "ledger_flags", NULL, 0, err) && statement_run(pass, "ledger_changes", &id, 1, err) &&
            statement_run(pass, "ledger_told", NULL, 0, err) && statement_run(pass, "ledger_signers", &id, 1, err);
@@ -221,13 +278,23 @@ static bool pass_run(struct pass *pass, struct err *err) {
     DB_ROWS_AUTO *lock = db_query(pass->conn, db_statement("ledger_lock"), NULL, 0, pass->deadline_ms, err);
     if (!lock)
         return false;
-    struct str params[] = {str_from(pass->id), db_text(lock, 0, 0), str_from(to)};
-    return hunts_find(pass, err) && hits_keep(pass, err) &&
-           statement_run(pass, "ledger_served", params, 3, err);
+    if (!hunts_find(pass, err) || !hits_keep(pass, err))
+        return false;
+    array_end(&pass->failed);
+    array_end(&pass->by_run);
+    struct str params[] = {str_from(pass->id), db_text(lock, 0, 0), str_from(to), buf_str(&pass->failed),
+                           buf_str(&pass->by_run)};
+    return pass->failed.failed || pass->by_run.failed ? err_memory(err)
+                                                      : statement_run(pass, "ledger_served", params, 5, err);
 }
 
 bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t deadline_ms, struct err *err) {
-    struct pass pass = {.conn = conn, .run = run, .deadline_ms = deadline_ms, .arena = arena_new(PASS_ARENA)};
+    struct pass pass = {.conn = conn,
+                        .run = run,
+                        .deadline_ms = deadline_ms,
+                        .arena = arena_new(PASS_ARENA),
+                        .failed = BUF(LIST_CAP),
+                        .by_run = BUF(LIST_CAP)};
     bool unknown, ok = pass.arena ? db_begin(conn, "", deadline_ms, err) : err_memory(err);
     snprintf(pass.id, sizeof pass.id, "%" PRId64, run->run_id);
     if (ok) {
@@ -236,5 +303,30 @@ bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t 
             db_rollback(conn);
     }
     arena_free(pass.arena);
+    buf_free(&pass.failed);
+    buf_free(&pass.by_run);
+    return ok;
+}
+
+static bool settings_write(struct db_conn *conn, const struct str params[2], int64_t deadline_ms, struct err *err) {
+    bool unknown;
+    DB_ROWS_AUTO *rows = db_query(conn, db_statement("ledger_settings"), params, 2, deadline_ms, err);
+    if (!rows)
+        return false;
+    bool other = str_eq(db_text(rows, 0, 0), STR("t"));
+    return (!other || db_exec(conn, db_statement("ledger_streaks"), NULL, 0, deadline_ms, NULL, err)) &&
+           db_commit(conn, deadline_ms, &unknown, err);
+}
+
+bool ledger_configure(struct db *db, long long quiet_days, long long new_days, int64_t deadline_ms, struct err *err) {
+    char quiet[24], fresh[24];
+    snprintf(quiet, sizeof quiet, "%lld", quiet_days);
+    snprintf(fresh, sizeof fresh, "%lld", new_days);
+    struct str params[] = {str_from(quiet), str_from(fresh)};
+    struct db_conn *conn = db_take(db, deadline_ms, err);
+    bool ok = conn && db_begin(conn, "", deadline_ms, err) && settings_write(conn, params, deadline_ms, err);
+    if (conn && !ok)
+        db_rollback(conn);
+    db_give(conn);
     return ok;
 }

@@ -1,6 +1,6 @@
 /* The ledger: what hunts ever found, kept beyond the events' retention. Fed by runs: each looks at the events that came
- * since the last one, whatever their time, so that late events count and none counts twice. Who writes it holds the lock of
- * rmm.ledger until the commit; so ids of changes are in commit order. */
+ * since the last one, whatever their time, so that late events count and none counts twice. Who writes it holds the
+ * lock of rmm.ledger until the commit; so ids of changes are in commit order. */
 #pragma once
 #include "store/db.h"
 
@@ -9,6 +9,17 @@ struct ledger_run {
     int64_t as_of, from, to; /* ticks; -1: not given */
 };
 
-/* Brings the ledger up to what has arrived for the run's hunts, and tells of changes, in one transaction. May be run again.
- * deadline_ms: mono_ms() value. */
+/* How a hunt's sightings come to be known. */
+enum ledger_mode {
+    LEDGER_EVENTS, /* event by event, whatever the window of a run */
+    LEDGER_RUN,    /* the events that its runs count */
+    LEDGER_NONE,   /* not at all: more than each event by itself decides, or the query isn't right */
+};
+/* why: filled unless it is LEDGER_EVENTS. */
+enum ledger_mode ledger_mode_of(struct arena *arena, struct str query, struct err *why);
+
+/* Brings the ledger up to what has arrived for the run's hunts, and tells of changes, in one transaction. May be run
+ * again. deadline_ms: mono_ms() value. */
 bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t deadline_ms, struct err *err);
+/* The days that states are told by, for all servers of the database; see rmm.ledger. */
+bool ledger_configure(struct db *db, long long quiet_days, long long new_days, int64_t deadline_ms, struct err *err);

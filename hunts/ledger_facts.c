@@ -10,9 +10,8 @@ enum { SQL_CAP = 64 * 1024 };
 /* A column that a table lacks is looked for as its initiating process's. */
 static const struct fact {
     const char *kind, *column, *of;
-} facts[] = {{"device_name", "DeviceName", NULL}, {"machine_group", "MachineGroup", NULL},
-             {"sha1", "SHA1", NULL},              {"file_name", "FileName", "SHA1"},
-             {"folder_path", "FolderPath", "SHA1"}, {"signer", "Signer", NULL}};
+} facts[] = {{"device_name", "DeviceName", NULL}, {"machine_group", "MachineGroup", NULL}, {"sha1", "SHA1", NULL},
+             {"file_name", "FileName", "SHA1"},   {"folder_path", "FolderPath", "SHA1"},   {"signer", "Signer", NULL}};
 enum { FACTS = sizeof facts / sizeof *facts };
 
 static const struct schema_column *column_find(const struct schema_table *table, const char *name) {
@@ -88,13 +87,17 @@ static bool table_collect(struct db_conn *conn, size_t t, int64_t deadline_ms, s
     buf_add_str(&sql, STR("INSERT INTO rmm.ledger_facts (device, tool, signal, kind, value, of, first_seen, last_seen) "
                           "SELECT n.device, n.tool, n.signal, v.kind, v.value, v.of, min(n.ts), max(n.ts) FROM "
                           "rmm.ledger_new n "));
-    buf_printf(&sql, "JOIN data.%s t ON t.ts = n.ts AND t.device = n.device AND t.digest = n.digest AND t.report_id IS "
-                     "NOT DISTINCT FROM n.report_id", table->sql);
+    buf_printf(&sql,
+               "JOIN data.%s t ON t.ts = n.ts AND t.device = n.device AND t.digest = n.digest AND t.report_id IS "
+               "NOT DISTINCT FROM n.report_id",
+               table->sql);
     add_joins(&sql, table);
     buf_add_str(&sql, STR(" CROSS JOIN LATERAL (VALUES "));
     add_values(&sql, table);
-    buf_printf(&sql, ") v (kind, value, of) WHERE n.event_table = %zu AND v.value <> '' GROUP BY n.device, n.tool, n.signal, "
-                     "v.kind, v.value, v.of", t);
+    buf_printf(&sql,
+               ") v (kind, value, of) WHERE n.event_table = %zu AND v.value <> '' GROUP BY n.device, n.tool, n.signal, "
+               "v.kind, v.value, v.of",
+               t);
     return buf_cstr(&sql) ? db_exec(conn, sql.ptr, NULL, 0, deadline_ms, NULL, err) : err_memory(err);
 }
 

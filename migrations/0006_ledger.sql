@@ -16,10 +16,12 @@ CREATE TABLE rmm.ledger_hunts (
     hunt integer PRIMARY KEY REFERENCES rmm.hunts (number),
     version integer NOT NULL,
     snapshot pg_snapshot NOT NULL,
-    served_to bigint
+    served_to bigint,
+    by_run boolean NOT NULL
 );
 COMMENT ON TABLE rmm.ledger_hunts IS 'how far the ledger has read for each hunt';
 COMMENT ON COLUMN rmm.ledger_hunts.snapshot IS 'batches visible in it have been looked at';
+COMMENT ON COLUMN rmm.ledger_hunts.by_run IS 'sightings depend on the window of a run: the query reads other tables beside its own, or compares more than Timestamp with now()';
 COMMENT ON COLUMN rmm.ledger_hunts.served_to IS 'ticks: latest end of a window that a run has answered; events up to there that come after it are late';
 
 CREATE TABLE rmm.hits (
@@ -104,7 +106,6 @@ CREATE TABLE rmm.facts (
     last_seen bigint NOT NULL,
     PRIMARY KEY (device, tool, signal, kind, key)
 );
-CREATE INDEX facts_value ON rmm.facts (tool, kind, key);
 COMMENT ON TABLE rmm.facts IS 'what the found events say: device_name, machine_group, account, sha1, file_name, folder_path, signer, serial, domain';
 COMMENT ON COLUMN rmm.facts.key IS 'digest of value and of: values may be longer than an index takes';
 COMMENT ON COLUMN rmm.facts.of IS 'what the value belongs to: the SHA1 of a file name or path, signer and issuer of a serial';

@@ -3,13 +3,14 @@
 #include <stdlib.h>
 
 #include "base/url.h"
+#include "handlers/format.h"
 #include "handlers/list.h"
 #include "handlers/routes.h"
 #include "handlers/service.h"
 #include "server/cli.h"
 #include "server/commands.h"
 
-enum { ARENA = 512 << 20, TARGET_CAP = 65536, FOLLOW_WAIT = 50 };
+enum { ARENA = 512 << 20, TARGET_CAP = 65536, FOLLOW_WAIT = 50, PRETTY_CAP = 256 << 20 };
 
 struct reading {
     const char *command, *resource; /* "devices", "/v1/devices" */
@@ -48,7 +49,8 @@ static bool argument_read(int argc, char **argv, int *at, struct reading *readin
 static bool target_build(int argc, char **argv, struct reading *reading, struct err *err) {
     buf_add_str(&reading->target, str_from(reading->resource));
     for (int i = 1; i < argc; i++)
-        if (strncmp(argv[i], "--", 2) != 0 && (i == 1 || strncmp(argv[i - 1], "--", 2) != 0 || strchr(argv[i - 1], '='))) {
+        if (strncmp(argv[i], "--", 2) != 0 &&
+            (i == 1 || strncmp(argv[i - 1], "--", 2) != 0 || strchr(argv[i - 1], '='))) {
             buf_add_char(&reading->target, '/');
             url_add_part(&reading->target, str_from(argv[i]));
         }
@@ -56,9 +58,7 @@ static bool target_build(int argc, char **argv, struct reading *reading, struct 
     for (int i = 1; i < argc; i++)
         if (!argument_read(argc, argv, &i, reading, err))
             return false;
-    if (reading->one)
-        buf_add_str(&reading->target, STR("&pretty"));
-    else if (!reading->format_given && !reading->follow)
+    if (!reading->one && !reading->format_given && !reading->follow)
         buf_add_str(&reading->target, STR("&format=table"));
     return !reading->target.failed || err_memory(err);
 }
@@ -111,9 +111,13 @@ static bool follow(struct service *service, struct reading *reading, struct err 
 
 static bool show(struct service *service, struct reading *reading, struct err *err) {
     struct reply reply;
+    BUF_AUTO pretty = BUF(PRETTY_CAP);
     bool ok = read_once(service, buf_str(&reading->target), &reply, err);
+    if (ok && reading->one)
+        format_pretty(buf_str(&reply.body), &pretty);
+    struct str text = pretty.len ? buf_str(&pretty) : buf_str(&reply.body);
     if (ok)
-        fwrite(reply.body.ptr, 1, reply.body.len, stdout);
+        fwrite(text.ptr, 1, text.len, stdout);
     buf_free(&reply.body);
     return ok;
 }

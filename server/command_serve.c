@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "handlers/service.h"
+#include "hunts/ledger.h"
 #include "hunts/registry.h"
 #include "hunts/runner.h"
 #include "hunts/scheduler.h"
@@ -71,6 +72,13 @@ static bool make_service(struct server *server, struct err *err) {
     return true;
 }
 
+static bool configure_ledger(const struct config *config, struct db *db, struct err *err) {
+    long long quiet_days, new_days;
+    return config_number("quiet-days", config->quiet_days, 1, 3650, &quiet_days, err) &&
+           config_number("new-days", config->new_days, 1, 3650, &new_days, err) &&
+           ledger_configure(db, quiet_days, new_days, mono_ms() + SYNC_MS, err);
+}
+
 static bool open_database(struct server *server, struct err *err) {
     const struct config *config = &server->config;
     bool is_default = !strcmp(config->data, "./.rmmhunt");
@@ -82,6 +90,7 @@ static bool open_database(struct server *server, struct err *err) {
         return false;
     service->ingest = ingest_open(service->db, err);
     if (!service->ingest || !registry_sync(service->db, mono_ms() + SYNC_MS, err) ||
+        !configure_ledger(config, service->db, err) ||
         (config->hunts[0] && !hunts_import_folder(service->db, config->hunts, err)))
         return false;
     service->runner = runner_open(service->db, false, err);

@@ -6,8 +6,8 @@ enum { SQL_CAP = 16384, PARAMS = 16 };
 
 static const struct sort {
     const char *name, *column, *type;
-} sorts[] = {{"last_seen", "last_seen", "bigint"},   {"first_seen", "first_seen", "bigint"},
-             {"device_id", "device_id", "text"},     {"device_name", "device_name", "text"},
+} sorts[] = {{"last_seen", "last_seen", "bigint"},       {"first_seen", "first_seen", "bigint"},
+             {"device_id", "device_id", "text"},         {"device_name", "device_name", "text"},
              {"machine_group", "machine_group", "text"}, {"tools", "tools", "integer"}};
 enum { SORTS = sizeof sorts / sizeof *sorts };
 
@@ -40,24 +40,28 @@ static bool sort_find(struct str name, const struct sort **sort, bool *down, str
             *sort = &sorts[i];
             return true;
         }
-    return err_set(err, ERR_BAD_PARAMETER, "sort must be one of %s, with - before it for the other way", devices_sorts());
+    return err_set(err, ERR_BAD_PARAMETER, "sort must be one of %s, with - before it for the other way",
+                   devices_sorts());
 }
 
 /* The device's tools that fit; without such a filter, any. */
 static void add_tool_filters(struct statement *statement, const struct devices_filter *filter) {
     if (!filter->tool.ptr && !filter->signal.ptr && !filter->state.ptr)
         return;
-    buf_add_str(&statement->sql, STR(" AND d.device IN (SELECT t.device FROM rmm.device_tools t, rmm.ledger l WHERE true"));
+    buf_add_str(&statement->sql,
+                STR(" AND d.device IN (SELECT t.device FROM rmm.device_tools t, rmm.ledger l WHERE true"));
     add_filter(statement, " AND lower(t.tool) = lower(", filter->tool, "::text)");
     add_filter(statement, " AND ", filter->signal, "::text = ANY(t.signals)");
-    add_filter(statement,
-               " AND rmm.finding_state(t.first_seen, t.last_seen, t.streak_from, $1::bigint, l.new_days, l.quiet_days) = ",
-               filter->state, "::text");
+    add_filter(
+        statement,
+        " AND rmm.finding_state(t.first_seen, t.last_seen, t.streak_from, $1::bigint, l.new_days, l.quiet_days) = ",
+        filter->state, "::text");
     buf_add_char(&statement->sql, ')');
 }
 
 /* "<sort value>|<device>": the row before. */
-static bool add_cursor(struct statement *statement, const struct sort *sort, bool down, struct str cursor, struct err *err) {
+static bool add_cursor(struct statement *statement, const struct sort *sort, bool down, struct str cursor,
+                       struct err *err) {
     if (!cursor.ptr)
         return true;
     const char *bar = memrchr(cursor.ptr, '|', cursor.len);
@@ -77,8 +81,10 @@ static const char page_json[] =
     "json_build_object('device_id', p.device_id, 'device_name', p.device_name, "
     "'machine_group', p.machine_group, 'first_seen', kql.ticks_text(p.first_seen), 'last_seen', "
     "kql.ticks_text(p.last_seen), 'tools', (SELECT json_agg(json_build_object('tool', t.tool, 'signals', t.signals, "
-    "'seen_by', array_to_string(t.signals, '+'), 'first_seen', kql.ticks_text(t.first_seen), 'last_seen', kql.ticks_text(t.last_seen), 'count', t.count, 'state', "
-    "rmm.finding_state(t.first_seen, t.last_seen, t.streak_from, $1::bigint, l.new_days, l.quiet_days)) ORDER BY t.tool) "
+    "'seen_by', array_to_string(t.signals, '+'), 'first_seen', kql.ticks_text(t.first_seen), 'last_seen', "
+    "kql.ticks_text(t.last_seen), 'count', t.count, 'state', "
+    "rmm.finding_state(t.first_seen, t.last_seen, t.streak_from, $1::bigint, l.new_days, l.quiet_days)) ORDER BY "
+    "t.tool) "
     "FROM rmm.device_tools t WHERE t.device = p.device), 'flags', p.flags)::text FROM page p, rmm.ledger l";
 
 struct db_rows *devices_list(struct db_conn *conn, const struct devices_filter *filter, int64_t deadline_ms,

@@ -1,5 +1,5 @@
-/* Devices with findings, for lists: the one query of the service that is put together from parts, so that each filter may
- * use its index. All text is borrowed. */
+/* Devices with findings, for lists: the one query of the service that is put together from parts, so that each filter
+ * may use its index. All text is borrowed. */
 #pragma once
 #include "store/db.h"
 
@@ -14,6 +14,7 @@ struct devices_filter {
 
 /* "device_id, device_name, …": for error messages. */
 const char *devices_sorts(void);
-/* Rows of (cursor, JSON object); ERR_BAD_PARAMETER for an unknown sort or a cursor of another one. Owned by the caller. */
+/* Rows of (cursor, JSON object); ERR_BAD_PARAMETER for an unknown sort or a cursor of another one. Owned by the caller.
+ */
 struct db_rows *devices_list(struct db_conn *conn, const struct devices_filter *filter, int64_t deadline_ms,
                              struct err *err);

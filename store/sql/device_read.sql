@@ -27,6 +27,11 @@ WITH d AS (
     SELECT tool, kind, of, json_agg(json_build_object('value', value, 'first_seen', kql.ticks_text(first_seen),
                'last_seen', kql.ticks_text(last_seen)) ORDER BY first_seen, value) AS items
     FROM fact GROUP BY tool, kind, of
+), own AS (
+    SELECT kind, json_agg(json_build_object('value', value, 'first_seen', kql.ticks_text(first_seen),
+               'last_seen', kql.ticks_text(last_seen)) ORDER BY first_seen, value) AS items
+    FROM (SELECT kind, value, min(first_seen) AS first_seen, max(last_seen) AS last_seen FROM fact
+          WHERE kind IN ('device_name', 'machine_group') GROUP BY kind, value) n GROUP BY kind
 ), named AS (
     SELECT f.sha1, i.file_name, p.folder_path AS folder_path
     FROM d JOIN data.device_process_events t ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
@@ -71,10 +76,8 @@ WITH d AS (
 )
 SELECT json_build_object('device_id', d.device_id, 'device_name', d.device_name, 'machine_group', d.machine_group,
            'first_seen', kql.ticks_text(d.first_seen), 'last_seen', kql.ticks_text(d.last_seen),
-           'names', (SELECT json_agg(json_build_object('value', value, 'first_seen', kql.ticks_text(first_seen),
-                         'last_seen', kql.ticks_text(last_seen)) ORDER BY first_seen, value)
-                     FROM (SELECT value, min(first_seen) AS first_seen, max(last_seen) AS last_seen FROM fact
-                           WHERE kind = 'device_name' GROUP BY value) n),
+           'names', (SELECT items FROM own WHERE kind = 'device_name'),
+           'machine_groups', coalesce((SELECT items FROM own WHERE kind = 'machine_group'), '[]'),
            'tools', tool.tools, 'flags', d.flags,
            'portal', 'https://security.microsoft.com/machines/' || d.device_id || '/timeline?from='
                || kql.ticks_text(d.first_seen) || '&to=' || kql.ticks_text(d.last_seen))::text

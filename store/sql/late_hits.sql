@@ -1,7 +1,7 @@
 -- $1 bigint: run. Events that its hunts found and that came after an earlier run had answered for their time: hunt's id,
 -- device's id and name, how many, first and last in ticks, their reports as a JSON list of strings.
 SELECT h.id, i.device_id, coalesce(d.device_name, ''), count(*), min(k.ts), max(k.ts),
-       coalesce(json_agg(DISTINCT k.report_id::text) FILTER (WHERE k.report_id IS NOT NULL), '[]')::text
+       (SELECT coalesce(json_agg(r::text ORDER BY r), '[]') FROM unnest(array_agg(DISTINCT k.report_id)) r WHERE r IS NOT NULL)::text
 FROM rmm.hits k
 JOIN rmm.hunts h ON h.number = k.hunt
 JOIN dict.device i ON i.id = k.device

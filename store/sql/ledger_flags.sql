@@ -3,7 +3,7 @@
 WITH touched AS (
     SELECT DISTINCT device FROM rmm.ledger_touched
 ), sha1 AS (
-    SELECT f.device, f.tool, f.signal, f.value FROM rmm.facts f JOIN touched t USING (device) WHERE f.kind = 'sha1'
+    SELECT f.device, f.tool, f.signal, f.value FROM rmm.facts f JOIN touched t USING (device) WHERE f.kind = 'sha1' AND f.tool <> 'All Tools'
 ), flag AS (
     SELECT d.device, 1 AS rank, '' AS first, jsonb_build_object('flag', 'several_tools', 'tools', jsonb_agg(d.tool ORDER BY d.tool)) AS value
     FROM rmm.device_tools d JOIN touched t USING (device) WHERE d.tool <> 'All Tools' GROUP BY d.device HAVING count(*) > 1

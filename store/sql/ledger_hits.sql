@@ -1,4 +1,5 @@
--- $1 bigint: run. The found events that the ledger doesn't know yet, into it; how many.
+-- $1 bigint: run. The found events that the ledger doesn't know yet, into it; how many. Late is what came since a run
+-- had answered for its time with this version of the hunt.
 WITH fresh AS (
     INSERT INTO rmm.hits (device, hunt, ts, report_id, digest, arrived, run_id, event_table, counted, late)
     SELECT f.device, f.hunt, f.ts, f.report_id, f.digest, f.arrived, $1::bigint, f.event_table,
@@ -7,10 +8,13 @@ WITH fresh AS (
                                WHERE k.ts = f.ts AND k.device = f.device AND k.event_table = f.event_table
                                  AND k.digest = f.digest AND k.report_id IS NOT DISTINCT FROM f.report_id
                                  AND kt.tool = t.tool AND kt.signal = t.signal),
-           coalesce(f.ts <= l.served_to, false)
+           coalesce(f.ts <= l.served_to AND NOT pg_visible_in_snapshot(b.xid, l.snapshot), false)
     FROM (SELECT DISTINCT * FROM rmm.ledger_found) f
     JOIN rmm.hunt_tools t ON t.hunt = f.hunt
-    LEFT JOIN rmm.ledger_hunts l ON l.hunt = f.hunt
+    JOIN rmm.hunts h ON h.number = f.hunt
+    JOIN rmm.results r ON r.run_id = $1::bigint AND r.hunt_id = h.id
+    LEFT JOIN rmm.ledger_hunts l ON l.hunt = f.hunt AND l.version = r.hunt_version
+    LEFT JOIN rmm.batches b ON b.id = f.arrived >> 20
     WHERE NOT EXISTS (SELECT FROM rmm.hits k WHERE k.ts = f.ts AND k.device = f.device AND k.event_table = f.event_table
                         AND k.digest = f.digest AND k.report_id IS NOT DISTINCT FROM f.report_id AND k.hunt = f.hunt)
     ON CONFLICT DO NOTHING
