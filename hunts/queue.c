@@ -92,20 +92,21 @@ bool queue_add(struct db_conn *conn, struct arena *arena, const struct run_reque
     return rows && selection_complete(request, rows, err);
 }
 
-/* One statement about one run; id 0: NULL. */
-static struct db_rows *run_query(struct db *db, const char *name, int64_t run_id, struct err *err) {
+/* One statement about one run (id 0: NULL), and for two parameters about who asks. */
+static struct db_rows *run_query(struct db *db, const char *name, int64_t run_id, size_t param_count, struct err *err) {
     char id[24];
     snprintf(id, sizeof id, "%" PRId64, run_id);
-    struct str param = run_id ? str_from(id) : (struct str){0};
+    struct str params[] = {run_id ? str_from(id) : (struct str){0}, str_from(db_name(db))};
     struct db_conn *conn = db_take(db, mono_ms() + QUEUE_LIMIT_MS, err);
-    struct db_rows *rows = conn ? db_query(conn, db_statement(name), &param, 1, mono_ms() + QUEUE_LIMIT_MS, err) : NULL;
+    struct db_rows *rows = conn ? db_query(conn, db_statement(name), params, param_count, mono_ms() + QUEUE_LIMIT_MS, err)
+                                : NULL;
     db_give(conn);
     return rows;
 }
 
 bool queue_claim(struct db *db, int64_t only, struct run_attempt **attempt, struct err *err) {
     *attempt = NULL;
-    DB_ROWS_AUTO *rows = run_query(db, "run_claim", only, err);
+    DB_ROWS_AUTO *rows = run_query(db, "run_claim", only, 2, err);
     if (!rows || !db_count(rows))
         return rows != NULL;
     *attempt = calloc(1, sizeof **attempt);
@@ -133,7 +134,7 @@ static bool run_known(const struct db_rows *rows, int64_t run_id, struct err *er
 }
 
 bool queue_is_over(struct db *db, int64_t run_id, bool *over, struct err *err) {
-    DB_ROWS_AUTO *rows = run_query(db, "run_state", run_id, err);
+    DB_ROWS_AUTO *rows = run_query(db, "run_state", run_id, 1, err);
     if (!run_known(rows, run_id, err))
         return false;
     struct str state = db_text(rows, 0, 0);
@@ -142,6 +143,6 @@ bool queue_is_over(struct db *db, int64_t run_id, bool *over, struct err *err) {
 }
 
 bool queue_cancel(struct db *db, int64_t run_id, struct err *err) {
-    DB_ROWS_AUTO *rows = run_query(db, "run_cancel", run_id, err);
+    DB_ROWS_AUTO *rows = run_query(db, "run_cancel", run_id, 1, err);
     return run_known(rows, run_id, err);
 }

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -74,7 +76,7 @@ static bool session_set(struct db_conn *conn, int64_t deadline_ms, struct err *e
 
 struct db_conn *conn_connect(struct db *db, int64_t deadline_ms, struct err *err) {
     static const char *const names[] = {"dbname", "application_name", "client_encoding", NULL};
-    const char *const values[] = {db->conninfo, "rmmhunt", "UTF8", NULL};
+    const char *const values[] = {db->conninfo, db->name, "UTF8", NULL};
     struct db_conn *conn = calloc(1, sizeof *conn);
     if (!conn) {
         err_memory(err);
@@ -122,6 +124,18 @@ static bool server_check(struct db_conn *conn, int64_t deadline_ms, struct err *
     return true;
 }
 
+static void name_make(char *name, size_t size) {
+    unsigned char random[8];
+    char hex[2 * sizeof random + 1];
+    randombytes_buf(random, sizeof random);
+    sodium_bin2hex(hex, sizeof hex, random, sizeof random);
+    snprintf(name, size, "rmmhunt-%s", hex);
+}
+
+const char *db_name(const struct db *db) {
+    return db->name;
+}
+
 /* noinline: gcc would else see calloc's pointer go to db_close and call that a mismatch. */
 __attribute__((noinline)) static struct db *pool_new(const struct db_options *options) {
     pthread_condattr_t attributes;
@@ -130,6 +144,7 @@ __attribute__((noinline)) static struct db *pool_new(const struct db_options *op
         return NULL;
     db->conninfo = strdup(options->conninfo ? options->conninfo : "");
     db->verdicts = verdicts_new();
+    name_make(db->name, sizeof db->name);
     db->limit = options->connections ? options->connections : 1;
     pthread_mutex_init(&db->lock, NULL);
     pthread_mutex_init(&db->days_lock, NULL);

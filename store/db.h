@@ -23,6 +23,9 @@ void db_close(struct db *db);
 /* Connects once, checks version >= 15, UTF8 and C.UTF-8 ctype; err says what to change. */
 OWNED_BY(db_close) struct db *db_open(const struct db_options *options, struct err *err);
 
+/* application_name of the pool's sessions: this process's own. */
+const char *db_name(const struct db *db);
+
 /* A connection of the pool, waiting until the deadline; NULL with ERR_DATABASE or ERR_DEADLINE. */
 struct db_conn *db_take(struct db *db, int64_t deadline_ms, struct err *err);
 /* Gives it back; one that is broken or in a transaction is closed instead. NULL is fine. */

@@ -18,6 +18,7 @@ struct presence_count {
 
 struct db {
     char *conninfo;
+    char name[32]; /* application_name of its sessions */
     unsigned limit;
     pthread_mutex_t lock;
     pthread_cond_t given; /* a connection came back or a place got free */
