@@ -14,7 +14,7 @@ enum {
     POLL_MS = 500,   /* how long what another server queued may wait for us */
     WAIT_MS = 200,   /* between looks at a run that another server has */
     BEAT_MS = 1000,
-    BEAT_LIMIT_MS = 5000, /* well below the lease */
+    BEAT_LIMIT_MS = 2500, /* well below the lease */
 };
 
 struct runner {

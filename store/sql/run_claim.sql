@@ -2,14 +2,14 @@
 -- holds, under a lease and a new attempt number; no row when there is none. A process that is gone shows before its lease is
 -- over: it has no session any more, and has missed a heartbeat.
 UPDATE rmm.runs SET state = 'running', attempt = attempt + 1, hunts_done = 0, holder = $2::text,
-       lease_until = clock_timestamp() + interval '15 seconds', started_at = coalesce(started_at, clock_timestamp())
+       lease_until = clock_timestamp() + interval '5 seconds', started_at = coalesce(started_at, clock_timestamp())
 WHERE id = (
     SELECT id FROM rmm.runs r
     WHERE state IN ('queued', 'running')
       AND (lease_until IS NULL OR lease_until < clock_timestamp()
-           OR (lease_until < clock_timestamp() + interval '13.2 seconds' AND state = 'running'
+           OR (lease_until < clock_timestamp() + interval '3.2 seconds' AND state = 'running'
                AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.application_name = r.holder)))
-      AND attempt < 5 AND NOT cancel_requested AND ($1::bigint IS NULL OR id = $1::bigint)
+      AND attempt < 10 AND NOT cancel_requested AND ($1::bigint IS NULL OR id = $1::bigint)
     ORDER BY id LIMIT 1
     FOR UPDATE SKIP LOCKED)
 RETURNING id, attempt, as_of, coalesce(window_from, -1), coalesce(window_to, -1)

@@ -10,7 +10,7 @@ WITH expired AS (
     WHERE id IN (
         SELECT id FROM rmm.runs
         WHERE state IN ('queued', 'running') AND (lease_until IS NULL OR lease_until < clock_timestamp())
-          AND (attempt >= 5 OR cancel_requested)
+          AND (attempt >= 10 OR cancel_requested)
         FOR UPDATE SKIP LOCKED)
     RETURNING id, state, finished_at
 )
