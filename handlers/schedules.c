@@ -1,7 +1,6 @@
 /* /v1/schedules: when hunts run by themselves, and what became of each time. */
 #include <jansson.h>
 
-#include "base/clock.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/runs.h"
