@@ -5,13 +5,14 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "handlers/changes.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
 #include "hunts/webhook_sign.h"
 #include "hunts/webhooks.h"
 
-enum { READ_MS = 10000, REPLAY_MS = 60000, TEXT_CAP = 2048, TYPES = 64, TYPE_CAP = 64, REPLY_CAP = 64 * 1024 };
+enum { READ_MS = 10000, REPLAY_MS = 60000, TEXT_CAP = 2048, TYPES = 64, REPLY_CAP = 64 * 1024 };
 
 /* Members of a body; ptr NULL: not given. */
 struct settings {
@@ -59,13 +60,6 @@ static bool text_take(struct request *request, const char *name, const json_t *v
     return out->ptr || err_memory(err);
 }
 
-static bool type_fits(struct str type) {
-    for (size_t i = 0; i < type.len; i++)
-        if (!(type.ptr[i] >= 'a' && type.ptr[i] <= 'z') && type.ptr[i] != '_')
-            return false;
-    return type.len > 0 && type.len <= TYPE_CAP;
-}
-
 /* Types as /v1/changes has them, or as the deliveries do: with "change." in front. */
 static bool types_take(struct request *request, const json_t *value, struct str *out, struct err *err) {
     static const struct str prefix = {"change.", 7};
@@ -81,8 +75,8 @@ static bool types_take(struct request *request, const json_t *value, struct str 
         struct str type = str_from(json_is_string(item) ? json_string_value(item) : "");
         if (str_starts(type, prefix))
             type = (struct str){type.ptr + prefix.len, type.len - prefix.len};
-        if (!type_fits(type))
-            return err_set(err, ERR_BAD_REQUEST, "types must hold types of changes such as \"new_device\"");
+        if (!change_type_check(request, type, ERR_BAD_REQUEST, err))
+            return false;
         buf_add_char(&list, index ? ',' : '[');
         json_add_string(&list, type);
     }

@@ -269,7 +269,7 @@ static void webhooks_are_listed_changed_and_removed(void **state) {
                                       "{\"url\":\"ftp://a\"}",
                                       "{\"url\":\"http://u:p@a/\"}",
                                       "{\"url\":\"http://a/\",\"types\":[]}",
-                                      "{\"url\":\"http://a/\",\"types\":[\"A b\"]}",
+                                      "{\"url\":\"http://a/\",\"types\":[\"new_devices\"]}",
                                       "{\"url\":\"http://a/\",\"secret\":\"whsec_AAAA\"}",
                                       "{\"url\":\"http://a/\",\"x\":1}",
                                       "{\"url\":\"http://a/\",\"enabled\":\"yes\"}"};
