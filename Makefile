@@ -30,8 +30,8 @@ LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 CFLAGS += -std=gnu17 $(WARN) $(CFLAGS_$(MODE))
 LDFLAGS += -pie $(LDFLAGS_$(MODE))
-LDLIBS := -lmicrohttpd -ljansson -lpq -lyaml -lz -lzstd -lsodium -lgnutls -lm -lpthread
-TEST_LDLIBS := $(LDLIBS) -lcmocka -lcurl
+LDLIBS := -lmicrohttpd -ljansson -lpq -lyaml -lz -lzstd -lsodium -lgnutls -lcurl -lm -lpthread
+TEST_LDLIBS := $(LDLIBS) -lcmocka
 
 FOLDERS := base kql store hunts handlers server
 LIB_SOURCES := $(filter-out server/main.c,$(foreach f,$(FOLDERS),$(wildcard $(f)/*.c)))
@@ -49,7 +49,7 @@ help: ## this list
 
 # What building, running and testing need. Installed by `make run` and `make check` when something is missing.
 PACKAGES := gcc make pkg-config libc6-dev libmicrohttpd-dev libjansson-dev libpq-dev libcmocka-dev libyaml-dev zlib1g-dev \
-  libzstd-dev libsodium-dev libgnutls28-dev libcurl4-openssl-dev postgresql-15 python3 curl
+  libzstd-dev libsodium-dev libgnutls28-dev libcurl4-openssl-dev ca-certificates postgresql-15 python3 curl
 deps: ## install missing Debian packages (as root or through sudo)
 	@missing=$$(dpkg-query -W -f='$${db:Status-Abbrev} $${Package}\n' $(PACKAGES) 2>/dev/null | awk '$$1=="ii"{print $$2}' > /tmp/.rmmhunt-have.$$$$; \
 	  for p in $(PACKAGES); do grep -qx "$$p" /tmp/.rmmhunt-have.$$$$ || printf '%s ' "$$p"; done; rm -f /tmp/.rmmhunt-have.$$$$); \
@@ -133,6 +133,7 @@ includes: ## refuse an include that points upwards
 	    if (dir[1] in rank && rank[dir[1]] > rank[own[1]]) { print FILENAME ": includes " p[2] ", which is above it"; bad = 1 } } \
 	  /^#include <libpq-fe.h>/ { split(FILENAME, own, "/"); if (own[1] != "store") { print FILENAME ": only store/ may include libpq"; bad = 1 } } \
 	  /^#include <microhttpd.h>/ { split(FILENAME, own, "/"); if (own[1] != "server") { print FILENAME ": only server/ may include libmicrohttpd"; bad = 1 } } \
+	  /^#include <curl/ && FILENAME != "hunts/webhook_send.c" { print FILENAME ": only hunts/webhook_send.c may include libcurl"; bad = 1 } \
 	  END { exit bad }' $(wildcard $(FOLDERS:%=%/*.[ch]))
 banned: ## refuse calls that the house bans
 	@! grep -nE '\b(sprintf|strcpy|strcat|strtok|sscanf|atoi|gets|gmtime|localtime|alloca|system|popen|PQexec|PQescape[A-Za-z]*) *\(' $(wildcard $(FOLDERS:%=%/*.[ch]))

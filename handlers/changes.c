@@ -1,4 +1,6 @@
 /* /v1/changes: what is new since a cursor; the difference between two runs. */
+#include "handlers/changes.h"
+
 #include <inttypes.h>
 
 #include "base/clock.h"
@@ -21,13 +23,13 @@ static const char *const types_known[] = {
     "new_tool",    "new_device", "new_tool_on_device", "new_signal", "returned",
     "first_moved", "grew",       "new_signer",         "new_serial", "certificate_rotation"};
 
-static bool type_check(struct request *request, struct str type, struct err *err) {
+bool change_type_check(struct request *request, struct str type, enum err_code code, struct err *err) {
     for (size_t i = 0; i < sizeof types_known / sizeof *types_known; i++)
         if (str_eq(type, str_from(types_known[i])))
             return true;
     request->problem_field = "types";
     return err_set(
-        err, ERR_BAD_PARAMETER,
+        err, code,
         "types: '%.*s' is none of new_tool, new_device, new_tool_on_device, new_signal, returned, first_moved, "
         "grew, new_signer, new_serial, certificate_rotation",
         STR_ARG(type));
@@ -43,7 +45,7 @@ static bool types_read(struct request *request, struct str *array, struct err *e
     for (size_t from = 0, at = 0; at <= types.len; at++)
         if (at == types.len || types.ptr[at] == ',') {
             struct str type = str_trim((struct str){types.ptr + from, at - from});
-            if (!type_check(request, type, err))
+            if (!change_type_check(request, type, ERR_BAD_PARAMETER, err))
                 return false;
             array_add(&out, type);
             from = at + 1;

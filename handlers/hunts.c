@@ -12,14 +12,6 @@
 
 enum { READ_MS = 10000, REPLY_CAP = 64 << 20 };
 
-static struct db_rows *statement_run(struct request *request, const char *name, const struct str *params, size_t count,
-                                     struct err *err) {
-    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    struct db_rows *rows = conn ? db_query(conn, db_statement(name), params, count, mono_ms() + READ_MS, err) : NULL;
-    db_give(conn);
-    return rows;
-}
-
 bool handle_hunts_list(struct request *request, struct reply *reply, struct err *err) {
     static const char *const columns[] = {"slug", "tool", "signal", "state", "version", "noise_level", "id", NULL};
     long long limit;

@@ -6,13 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/url.h"
 #include "handlers/format.h"
 #include "handlers/routes.h"
+#include "handlers/service.h"
 #include "handlers/verdict.h"
 
 enum {
+    READ_MS = 10000,
     REPLY_CAP = 512 << 20,
     MAX_LIMIT = 1000,
     DEFAULT_LIMIT = 100,
@@ -20,6 +23,14 @@ enum {
     CURSOR_MARK = 16, /* crypto_generichash wants that many */
     CURSOR_KEY = 4096,
 };
+
+struct db_rows *statement_run(struct request *request, const char *name, const struct str *params, size_t count,
+                              struct err *err) {
+    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
+    struct db_rows *rows = conn ? db_query(conn, db_statement(name), params, count, mono_ms() + READ_MS, err) : NULL;
+    db_give(conn);
+    return rows;
+}
 
 /* What a cursor is good for: the path and the filters, in the order in which routes.def names them. A mark, not a secret:
  * a key gives nothing that the list itself doesn't. */

@@ -3,6 +3,10 @@
 #include "handlers/request.h"
 #include "store/db.h"
 
+/* store/sql/<name>.sql on a connection of the pool, within 10 s. */
+struct db_rows *statement_run(struct request *request, const char *name, const struct str *params, size_t count,
+                              struct err *err);
+
 struct list_items {
     const char *member;          /* {"<member>":[…],"next":…} */
     const struct str *objects;   /* each a JSON object */

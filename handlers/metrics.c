@@ -3,6 +3,7 @@
 #include "handlers/handlers.h"
 #include "handlers/routes.h"
 #include "handlers/service.h"
+#include "hunts/webhooks.h"
 
 static const int statuses[METRICS_STATUSES] = {200, 201, 202, 204, 304, 400, 401, 403, 404, 405,
                                                409, 412, 413, 415, 422, 429, 431, 500, 503, 0};
@@ -64,6 +65,13 @@ static void add_retention(const struct metrics *metrics, struct buf *out) {
             atomic_load(&metrics->retention_failures));
 }
 
+static void add_webhooks(const struct webhooks *webhooks, struct buf *out) {
+    add_head(out, "rmmhunt_webhook_attempts_total", "counter", "Attempts to deliver to webhooks, by outcome.");
+    for (enum webhook_outcome outcome = 0; outcome < WEBHOOK_OUTCOMES; outcome++)
+        buf_printf(out, "rmmhunt_webhook_attempts_total{outcome=\"%s\"} %lld\n", webhook_outcome_name(outcome),
+                   webhooks ? webhooks_count(webhooks, outcome) : 0);
+}
+
 void metrics_write(const struct service *service, struct buf *out) {
     const struct metrics *metrics = &service->metrics;
     add_events(metrics, out);
@@ -80,6 +88,7 @@ void metrics_write(const struct service *service, struct buf *out) {
     add_one(out, "rmmhunt_active_requests", "gauge", "Requests under way.", atomic_load(&service->active));
     add_one(out, "rmmhunt_draining", "gauge", "1 while the server stops.", atomic_load(&service->draining));
     add_retention(metrics, out);
+    add_webhooks(service->webhooks, out);
     add_requests(metrics, out);
 }
 

@@ -1,7 +1,6 @@
 /* /v1/schedules: when hunts run by themselves, and what became of each time. */
 #include <jansson.h>
 
-#include "base/clock.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/runs.h"
@@ -9,15 +8,7 @@
 #include "hunts/scheduler.h"
 #include "hunts/selection.h"
 
-enum { READ_MS = 10000, CATCH_UP_DEFAULT = 100 };
-
-static struct db_rows *statement_run(struct request *request, const char *name, const struct str *params, size_t count,
-                                     struct err *err) {
-    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    struct db_rows *rows = conn ? db_query(conn, db_statement(name), params, count, mono_ms() + READ_MS, err) : NULL;
-    db_give(conn);
-    return rows;
-}
+enum { CATCH_UP_DEFAULT = 100 };
 
 bool handle_schedules_list(struct request *request, struct reply *reply, struct err *err) {
     static const char *const columns[] = {"id", "when", "enabled", "next_slot", "last_state", NULL};

@@ -9,6 +9,7 @@
 #include "store/ingest.h"
 
 struct runner;
+struct webhooks;
 struct request;
 
 /* Bytes of bodies held at once, wire and inflated. */
@@ -21,6 +22,7 @@ struct service {
     struct db *db;
     struct ingest *ingest;
     struct runner *runner;
+    struct webhooks *webhooks;
     int64_t started;          /* ticks */
     atomic_bool draining;
     atomic_llong active;      /* requests between their headers and the end of their answer */

@@ -12,6 +12,7 @@
 #include "hunts/registry.h"
 #include "hunts/runner.h"
 #include "hunts/scheduler.h"
+#include "hunts/webhooks.h"
 #include "server/commands.h"
 #include "server/config.h"
 #include "server/database.h"
@@ -97,9 +98,11 @@ static bool open_database(struct server *server, struct err *err) {
     bool schedules = !strcmp(config->schedules, "yes");
     if (!schedules && strcmp(config->schedules, "no") != 0)
         return err_set(err, ERR_CONFIG, "schedules: '%s' is neither yes nor no", config->schedules);
-    if (service->runner && schedules)
+    if (service->runner)
+        service->webhooks = webhooks_open(service->db, config_yes(config->webhook_private), err);
+    if (service->webhooks && schedules)
         server->scheduler = scheduler_open(service->db, service->runner, err);
-    return service->runner && (server->scheduler || !schedules);
+    return service->webhooks && (server->scheduler || !schedules);
 }
 
 /* Wrong addresses are told before a database is started for nothing. */
@@ -130,6 +133,7 @@ static void server_close(struct server *server) {
     upkeep_stop(server->upkeep);
     scheduler_close(server->scheduler);
     if (server->service) {
+        webhooks_close(server->service->webhooks);
         if (server->service->runner)
             runner_close(server->service->runner);
         if (server->service->ingest)

@@ -188,8 +188,12 @@ bool address_parse(const char *text, struct address *address, struct err *err) {
     return true;
 }
 
+bool config_yes(const char *text) {
+    return !strcmp(text, "yes") || !strcmp(text, "true");
+}
+
 bool config_check_listen(const struct config *config, const struct address *address, struct err *err) {
-    if (address->loopback || !strcmp(config->behind_proxy, "yes") || !strcmp(config->behind_proxy, "true"))
+    if (address->loopback || config_yes(config->behind_proxy))
         return true;
     return err_set(err, ERR_CONFIG,
                    "%s can be reached from elsewhere and this server asks for no key: listen on 127.0.0.1, or put a "

@@ -29,6 +29,9 @@ bool config_number(const char *name, const char *text, long long lowest, long lo
 /* A setting's text as a timespan of an hour to 3,650 days ("90d", "P90D", "36h"), in ticks. */
 bool config_timespan(const char *name, const char *text, int64_t *ticks, struct err *err);
 
+/* "yes" and "true". */
+bool config_yes(const char *text);
+
 /* "127.0.0.1:8080", "[::1]:8080", "localhost:0". */
 struct address {
     char host[64]; /* without brackets */
