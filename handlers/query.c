@@ -48,7 +48,7 @@ static bool timespan_read(struct str text, struct kql_options *options) {
 }
 
 static bool members_known(struct request *request, const json_t *root, struct err *err) {
-    static const char *const known[] = {"query", "timespan", "strict"};
+    static const char *const known[] = {"query", "timespan", "as_of", "strict"};
     for (void *at = json_object_iter((json_t *)(uintptr_t)root); at; at = json_object_iter_next((json_t *)(uintptr_t)root, at)) {
         const char *name = json_object_iter_key(at);
         bool found = false;
@@ -58,10 +58,21 @@ static bool members_known(struct request *request, const json_t *root, struct er
             continue;
         struct str field = arena_copy(request->arena, str_from(name));
         request->problem_field = field.ptr;
-        return field.ptr ? err_set(err, ERR_BAD_REQUEST, "'%.80s' isn't a member that is known here; known are query, timespan, strict", name)
+        return field.ptr ? err_set(err, ERR_BAD_REQUEST, "'%.80s' isn't a member that is known here; known are query, timespan, as_of, strict", name)
                          : err_memory(err);
     }
     return true;
+}
+
+/* What now() is in the query; a timespan counts from there. */
+static bool as_of_read(struct request *request, const json_t *root, int64_t *now, struct err *err) {
+    struct str text;
+    if (!member_text(request, root, "as_of", &text, err))
+        return false;
+    if (!text.ptr || ticks_parse_loose(text, now))
+        return true;
+    request->problem_field = "as_of";
+    return err_set(err, ERR_BAD_REQUEST, "as_of must be a time such as \"2026-07-20T00:00:00Z\"");
 }
 
 static bool query_parse(struct request *request, struct str *query, struct kql_options *options, struct err *err) {
@@ -71,7 +82,7 @@ static bool query_parse(struct request *request, struct str *query, struct kql_o
     if (!root || !json_is_object(root))
         return err_set(err, ERR_BAD_REQUEST, "send {\"query\":\"…\"}: %s", root ? "not an object" : why.text);
     if (!members_known(request, root, err) || !member_text(request, root, "query", query, err) ||
-        !member_text(request, root, "timespan", &timespan, err))
+        !as_of_read(request, root, &options->now, err) || !member_text(request, root, "timespan", &timespan, err))
         return false;
     if (!query->len)
         return err_set(err, ERR_BAD_REQUEST, "\"query\" is missing: send {\"query\":\"DeviceInfo | take 5\"}");

@@ -48,8 +48,7 @@ static int64_t statement_deadline(void) {
 }
 
 static bool snapshot_open(struct db_conn *conn, struct err *err) {
-    return db_begin(conn, "ISOLATION LEVEL REPEATABLE READ READ ONLY", statement_deadline(), err) &&
-           db_exec(conn, "SET LOCAL statement_timeout = 120000", NULL, 0, statement_deadline(), NULL, err);
+    return db_begin_snapshot(conn, STATEMENT_MS, statement_deadline(), err);
 }
 
 /* A number out of range, a pattern that isn't one: the query's fault or its data's, not the server's. */

@@ -58,6 +58,8 @@ static inline void db_rows_freep(struct db_rows **rows) {
 #define DB_ROWS_AUTO __attribute__((cleanup(db_rows_freep))) struct db_rows
 
 bool db_begin(struct db_conn *conn, const char *mode, int64_t deadline_ms, struct err *err); /* mode: "" or constant */
+/* For reads: one snapshot for all statements, and a limit on each, in one round. */
+bool db_begin_snapshot(struct db_conn *conn, int statement_ms, int64_t deadline_ms, struct err *err);
 /* *unknown: COMMIT was sent and its answer did not come. */
 bool db_commit(struct db_conn *conn, int64_t deadline_ms, bool *unknown, struct err *err);
 void db_rollback(struct db_conn *conn);

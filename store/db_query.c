@@ -241,6 +241,12 @@ void db_rows_free(struct db_rows *rows) {
     free(rows);
 }
 
+bool db_begin_snapshot(struct db_conn *conn, int statement_ms, int64_t deadline_ms, struct err *err) {
+    char sql[128];
+    snprintf(sql, sizeof sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = %d", statement_ms);
+    return conn_script(conn, sql, deadline_ms, err);
+}
+
 bool db_begin(struct db_conn *conn, const char *mode, int64_t deadline_ms, struct err *err) {
     char sql[128];
     snprintf(sql, sizeof sql, "BEGIN %s", mode);
