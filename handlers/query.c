@@ -7,7 +7,7 @@
 #include "handlers/list.h"
 #include "handlers/service.h"
 #include "hunts/registry.h"
-#include "hunts/runner.h"
+#include "hunts/query.h"
 
 enum { QUERY_MS = 30000, MAX_ROWS = 30000, ANSWER_CAP = 64 << 20 };
 

@@ -304,20 +304,31 @@ static void add_late(struct buf *out, const struct result_context *context) {
     buf_add_char(out, ']');
 }
 
-bool result_build(struct arena *arena, const struct result_context *context, struct db_conn *conn,
-                  const struct db_rows *rows, int64_t deadline_ms, struct buf *out, struct err *err) {
-    struct summaries table = {.arena = arena, .context = context, .rows = rows};
-    if (!summaries_make(&table, conn, deadline_ms, err))
-        return false;
+struct result *result_prepare(struct arena *arena, const struct result_context *context, const struct db_rows *rows,
+                              struct err *err) {
+    struct result *result = arena_take(arena, sizeof *result);
+    if (!result) {
+        err_memory(err);
+        return NULL;
+    }
+    result->context = *context;
+    result->summaries = (struct summaries){.arena = arena, .context = &result->context, .rows = rows};
+    return summaries_make(&result->summaries, err) ? result : NULL;
+}
+
+bool result_write(const struct result *result, struct db_conn *conn, int64_t deadline_ms, struct buf *out,
+                  struct err *err) {
+    const struct result_context *context = &result->context;
+    const struct summaries *table = &result->summaries;
     buf_add_char(out, '{');
     add_head(out, context);
-    if (!add_devices(out, &table))
+    if (!add_devices(out, table))
         return err_memory(err);
-    result_add_rows(out, context->program, rows);
+    result_add_rows(out, context->program, table->rows);
     if (!freshness_add(out, context, conn, deadline_ms, err))
         return false;
     add_late(out, context);
-    add_verdict(out, &table);
+    add_verdict(out, table);
     add_warnings(out, context);
     buf_add_char(out, '}');
     return !out->failed || err_set(err, ERR_LIMIT, "the result is over %zu MiB; narrow the window or the hunt",

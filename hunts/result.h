@@ -32,6 +32,14 @@ void result_add_cell(struct buf *out, const struct db_rows *rows, size_t row, si
 void result_add_columns(struct buf *out, const struct kql_program *program);
 /* "columns":[…] and "rows":[…] */
 void result_add_rows(struct buf *out, const struct kql_program *program, const struct db_rows *rows);
-/* The whole object of GET /v1/hunts/{id}/results. conn: for machine groups and freshness, in the run's snapshot. */
-bool result_build(struct arena *arena, const struct result_context *context, struct db_conn *conn,
-                  const struct db_rows *rows, int64_t deadline_ms, struct buf *out, struct err *err);
+/* A result on its way: the summaries of its devices, before their groups are known. Lives in the arena; context is copied,
+ * what it points at and rows must outlive it. NULL: memory is out. */
+struct result;
+struct result *result_prepare(struct arena *arena, const struct result_context *context, const struct db_rows *rows,
+                              struct err *err);
+/* The machine groups of all their devices, by one statement a table; NULLs are passed over. conn: in the run's snapshot. */
+bool results_groups(struct result *const *results, size_t count, struct db_conn *conn, int64_t deadline_ms,
+                    struct err *err);
+/* The whole object of GET /v1/hunts/{id}/results. conn: for freshness, in the run's snapshot. */
+bool result_write(const struct result *result, struct db_conn *conn, int64_t deadline_ms, struct buf *out,
+                  struct err *err);

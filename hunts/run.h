@@ -21,6 +21,7 @@ struct run_attempt {
     int64_t as_of, from, to;  /* ticks; from and to -1: not given */
     atomic_llong done;        /* hunts */
     atomic_bool finishing;    /* results are being written, under a lock on the run's row */
+    atomic_bool stopping;     /* no further hunt is begun */
     pthread_mutex_t lock;     /* over the members below */
     struct db_conn *conn;     /* while a statement may run on it */
     enum run_stop stop;

@@ -35,8 +35,3 @@ unsigned runner_changes(struct runner *runner);
 void runner_pause(struct runner *runner, unsigned seen, int64_t deadline_ms);
 /* Asks a run to stop, whichever server has it; ERR_NOT_FOUND. */
 bool runner_cancel(struct runner *runner, int64_t run_id, struct err *err);
-
-/* options->max_rows: more rows than that are ERR_LIMIT.
- * One query against the database in its own read-only snapshot: columns and rows as JSON members into out. */
-bool query_run(struct db *db, struct arena *arena, struct str query, const struct kql_options *options,
-               int64_t deadline_ms, struct buf *out, struct kql_program **program, struct err *err);

@@ -130,7 +130,7 @@ static int role_column(const struct kql_program *program, enum kql_role role) {
     return -1;
 }
 
-static bool devices_make(struct summaries *table, struct err *err) {
+bool summaries_make(struct summaries *table, struct err *err) {
     size_t count = db_count(table->rows);
     int column = role_column(table->context->program, ROLE_DEVICE_ID);
     table->keyed = role_column(table->context->program, ROLE_KEY) >= 0;
@@ -145,54 +145,4 @@ static bool devices_make(struct summaries *table, struct err *err) {
         keyed[r] = (struct keyed_row){db_text(table->rows, r, (size_t)column), r};
     qsort_r(keyed, count, sizeof *keyed, compare_rows, table);
     return summaries_fill(table, keyed, places, count) || err_memory(err);
-}
-
-/* Device ids and the times of their last sightings as arrays, and between which times those are. */
-static bool sightings_list(const struct summaries *table, struct buf *ids, struct buf *times, int64_t *from, int64_t *to) {
-    *from = INT64_MAX;
-    *to = -1;
-    for (size_t i = 0; i < table->device_count; i++) {
-        const struct summary *total = &table->devices[i].total;
-        array_add(ids, total->device_id);
-        array_add_int(times, total->last);
-        *from = total->last < *from ? total->last : *from;
-        *to = total->last > *to ? total->last : *to;
-    }
-    array_end(ids);
-    array_end(times);
-    return !ids->failed && !times->failed;
-}
-
-/* The machine group that a device had at its last sighting; the tables that the hunt read are asked one by one. The bounds
- * leave out days before the statement is planned. */
-static bool groups_find(struct summaries *table, struct db_conn *conn, int64_t deadline_ms, struct err *err) {
-    BUF_AUTO ids = BUF(64u << 20), times = BUF(64u << 20), sql = BUF(4096);
-    int64_t from, to;
-    if (!sightings_list(table, &ids, &times, &from, &to))
-        return err_memory(err);
-    struct str params[] = {buf_str(&ids), buf_str(&times)};
-    for (size_t t = 0; table->device_count && t < SCHEMA_TABLES; t++) {
-        if (!(table->context->program->tables & 1u << t))
-            continue;
-        sql.len = 0;
-        buf_printf(&sql,
-                   "SELECT u.n - 1, max(h.machine_group) FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS u "
-                   "(device_id, ts, n) JOIN dict.device d ON d.device_id = u.device_id JOIN data.%s t ON t.ts = u.ts "
-                   "AND t.device = d.id AND t.ts BETWEEN %" PRId64 " AND %" PRId64 " JOIN dict.host h ON h.id = t.host "
-                   "GROUP BY 1",
-                   schema_tables()[t].sql, from, to);
-        DB_ROWS_AUTO *rows = db_query(conn, buf_cstr(&sql), params, 2, deadline_ms, err);
-        if (!rows)
-            return false;
-        for (size_t r = 0; r < db_count(rows); r++) {
-            struct str *group = &table->devices[db_int(rows, r, 0)].total.machine_group;
-            if (!group->len)
-                *group = arena_copy(table->arena, db_text(rows, r, 1));
-        }
-    }
-    return true;
-}
-
-bool summaries_make(struct summaries *table, struct db_conn *conn, int64_t deadline_ms, struct err *err) {
-    return devices_make(table, err) && groups_find(table, conn, deadline_ms, err);
 }

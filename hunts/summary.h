@@ -25,8 +25,14 @@ struct summaries {
     bool keyed; /* the hunt groups by more than the device */
 };
 
-/* Fills devices; none when the hunt's result names no device. conn: for machine groups, in the run's snapshot. */
-bool summaries_make(struct summaries *table, struct db_conn *conn, int64_t deadline_ms, struct err *err);
+/* Of hunts/result.h. */
+struct result {
+    struct result_context context;
+    struct summaries summaries;
+};
+
+/* Fills devices, without their groups; none when the hunt's result names no device. */
+bool summaries_make(struct summaries *table, struct err *err);
 /* One row into a summary whose first and last are -1 at the start. False: memory. */
 bool summary_add_row(const struct summaries *table, struct summary *summary, size_t row);
 void summary_finish(struct summary *summary);

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "hunts/catalogue.h"
-#include "hunts/runner.h"
+#include "hunts/query.h"
 #include "server/cli.h"
 #include "server/commands.h"
 

@@ -27,6 +27,18 @@ static const char *sql_type(enum kql_type type) {
     return "text COMPRESSION lz4";
 }
 
+/* Fields that people look up by their whole value. */
+static bool is_looked_up(const struct schema_field *field) {
+    return field->dictionary == DICT_file && (!strcmp(field->sql, "sha1") || !strcmp(field->sql, "sha256"));
+}
+
+static void lookups_add(struct buf *sql, const struct schema_dictionary *dictionary) {
+    for (size_t i = 0; i < dictionary->field_count; i++)
+        if (is_looked_up(&dictionary->fields[i]))
+            buf_printf(sql, "CREATE INDEX IF NOT EXISTS %s_%s ON dict.%s USING hash (%s);\n", dictionary->name,
+                       dictionary->fields[i].sql, dictionary->name, dictionary->fields[i].sql);
+}
+
 static void dictionary_add(struct buf *sql, const struct schema_dictionary *dictionary) {
     const char *name = dictionary->name;
     buf_printf(sql,
@@ -44,6 +56,7 @@ static void dictionary_add(struct buf *sql, const struct schema_dictionary *dict
                "COMMENT ON TABLE dict.%s IS 'values that travel together, once each; id 0: all empty';\n"
                "COMMENT ON COLUMN dict.%s.digest IS 'keyed digest of the values: what makes a row the same row';\n",
                name, name, name);
+    lookups_add(sql, dictionary);
 }
 
 static bool is_device(const struct schema_slot *slot) {

@@ -5,7 +5,8 @@
 #include "base/automaton.h"
 #include "store/array.h"
 
-enum { PAGE_ROWS = 20000, SQL_CAP = 4 << 20 };
+/* Fewer wants than that are put to the database one by one: it may have an index, and the values stay where they are. */
+enum { PAGE_ROWS = 20000, SQL_CAP = 4 << 20, SEARCH_WANTS = 5 };
 
 /* Words of all wants, and whose each is. */
 struct search {
@@ -152,14 +153,15 @@ static bool want_ask(struct db_conn *conn, struct verdict_want *want, struct str
     return rows != NULL;
 }
 
-/* A condition that most values fulfil is kept by those that don't; one that many do and many don't isn't kept. */
-static bool want_decide(struct db_conn *conn, struct verdict_want *want, int32_t last, int64_t deadline_ms,
-                        struct err *err) {
+/* A condition that most values fulfil is kept by those that don't; one that many do and many don't isn't kept. searched:
+ * the want's ids are the candidates. */
+static bool want_decide(struct db_conn *conn, struct verdict_want *want, bool searched, int32_t last,
+                        int64_t deadline_ms, struct err *err) {
     BUF_AUTO ids = BUF(1u << 30);
     for (size_t i = 0; i < want->count; i++)
         array_add_int(&ids, want->ids[i]);
     array_end(&ids);
-    bool words = want->predicate->needle_count > 0;
+    bool words = searched && want->predicate->needle_count > 0;
     if (words && !want->count)
         return true;
     if (ids.failed)
@@ -179,14 +181,18 @@ static bool want_decide(struct db_conn *conn, struct verdict_want *want, int32_t
 bool verdict_scan(struct db_conn *conn, enum schema_dictionary_id dictionary, struct verdict_want *const *wants,
                   size_t count, int32_t last, int64_t deadline_ms, struct err *err) {
     int32_t first = last;
-    for (size_t i = 0; i < count; i++)
-        if (wants[i]->predicate->needle_count && wants[i]->upto < first)
-            first = wants[i]->upto;
-    if (first < last &&
-        !candidates_find(conn, schema_dictionary(dictionary), wants, count, first, last, deadline_ms, err))
+    size_t worded = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!wants[i]->predicate->needle_count)
+            continue;
+        worded++;
+        first = wants[i]->upto < first ? wants[i]->upto : first;
+    }
+    bool search = worded >= SEARCH_WANTS;
+    if (search && !candidates_find(conn, schema_dictionary(dictionary), wants, count, first, last, deadline_ms, err))
         return false;
     for (size_t i = 0; i < count; i++)
-        if (!want_decide(conn, wants[i], last, deadline_ms, err))
+        if (!want_decide(conn, wants[i], search, last, deadline_ms, err))
             return false;
     return true;
 }

@@ -1,0 +1,28 @@
+/* The hunts of one run: compiled together, decided together as far as dictionaries go, answered a few at a time. One thread;
+ * all statements run on one connection, in one snapshot with a savepoint "hunts". */
+#pragma once
+#include <stdatomic.h>
+
+#include "base/attr.h"
+#include "hunts/result.h"
+
+/* What one hunt gave. */
+struct answer {
+    struct str hunt; /* id, in the work's rows */
+    struct buf body, error;
+    bool failed;
+};
+
+void answer_clear(struct answer *answer);
+
+struct plans;
+void plans_free(struct plans *plans);
+/* work: rows of run_work, late: of late_hits; both must outlive it. context: run_id, as_of, from and to of the run. */
+OWNED_BY(plans_free) struct plans *plans_new(const struct db_rows *work, const struct db_rows *late,
+                                             const struct result_context *context, struct err *err);
+/* What the dictionaries say, for all hunts at once. */
+bool plans_decide(struct plans *plans, struct db_conn *conn, struct err *err);
+/* Answers the next hunts, one at least while some are left; answers: room for all that are. *done counts hunts as they come.
+ * stop: a flag that ends it before the next hunt. A hunt's fault is its own; false: the run itself can't go on. */
+bool plans_answer(struct plans *plans, struct db_conn *conn, const atomic_bool *stop, atomic_llong *done,
+                  struct answer *answers, size_t *count, struct err *err);
