@@ -1,4 +1,4 @@
-/* How fresh the tables are that a result read, so that "no hits" can be told from "no data". Only hunts/result uses it. */
+/* How fresh the tables are that a result read, so that "no hits" can be told from "no data". For hunts/result and hunts/plans. */
 #pragma once
 #include "hunts/result.h"
 

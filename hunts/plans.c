@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "hunts/freshness.h"
 #include "hunts/query.h"
 #include "hunts/registry.h"
 #include "hunts/sieve.h"
@@ -225,4 +226,19 @@ bool plans_answer(struct plans *plans, struct db_conn *conn, const atomic_bool *
         db_rows_free(chunk.rows[i]);
     arena_free(chunk.arena);
     return ok;
+}
+
+void plans_window(const struct plans *plans, int64_t *from, int64_t *to) {
+    *from = INT64_MAX;
+    *to = -1;
+    for (size_t p = 0; p < plans->count; p++) {
+        struct result_context context = plans->context;
+        context.program = plans->programs[p];
+        if (!context.program)
+            continue;
+        int64_t start = result_window_start(&context), end = result_window_end(&context);
+        *from = start < *from ? start : *from;
+        *to = end > *to ? end : *to;
+    }
+    *from = *from == INT64_MAX ? -1 : *from;
 }

@@ -26,3 +26,5 @@ bool plans_decide(struct plans *plans, struct db_conn *conn, struct err *err);
  * stop: a flag that ends it before the next hunt. A hunt's fault is its own; false: the run itself can't go on. */
 bool plans_answer(struct plans *plans, struct db_conn *conn, const atomic_bool *stop, atomic_llong *done,
                   struct answer *answers, size_t *count, struct err *err);
+/* Ticks: between which times the hunts look; -1: open. */
+void plans_window(const struct plans *plans, int64_t *from, int64_t *to);

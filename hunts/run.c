@@ -26,6 +26,7 @@ struct run {
     struct answer *answers;
     struct db_rows *late;
     size_t done, failed;
+    int64_t from, to; /* what was looked at; -1: open */
 };
 
 static void etag_make(struct str body, char etag[35]) {
@@ -87,6 +88,8 @@ static bool run_hunts(struct run *run, const struct db_rows *work, struct err *e
     bool ok = query_snapshot(run->reads, err) && late_read(run, err) &&
               db_exec(run->reads, "SAVEPOINT hunts", NULL, 0, query_deadline(), NULL, err);
     struct plans *plans = ok ? plans_new(work, run->late, &context, err) : NULL;
+    if (plans)
+        plans_window(plans, &run->from, &run->to);
     ok = plans && plans_decide(plans, run->reads, err) && plans_run(plans, run, err);
     db_rollback(run->reads);
     plans_free(plans);
@@ -136,27 +139,38 @@ static bool run_hold(struct db_conn *conn, const struct str params[2], bool *hel
     return rows != NULL;
 }
 
-/* Results and the run's end, or nothing. failure NULL: the hunts were run. */
-static bool run_write(struct db_conn *conn, struct run *run, const struct err *failure, struct err *err) {
-    char id[24], number[24], done[24];
-    bool held = false, unknown;
+static bool run_end(struct db_conn *conn, const struct run *run, const struct str params[2], const struct err *failure,
+                    struct err *err) {
+    char done[24], from[24], to[24];
+    bool unknown;
     BUF_AUTO error = BUF(64 * 1024);
-    snprintf(id, sizeof id, "%" PRId64, run->attempt->run_id);
-    snprintf(number, sizeof number, "%" PRId64, run->attempt->attempt);
     snprintf(done, sizeof done, "%zu", run->done);
+    snprintf(from, sizeof from, "%" PRId64, run->from);
+    snprintf(to, sizeof to, "%" PRId64, run->to);
     if (failure)
         registry_add_error(&error, failure, STR(""));
-    struct str params[] = {str_from(id), str_from(number)};
     const char *state = failure || (run->failed && run->failed == run->done) ? "failed" : "succeeded";
-    struct str end[] = {str_from(id), str_from(state), buf_str(&error), str_from(done)};
+    struct str end[] = {params[0],      str_from(state),
+                        buf_str(&error), str_from(done),
+                        run->from < 0 ? (struct str){0} : str_from(from), run->to < 0 ? (struct str){0} : str_from(to)};
+    return db_exec(conn, db_statement("run_finish"), end, 6, mono_ms() + WRITE_MS, NULL, err) &&
+           db_commit(conn, mono_ms() + WRITE_MS, &unknown, err);
+}
+
+/* Results and the run's end, or nothing. failure NULL: the hunts were run. */
+static bool run_write(struct db_conn *conn, struct run *run, const struct err *failure, struct err *err) {
+    char id[24], number[24];
+    bool held = false;
+    snprintf(id, sizeof id, "%" PRId64, run->attempt->run_id);
+    snprintf(number, sizeof number, "%" PRId64, run->attempt->attempt);
+    struct str params[] = {str_from(id), str_from(number)};
     bool ok = run_hold(conn, params, &held, err);
     for (size_t i = 0, page; ok && held && i < run->done; i += page) {
         page = answers_page(&run->answers[i], run->done - i);
         ok = answers_save(conn, str_from(id), &run->answers[i], page, err);
     }
     if (ok && held)
-        ok = db_exec(conn, db_statement("run_finish"), end, 4, mono_ms() + WRITE_MS, NULL, err) &&
-             db_commit(conn, mono_ms() + WRITE_MS, &unknown, err);
+        ok = run_end(conn, run, params, failure, err);
     else if (ok)
         log_line(LOG_WARN, "run.lost", "run %s: attempt %s came too late, its results are dropped", id, number);
     db_rollback(conn);
@@ -213,7 +227,7 @@ static void ledger_keep(struct run *run) {
 bool run_execute(struct db *db, struct run_attempt *attempt, struct err *err) {
     char id[24];
     struct err failure = {0};
-    struct run run = {.attempt = attempt, .reads = db_take(db, mono_ms() + WRITE_MS, &failure)};
+    struct run run = {.attempt = attempt, .from = -1, .to = -1, .reads = db_take(db, mono_ms() + WRITE_MS, &failure)};
     snprintf(id, sizeof id, "%" PRId64, attempt->run_id);
     struct str param = str_from(id);
     expose(attempt, run.reads);

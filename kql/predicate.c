@@ -11,11 +11,19 @@ struct kql_template {
     const size_t *places; /* of each predicate among the program's; SIZE_MAX: not used */
 };
 
+/* Only the running statement can tell the values. When there are none, the second part is false before any event is read. */
+static struct str inner_sql(struct kql *kql, const struct schema_slot *slot, struct str condition) {
+    const char *name = schema_dictionary(slot->dictionary)->name;
+    return sql_print(kql,
+                     "(t.%s = ANY(ARRAY(SELECT %s.id FROM dict.%s %s WHERE %.*s)) AND EXISTS (SELECT FROM dict.%s %s WHERE "
+                     "%.*s))",
+                     slot->sql, slot->sql, name, slot->sql, STR_ARG(condition), name, slot->sql, STR_ARG(condition));
+}
+
 struct str predicate_add(struct kql *kql, const struct schema_table *table, const struct schema_slot *slot,
                          const struct condition *condition, bool gate) {
     if (condition->inner)
-        return sql_print(kql, "t.%s = ANY(ARRAY(SELECT %s.id FROM dict.%s %s WHERE %.*s))", slot->sql, slot->sql,
-                         schema_dictionary(slot->dictionary)->name, slot->sql, STR_ARG(condition->sql));
+        return inner_sql(kql, slot, condition->sql);
     if (kql->predicate_count == kql->predicate_size) {
         size_t size = kql->predicate_size ? kql->predicate_size * 2 : 8;
         struct predicate *grown = take(kql, size, sizeof *grown);
