@@ -6,6 +6,7 @@
 #include "handlers/list.h"
 #include "handlers/service.h"
 #include "hunts/ledger.h"
+#include "hunts/explain.h"
 #include "hunts/loader.h"
 #include "hunts/registry.h"
 #include "hunts/result.h"
@@ -110,6 +111,7 @@ bool handle_hunt_explain(struct request *request, struct reply *reply, struct er
     }
     buf_add_str(&out, STR("],\"columns\":"));
     result_add_columns(&out, program);
+    explain_add_predicates(&out, program);
     buf_add_str(&out, STR(",\"warnings\":"));
     registry_add_warnings(&out, program, 0);
     buf_add_char(&out, '}');

@@ -26,7 +26,7 @@ struct reach {
 struct searches {
     struct str *numbers;
     const struct kql_program **programs, **ever; /* ever: those that look at what came only; NULL for the others */
-    struct verdict **verdicts;
+    struct verdict_ids **verdicts;
     bool *empty;
     size_t count;
     struct sieve sieve;

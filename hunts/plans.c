@@ -29,7 +29,7 @@ struct plans {
     struct result_context context;
     struct plan *items;
     const struct kql_program **programs;
-    struct verdict **verdicts;
+    struct verdict_ids **verdicts;
     bool *empty; /* nothing in the window can be found */
     size_t count, next, bytes;
     struct result_freshness freshness[SCHEMA_TABLES];

@@ -17,7 +17,7 @@ struct look {
     size_t count;
 };
 
-static bool is_gate(const struct kql_program *program, size_t i, const struct verdict *verdict) {
+static bool is_gate(const struct kql_program *program, size_t i, const struct verdict_ids *verdict) {
     return program->empty_without_events && program->predicates[i].gate && verdict->form == KQL_AMONG;
 }
 
@@ -32,12 +32,12 @@ static int compare_ids(const void *a, const void *b) {
 
 /* All programs' ids for the look; false when memory is out. More than IDS_MOST: none, and the look is left out. */
 static bool ids_gather(struct look *look, struct arena *arena, const struct kql_program *const *programs, size_t count,
-                       struct verdict *const *verdicts) {
+                       struct verdict_ids *const *verdicts) {
     size_t total = 0, kept = 0;
     for (int pass = 0; pass < 2; pass++) {
         for (size_t p = 0; p < count; p++)
             for (size_t i = 0; programs[p] && i < programs[p]->predicate_count; i++) {
-                const struct verdict *verdict = &verdicts[p][i];
+                const struct verdict_ids *verdict = &verdicts[p][i];
                 if (!is_mine(look, &programs[p]->predicates[i]) || !is_gate(programs[p], i, verdict))
                     continue;
                 if (pass && verdict->count)
@@ -89,7 +89,7 @@ static bool look_run(struct look *look, struct db_conn *conn, const struct sieve
     return true;
 }
 
-static bool verdict_narrow(struct arena *arena, const struct look *look, struct verdict *verdict) {
+static bool verdict_narrow(struct arena *arena, const struct look *look, struct verdict_ids *verdict) {
     int32_t *ids = arena_array(arena, verdict->count + 1, sizeof *ids);
     size_t kept = 0;
     if (!ids)
@@ -103,7 +103,7 @@ static bool verdict_narrow(struct arena *arena, const struct look *look, struct 
 }
 
 static bool slot_sieve(struct look *look, struct db_conn *conn, struct arena *arena, const struct sieve *sieve,
-                       const struct kql_program *const *programs, size_t count, struct verdict **verdicts, bool *empty,
+                       const struct kql_program *const *programs, size_t count, struct verdict_ids **verdicts, bool *empty,
                        int64_t deadline_ms, struct err *err) {
     if (!ids_gather(look, arena, programs, count, verdicts))
         return err_memory(err);
@@ -111,7 +111,7 @@ static bool slot_sieve(struct look *look, struct db_conn *conn, struct arena *ar
         return false;
     for (size_t p = 0; p < count; p++)
         for (size_t i = 0; programs[p] && i < programs[p]->predicate_count; i++) {
-            struct verdict *verdict = &verdicts[p][i];
+            struct verdict_ids *verdict = &verdicts[p][i];
             if (!is_mine(look, &programs[p]->predicates[i]) || !is_gate(programs[p], i, verdict))
                 continue;
             if (look->ids && !verdict_narrow(arena, look, verdict))
@@ -122,7 +122,7 @@ static bool slot_sieve(struct look *look, struct db_conn *conn, struct arena *ar
 }
 
 bool sieve_run(struct db_conn *conn, struct arena *arena, const struct sieve *sieve,
-               const struct kql_program *const *programs, size_t count, struct verdict **verdicts, bool *empty,
+               const struct kql_program *const *programs, size_t count, struct verdict_ids **verdicts, bool *empty,
                int64_t deadline_ms, struct err *err) {
     for (size_t t = 0; t < SCHEMA_TABLES; t++) {
         const struct schema_table *table = &schema_tables()[t];

@@ -10,5 +10,5 @@ struct sieve {
 
 /* Narrows verdicts[program][gate] to ids that occur; empty[program]: its result is empty. programs may hold NULLs. */
 bool sieve_run(struct db_conn *conn, struct arena *arena, const struct sieve *sieve,
-               const struct kql_program *const *programs, size_t count, struct verdict **verdicts, bool *empty,
+               const struct kql_program *const *programs, size_t count, struct verdict_ids **verdicts, bool *empty,
                int64_t deadline_ms, struct err *err);

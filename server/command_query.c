@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "hunts/catalogue.h"
+#include "hunts/explain.h"
 #include "hunts/query.h"
 #include "server/cli.h"
 #include "server/commands.h"
@@ -73,6 +74,10 @@ static void print_program(const struct kql_program *program) {
         else
             printf("$%zu = NULL\n", i + 1);
     printf("\n");
+    for (size_t i = 0; i < program->predicate_count; i++)
+        cli_say(stdout, "%s.%s, dictionary %s: %s\n", program->predicates[i].table->name, program->predicates[i].slot->sql,
+                schema_dictionary(program->predicates[i].slot->dictionary)->name,
+                explain_way(program, &program->predicates[i]));
     for (size_t i = 0; i < program->column_count; i++)
         cli_say(stdout, "%s%.*s:%s", i ? ", " : "columns: ", STR_ARG(program->columns[i].name),
                kql_type_name(program->columns[i].type));

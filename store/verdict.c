@@ -186,19 +186,19 @@ static bool entry_keep(struct verdicts *verdicts, const struct verdict_want *wan
 }
 
 /* The entry as it is now, copied: what came meanwhile does no harm. The lock is held. */
-static bool verdict_copy(struct arena *arena, const struct entry *entry, struct verdict *verdict) {
+static bool verdict_copy(struct arena *arena, const struct entry *entry, struct verdict_ids *verdict) {
     int32_t *ids = arena_array(arena, entry->count + 1, sizeof *ids);
     if (!ids)
         return false;
     if (entry->count)
         memcpy(ids, entry->ids, entry->count * sizeof *ids);
-    *verdict = (struct verdict){entry->form, ids, entry->count};
+    *verdict = (struct verdict_ids){entry->form, ids, entry->count};
     return true;
 }
 
-static bool verdicts_publish(struct reading *reading, struct verdict *all) {
+static bool verdicts_publish(struct reading *reading, struct verdict_ids *all) {
     struct verdicts *verdicts = reading->verdicts;
-    struct verdict *own = arena_array(reading->arena, reading->want_count + 1, sizeof *own);
+    struct verdict_ids *own = arena_array(reading->arena, reading->want_count + 1, sizeof *own);
     bool ok = own != NULL;
     pthread_mutex_lock(&verdicts->lock);
     if (verdicts->entries > ENTRIES_MOST || verdicts->ids > IDS_MOST)
@@ -208,7 +208,7 @@ static bool verdicts_publish(struct reading *reading, struct verdict *all) {
         int32_t last = reading->last[want->predicate->slot->dictionary];
         struct entry *entry = *entry_find(verdicts, want->key);
         if (!entry && want->upto >= 0) /* cleared meanwhile: decided in the program this time */
-            own[i] = (struct verdict){.form = KQL_INLINE};
+            own[i] = (struct verdict_ids){.form = KQL_INLINE};
         else
             ok = entry_keep(verdicts, want, last) && verdict_copy(reading->arena, *entry_find(verdicts, want->key), &own[i]);
     }
@@ -218,7 +218,7 @@ static bool verdicts_publish(struct reading *reading, struct verdict *all) {
     return ok;
 }
 
-static bool reading_run(struct reading *reading, struct db_conn *conn, struct verdict *all, int64_t deadline_ms,
+static bool reading_run(struct reading *reading, struct db_conn *conn, struct verdict_ids *all, int64_t deadline_ms,
                         struct err *err) {
     bool ok = wants_make(reading) || err_memory(err);
     ok = ok && (!reading->want_count || last_read(reading, conn, deadline_ms, err));
@@ -232,13 +232,13 @@ static bool reading_run(struct reading *reading, struct db_conn *conn, struct ve
 }
 
 bool verdicts_read(struct db_conn *conn, struct arena *arena, const struct kql_program *const *programs, size_t count,
-                   struct verdict ***out, int64_t deadline_ms, struct err *err) {
+                   struct verdict_ids ***out, int64_t deadline_ms, struct err *err) {
     struct reading reading = {.verdicts = conn->db->verdicts, .arena = arena};
     size_t total = 0;
     for (size_t p = 0; p < count; p++)
         total += programs[p] ? programs[p]->predicate_count : 0;
     reading.predicates = arena_array(arena, total + 1, sizeof *reading.predicates);
-    struct verdict *all = arena_array(arena, total + 1, sizeof *all);
+    struct verdict_ids *all = arena_array(arena, total + 1, sizeof *all);
     *out = arena_array(arena, count + 1, sizeof **out);
     if (!reading.predicates || !all || !*out)
         return err_memory(err);
@@ -250,7 +250,7 @@ bool verdicts_read(struct db_conn *conn, struct arena *arena, const struct kql_p
     return reading_run(&reading, conn, all, deadline_ms, err);
 }
 
-static bool choice_make(struct arena *arena, const struct verdict *verdict, struct kql_choice *choice) {
+static bool choice_make(struct arena *arena, const struct verdict_ids *verdict, struct kql_choice *choice) {
     BUF_AUTO ids = BUF(16u << 20);
     *choice = (struct kql_choice){.form = verdict->form};
     if (verdict->form != KQL_AMONG && verdict->form != KQL_NOT_AMONG)
@@ -262,7 +262,7 @@ static bool choice_make(struct arena *arena, const struct verdict *verdict, stru
     return choice->ids.ptr != NULL;
 }
 
-bool verdicts_bind(struct arena *arena, const struct kql_program *program, const struct verdict *verdicts, struct str *sql,
+bool verdicts_bind(struct arena *arena, const struct kql_program *program, const struct verdict_ids *verdicts, struct str *sql,
                    struct str **params, size_t *param_count, struct err *err) {
     struct kql_choice *choices = arena_array(arena, program->predicate_count + 1, sizeof *choices);
     bool ok = choices != NULL;
@@ -273,7 +273,7 @@ bool verdicts_bind(struct arena *arena, const struct kql_program *program, const
 
 struct db_rows *verdicts_query(struct db_conn *conn, struct arena *arena, const struct kql_program *program,
                                int64_t deadline_ms, struct err *err) {
-    struct verdict **verdicts;
+    struct verdict_ids **verdicts;
     struct str sql, *params;
     size_t param_count;
     if (!verdicts_read(conn, arena, &program, 1, &verdicts, deadline_ms, err) ||

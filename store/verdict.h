@@ -5,7 +5,7 @@
 #include "kql/kql.h"
 #include "store/db.h"
 
-struct verdict {
+struct verdict_ids {
     enum kql_form form; /* KQL_AMONG, KQL_NOT_AMONG or KQL_HASHED */
     const int32_t *ids; /* ascending; none for KQL_HASHED */
     size_t count;
@@ -18,9 +18,9 @@ OWNED_BY(verdicts_free) struct verdicts *verdicts_new(void);
 /* One verdict a predicate of each program, as (*out)[program][predicate], in the arena. conn may be in a transaction:
  * events that its snapshot shows have only values that are decided here. */
 bool verdicts_read(struct db_conn *conn, struct arena *arena, const struct kql_program *const *programs, size_t count,
-                   struct verdict ***out, int64_t deadline_ms, struct err *err);
+                   struct verdict_ids ***out, int64_t deadline_ms, struct err *err);
 /* The program's SQL with those verdicts. */
-bool verdicts_bind(struct arena *arena, const struct kql_program *program, const struct verdict *verdicts, struct str *sql,
+bool verdicts_bind(struct arena *arena, const struct kql_program *program, const struct verdict_ids *verdicts, struct str *sql,
                    struct str **params, size_t *param_count, struct err *err);
 /* Both for one program, and runs it. Owned by the caller. */
 struct db_rows *verdicts_query(struct db_conn *conn, struct arena *arena, const struct kql_program *program,

@@ -1,0 +1,248 @@
+/* What the dictionaries decide beforehand is what the plain SQL decides: hostile values, hostile conditions, values that
+ * come later, from several writers at once. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "store/ingest.h"
+#include "store/verdict.h"
+#include "tests/support/cluster_fixture.h"
+
+enum { LIMIT_MS = 60 * 1000, CAP = 8 << 20, WRITERS = 4, ROUNDS = 12 };
+
+static struct err err;
+
+static int64_t later(void) {
+    return mono_ms() + LIMIT_MS;
+}
+
+/* Letters whose cases meet ASCII's, edges of terms, signs of patterns, separators of our own text. */
+static const char *const values[] = {
+    "", "IDrive, Inc.", "IDRIVE", "idrive", "STRATO HiDrive", "x_idrive_y", "xidrive", "idrive2", "\xD0\xB6idrive",
+    "\xE2\x84\xAA" "elvin", "kelvin", "KELVIN", "\xC5\xBF" "ecure", "secure", "\xC4\xB0" "drive", "na\xC3\xAFve", "NA\xC3\x8FVE",
+    "stra\xC3\x9F" "e", "STRASSE", "\xEF\xBC\xA1nydesk", "any\xC2\xAD" "desk", "anydesk\tx", "any\ndesk", "a.b", "a+b", "a\\b",
+    "a%b", "a_b", "(a)", "[a]", "a|b", "^a$", "$1", "\\y", "e\xCC\x81", "\xC3\xA9", "\xF0\x9F\x98\x80 desk", "desk\xF0\x9F\x98\x80",
+    "anydesk anydesk", "ANYDESK.EXE", "AnyDesk", "anydes", "nydesk", "anyanydesk", "0", "1.5", "Pro Softnet Corporation",
+};
+enum { VALUES = sizeof values / sizeof *values };
+
+static const char *const conditions[] = {
+    "has 'idrive'", "has 'IDrive, Inc.'", "!has 'idrive'", "has_cs 'IDrive'", "contains 'drive'", "!contains 'drive'",
+    "contains_cs 'Drive'", "startswith 'idr'", "endswith 'DESK'", "=~ 'kelvin'", "== 'AnyDesk'", "!= 'AnyDesk'", "!~ 'anydesk'",
+    "contains 'k'", "contains '\xE2\x84\xAA'", "has 'secure'", "contains 's'", "has 'na\xC3\xAFve'", "contains 'stra\xC3\x9F'",
+    "in ('AnyDesk', 'kelvin')", "in~ ('anydesk', 'KELVIN')", "!in~ ('anydesk', 'KELVIN')", "has_any ('anydesk', 'idrive')",
+    "has_all ('pro', 'softnet')", "!has_any ('anydesk', 'idrive')", "matches regex 'any.*desk'", "contains '.'", "contains '%'",
+    "contains '_'", "contains '\\\\'", "has 'a+b'", "hasprefix 'any'", "hassuffix 'desk'", "contains 'any\\ndesk'", "has ''",
+    "contains ''", "== ''", "has 'e\xCC\x81'", "contains '\xC3\xA9'", "hasprefix_cs 'Any'", "startswith_cs 'IDRIVE'",
+    "has 'drive' and Signer has 'strato'", "has 'anydesk' or Issuer has 'idrive'", "has 'desk' or ReportId < 5",
+    "has 'anydesk' and not(Signer has 'exe')", "contains 'desk' and Issuer !contains 'desk'",
+};
+enum { CONDITIONS = sizeof conditions / sizeof *conditions };
+
+static struct ingest *open_ingest(struct db *db) {
+    struct ingest *ingest = ingest_open(db, &err);
+    if (!ingest)
+        fail_msg("%s", err.text);
+    return ingest;
+}
+
+static void add_event(struct buf *out, unsigned number, const char *tail) {
+    buf_printf(out, "{\"category\":\"AdvancedHunting-DeviceFileCertificateInfo\",\"properties\":{\"Timestamp\":"
+                    "\"2026-07-18T01:%02u:%02uZ\",\"DeviceId\":\"d\",\"ReportId\":%u,\"SHA1\":\"%u\"", number / 60 % 60, number % 60,
+               number, number);
+    json_add_key(out, "Signer");
+    BUF_AUTO text = BUF(4096);
+    buf_printf(&text, "%s%s", values[number % VALUES], tail);
+    json_add_string(out, buf_str(&text));
+    json_add_key(out, "Issuer");
+    json_add_string(out, str_from(values[number * 7 / 3 % VALUES]));
+    buf_add_str(out, STR("}}\n"));
+}
+
+static void post(struct ingest *ingest, unsigned first, unsigned count, const char *tail) {
+    struct ingest_result result;
+    struct err mine = {0};
+    bool unknown;
+    BUF_AUTO body = BUF(CAP);
+    for (unsigned i = 0; i < count; i++)
+        add_event(&body, first + i, tail);
+    if (!ingest_body(ingest, buf_str(&body), &(struct reader_options){0}, false, later(), &result, &unknown, &mine))
+        fail_msg("%s: %s", err_name(mine.code), mine.text);
+    assert_int_equal(result.stored, count);
+}
+
+struct asked {
+    struct arena *arena;
+    const struct kql_program *programs[CONDITIONS];
+};
+
+static void programs_compile(struct asked *asked) {
+    struct kql_options options = {.now = ticks_now(), .from = -1, .to = -1};
+    asked->arena = arena_new(256u << 20);
+    assert_non_null(asked->arena);
+    for (size_t i = 0; i < CONDITIONS; i++) {
+        struct str query = arena_printf(asked->arena, "DeviceFileCertificateInfo | where Signer %s | summarize Ids=make_set(ReportId), "
+                                        "N=count() by DeviceId", conditions[i]);
+        asked->programs[i] = kql_compile(asked->arena, query, &options, &err);
+        if (!asked->programs[i])
+            fail_msg("%s: %s", conditions[i], err.text);
+    }
+}
+
+static struct str answer_of(struct arena *arena, struct db_conn *conn, struct str sql, const struct str *params, size_t count,
+                            const char *condition) {
+    DB_ROWS_AUTO *rows = db_query(conn, sql.ptr, params, count, later(), &err);
+    if (!rows)
+        fail_msg("%s: %s", condition, err.text);
+    return db_count(rows) ? arena_printf(arena, "%.*s %.*s", STR_ARG(db_text(rows, 0, 1)), STR_ARG(db_text(rows, 0, 2))) : STR("none");
+}
+
+/* All conditions in one snapshot, by the verdicts and by plain SQL. Gives how many found something. */
+static size_t both_agree(struct db *db, const struct asked *asked) {
+    struct verdict_ids **verdicts;
+    size_t found = 0;
+    struct db_conn *conn = db_take(db, later(), &err);
+    assert_non_null(conn);
+    assert_true(db_begin_snapshot(conn, LIMIT_MS, later(), &err));
+    if (!verdicts_read(conn, asked->arena, asked->programs, CONDITIONS, &verdicts, later(), &err))
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < CONDITIONS; i++) {
+        const struct kql_program *program = asked->programs[i];
+        struct str sql, *params;
+        size_t count;
+        assert_true(verdicts_bind(asked->arena, program, verdicts[i], &sql, &params, &count, &err));
+        struct str decided = answer_of(asked->arena, conn, sql, params, count, conditions[i]);
+        struct str plain = answer_of(asked->arena, conn, program->sql, program->params, program->param_count, conditions[i]);
+        if (!str_eq(decided, plain))
+            fail_msg("Signer %s: %.*s by verdicts, %.*s by SQL", conditions[i], STR_ARG(decided), STR_ARG(plain));
+        found += !str_eq(plain, STR("none"));
+    }
+    db_rollback(conn);
+    db_give(conn);
+    return found;
+}
+
+static void verdicts_are_what_sql_says(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(8);
+    struct ingest *ingest = open_ingest(db);
+    struct asked asked;
+    programs_compile(&asked);
+    assert_int_equal(both_agree(db, &asked), 0);
+    post(ingest, 0, 4 * VALUES, "");
+    assert_true(both_agree(db, &asked) > CONDITIONS - 4);
+    for (unsigned round = 1; round <= 3; round++) { /* values that come later */
+        char tail[16];
+        snprintf(tail, sizeof tail, " %u", round);
+        post(ingest, round * 1000, 2 * VALUES, tail);
+        both_agree(db, &asked);
+        both_agree(db, &asked);
+    }
+    ingest_close(ingest);
+    arena_free(asked.arena);
+    cluster_fixture_close(db);
+}
+
+struct writer {
+    pthread_t thread;
+    struct ingest *ingest;
+    unsigned number;
+    atomic_bool done;
+};
+
+static void *write_values(void *argument) {
+    const struct writer *writer = argument;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        char tail[32];
+        snprintf(tail, sizeof tail, " %u %u", writer->number, round);
+        post(writer->ingest, 100000 * (writer->number + 1) + round * 1000, VALUES, tail);
+    }
+    return NULL;
+}
+
+/* Two processes' worth of writers: ids that commit out of their order would be passed over for ever. */
+static void no_value_is_passed_over_while_others_write(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(16);
+    struct ingest *ingests[2] = {open_ingest(db), open_ingest(db)};
+    struct writer writers[WRITERS];
+    struct asked asked;
+    programs_compile(&asked);
+    for (unsigned i = 0; i < WRITERS; i++) {
+        writers[i] = (struct writer){.ingest = ingests[i % 2], .number = i};
+        assert_int_equal(pthread_create(&writers[i].thread, NULL, write_values, &writers[i]), 0);
+    }
+    for (int i = 0; i < 8; i++)
+        both_agree(db, &asked);
+    for (unsigned i = 0; i < WRITERS; i++)
+        pthread_join(writers[i].thread, NULL);
+    assert_true(both_agree(db, &asked) > CONDITIONS / 2);
+    ingest_close(ingests[0]);
+    ingest_close(ingests[1]);
+    arena_free(asked.arena);
+    cluster_fixture_close(db);
+}
+
+static void *write_once(void *argument) {
+    struct writer *writer = argument;
+    post(writer->ingest, 900000, 1, " late");
+    atomic_store(&writer->done, true);
+    return NULL;
+}
+
+static int64_t ask(struct db *db, const char *sql) {
+    struct db_conn *conn = db_take(db, later(), &err);
+    DB_ROWS_AUTO *rows = conn ? db_query(conn, sql, NULL, 0, later(), &err) : NULL;
+    if (!rows)
+        fail_msg("%s: %s", sql, err.text);
+    int64_t answer = db_int(rows, 0, 0);
+    db_give(conn);
+    return answer;
+}
+
+/* While one has taken an id and not committed, another's value waits: a higher id must not be seen before a lower one. */
+static void values_get_their_ids_in_the_order_of_commits(void **state) {
+    (void)state;
+    static const char take[] = "SELECT id FROM dict.cert WHERE id = 0 FOR UPDATE";
+    static const char waiting[] = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%dict.cert%'";
+    struct db *db = cluster_fixture_database(8);
+    struct writer writer = {.ingest = open_ingest(db)};
+    struct db_conn *conn = db_take(db, later(), &err);
+    bool unknown;
+    assert_true(db_begin(conn, "", later(), &err) && db_exec(conn, take, NULL, 0, later(), NULL, &err));
+    assert_int_equal(pthread_create(&writer.thread, NULL, write_once, &writer), 0);
+    int64_t deadline = later();
+    while (!atomic_load(&writer.done) && ask(db, waiting) == 0 && mono_ms() < deadline)
+        sleep_ms(10);
+    assert_false(atomic_load(&writer.done));
+    assert_int_equal(ask(db, "SELECT count(*) FROM dict.cert WHERE id > 0"), 0);
+    assert_true(db_commit(conn, later(), &unknown, &err));
+    db_give(conn);
+    pthread_join(writer.thread, NULL);
+    assert_int_equal(ask(db, "SELECT count(*) FROM dict.cert WHERE id > 0"), 1);
+    ingest_close(writer.ingest);
+    cluster_fixture_close(db);
+}
+
+static int setup(void **state) {
+    schema_init();
+    return cluster_fixture_start(state);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(verdicts_are_what_sql_says),
+        cmocka_unit_test(values_get_their_ids_in_the_order_of_commits),
+        cmocka_unit_test(no_value_is_passed_over_while_others_write),
+    };
+    return cmocka_run_group_tests(tests, setup, cluster_fixture_stop);
+}
