@@ -10,7 +10,7 @@
 #include "handlers/service.h"
 #include "store/array.h"
 
-enum { READ_MS = 10000, MAX_WAIT = 60, LOOK_EACH_MS = 250, REPLY_CAP = 256 << 20 };
+enum { MAX_WAIT = 60, LOOK_EACH_MS = 250, REPLY_CAP = 256 << 20 };
 
 struct wanted {
     struct str params[4]; /* of changes_read */
@@ -75,11 +75,7 @@ static bool wanted_read(struct request *request, struct wanted *wanted, struct e
 }
 
 static struct db_rows *changes_look(struct request *request, const struct wanted *wanted, struct err *err) {
-    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    struct db_rows *rows =
-        conn ? db_query(conn, db_statement("changes_read"), wanted->params, 4, mono_ms() + READ_MS, err) : NULL;
-    db_give(conn);
-    return rows;
+    return statement_run(request, "changes_read", wanted->params, 4, err);
 }
 
 /* Long poll: until there is a change, the wait is over, or the server goes. */
@@ -138,9 +134,7 @@ bool handle_run_diff(struct request *request, struct reply *reply, struct err *e
     long long number;
     if (!str_to_int64(params[0], &number) || !str_to_int64(params[1], &number))
         return err_set(err, ERR_NOT_FOUND, "no such run; GET /v1/runs lists them");
-    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    DB_ROWS_AUTO *rows = conn ? db_query(conn, db_statement("run_diff"), params, 2, mono_ms() + READ_MS, err) : NULL;
-    db_give(conn);
+    DB_ROWS_AUTO *rows = statement_run(request, "run_diff", params, 2, err);
     if (rows && !db_count(rows))
         return err_set(err, ERR_NOT_FOUND, "both runs must be there and finished; GET /v1/runs lists them");
     return rows && json_reply(reply, db_text(rows, 0, 0), err);

@@ -76,9 +76,7 @@ bool handle_device_get(struct request *request, struct reply *reply, struct err 
     struct str params[2] = {request_path_parameter(request, "id")};
     if (!now_read(request, &params[1], err))
         return false;
-    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    DB_ROWS_AUTO *rows = conn ? db_query(conn, db_statement("device_read"), params, 2, mono_ms() + READ_MS, err) : NULL;
-    db_give(conn);
+    DB_ROWS_AUTO *rows = statement_run(request, "device_read", params, 2, err);
     if (rows && !db_count(rows))
         return err_set(err, ERR_NOT_FOUND, "no finding on a device '%.*s'; GET /v1/devices lists those with findings",
                        STR_ARG(params[0]));
@@ -95,8 +93,6 @@ bool handle_findings_list(struct request *request, struct reply *reply, struct e
     if (!now_read(request, &params[0], err) || !request_choice(request, "state", states, &params[3], err) ||
         !list_parameters(request, &limit, &params[7], &params[6], err) || !format_choose(request, &format, err))
         return false;
-    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    DB_ROWS_AUTO *rows = conn ? db_query(conn, db_statement("findings_list"), params, 8, mono_ms() + READ_MS, err) : NULL;
-    db_give(conn);
+    DB_ROWS_AUTO *rows = statement_run(request, "findings_list", params, 8, err);
     return rows && list_reply(request, reply, "findings", rows, limit, format == FORMAT_TABLE ? narrow : all, err);
 }

@@ -26,10 +26,7 @@ enum {
 
 struct db_rows *statement_run(struct request *request, const char *name, const struct str *params, size_t count,
                               struct err *err) {
-    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    struct db_rows *rows = conn ? db_query(conn, db_statement(name), params, count, mono_ms() + READ_MS, err) : NULL;
-    db_give(conn);
-    return rows;
+    return db_query_alone(request->service->db, name, params, count, READ_MS, err);
 }
 
 /* What a cursor is good for: the path and the filters, in the order in which routes.def names them. A mark, not a secret:

@@ -7,8 +7,6 @@
 #include "handlers/list.h"
 #include "handlers/service.h"
 
-enum { READ_MS = 10000 };
-
 static bool is_state(struct str text) {
     return str_eq(text, STR("rejected")) || str_eq(text, STR("stored")) || str_eq(text, STR("ignored"));
 }
@@ -38,10 +36,7 @@ bool handle_rejected_list(struct request *request, struct reply *reply, struct e
         !list_filter(request, "code", is_code, "a code such as bad_timestamp", &code, err))
         return false;
     struct str params[] = {state.ptr ? state : STR("rejected"), code, cursor, limit_text};
-    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    DB_ROWS_AUTO *rows =
-        conn ? db_query(conn, db_statement("rejected_list"), params, 4, mono_ms() + READ_MS, err) : NULL;
-    db_give(conn);
+    DB_ROWS_AUTO *rows = statement_run(request, "rejected_list", params, 4, err);
     return rows && list_reply(request, reply, "rejected", rows, limit, columns, err);
 }
 
@@ -53,9 +48,7 @@ static struct db_rows *letter_query(struct request *request, const char *stateme
         err_set(err, ERR_NOT_FOUND, "no rejected record '%.*s'", STR_ARG(id));
         return NULL;
     }
-    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    struct db_rows *rows = conn ? db_query(conn, db_statement(statement), &id, 1, mono_ms() + READ_MS, err) : NULL;
-    db_give(conn);
+    struct db_rows *rows = statement_run(request, statement, &id, 1, err);
     if (!rows || db_count(rows))
         return rows;
     db_rows_free(rows);
@@ -99,10 +92,8 @@ static bool table_read(struct request *request, struct intake *intake, struct er
 
 static bool letter_done(struct request *request, const char *state, struct err *err) {
     struct str params[] = {request_path_parameter(request, "id"), str_from(state)};
-    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    bool ok = conn && db_exec(conn, db_statement("rejected_done"), params, 2, mono_ms() + READ_MS, NULL, err);
-    db_give(conn);
-    return ok;
+    DB_ROWS_AUTO *rows = statement_run(request, "rejected_done", params, 2, err);
+    return rows != NULL;
 }
 
 /* Tried atomically, so that a record which is still bad makes no second letter: its problem names the first. */

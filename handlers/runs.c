@@ -12,7 +12,7 @@
 #include "hunts/runner.h"
 #include "hunts/selection.h"
 
-enum { READ_MS = 10000, DEFAULT_WAIT = 10, MAX_WAIT = 60, BODY_CAP = 512 << 20 };
+enum { DEFAULT_WAIT = 10, MAX_WAIT = 60, BODY_CAP = 512 << 20 };
 
 static bool parse_time(struct request *request, const json_t *root, const char *name, int64_t *ticks, struct err *err) {
     const json_t *value = json_object_get(root, name);
@@ -69,9 +69,7 @@ static long long wait_seconds(const struct request *request) {
 
 /* A run's state as its row says, and whether it is over. */
 static bool run_state(struct request *request, struct str id, struct str *json, struct str *state, struct err *err) {
-    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    DB_ROWS_AUTO *rows = conn ? db_query(conn, db_statement("run_read"), &id, 1, mono_ms() + READ_MS, err) : NULL;
-    db_give(conn);
+    DB_ROWS_AUTO *rows = statement_run(request, "run_read", &id, 1, err);
     if (!rows)
         return false;
     if (!db_count(rows))
@@ -88,9 +86,7 @@ static bool is_over(struct str state) {
 /* The state's members, then the hunts' results: the one result alone when the run named one hunt. */
 static bool results_body(struct request *request, struct str id, struct str json, struct str state, struct buf *out,
                          struct err *err) {
-    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    DB_ROWS_AUTO *rows = conn ? db_query(conn, db_statement("run_results"), &id, 1, mono_ms() + READ_MS, err) : NULL;
-    db_give(conn);
+    DB_ROWS_AUTO *rows = statement_run(request, "run_results", &id, 1, err);
     if (!rows)
         return false;
     if (db_count(rows) == 1) {
@@ -198,17 +194,13 @@ bool handle_runs_list(struct request *request, struct reply *reply, struct err *
     if (!list_parameters(request, &limit, &limit_text, &cursor, err) || !list_below(request, &cursor, err))
         return false;
     struct str params[] = {cursor, limit_text};
-    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    DB_ROWS_AUTO *rows = conn ? db_query(conn, db_statement("runs_list"), params, 2, mono_ms() + READ_MS, err) : NULL;
-    db_give(conn);
+    DB_ROWS_AUTO *rows = statement_run(request, "runs_list", params, 2, err);
     return rows && list_reply(request, reply, "runs", rows, limit, columns, err);
 }
 
 bool handle_hunt_results(struct request *request, struct reply *reply, struct err *err) {
     struct str id = request_path_parameter(request, "id");
-    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    DB_ROWS_AUTO *rows = conn ? db_query(conn, db_statement("hunt_result"), &id, 1, mono_ms() + READ_MS, err) : NULL;
-    db_give(conn);
+    DB_ROWS_AUTO *rows = statement_run(request, "hunt_result", &id, 1, err);
     if (!rows)
         return false;
     if (!db_count(rows))

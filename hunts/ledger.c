@@ -45,8 +45,8 @@ struct pass {
     struct buf by_run;  /* those whose sightings depend on the run's window */
 };
 
-static bool statement_run(struct pass *pass, const char *name, const struct str *params, size_t count,
-                          struct err *err) {
+static bool statement_do(struct pass *pass, const char *name, const struct str *params, size_t count,
+                         struct err *err) {
     return db_exec(pass->conn, db_statement(name), params, count, pass->deadline_ms, NULL, err);
 }
 
@@ -233,11 +233,11 @@ static bool hunts_find(struct pass *pass, struct err *err) {
 static bool books_keep(struct pass *pass, struct err *err) {
     struct str id = str_from(pass->id);
     return ledger_facts_collect(pass->conn, pass->tables, pass->deadline_ms, err) &&
-           statement_run(pass, "ledger_findings", NULL, 0, err) &&
-           statement_run(pass, "ledger_device_tools", NULL, 0, err) &&
-           statement_run(pass, "ledger_facts", NULL, 0, err) && statement_run(pass, "ledger_devices", NULL, 0, err) &&
-           statement_run(pass, "ledger_flags", NULL, 0, err) && statement_run(pass, "ledger_changes", &id, 1, err) &&
-           statement_run(pass, "ledger_told", NULL, 0, err) && statement_run(pass, "ledger_signers", &id, 1, err);
+           statement_do(pass, "ledger_findings", NULL, 0, err) &&
+           statement_do(pass, "ledger_device_tools", NULL, 0, err) &&
+           statement_do(pass, "ledger_facts", NULL, 0, err) && statement_do(pass, "ledger_devices", NULL, 0, err) &&
+           statement_do(pass, "ledger_flags", NULL, 0, err) && statement_do(pass, "ledger_changes", &id, 1, err) &&
+           statement_do(pass, "ledger_told", NULL, 0, err) && statement_do(pass, "ledger_signers", &id, 1, err);
 }
 
 /* Rows are deleted, not truncated: that costs files and a lock, and most passes have few. */
@@ -285,7 +285,7 @@ static bool pass_run(struct pass *pass, struct err *err) {
     struct str params[] = {str_from(pass->id), db_text(lock, 0, 0), str_from(to), buf_str(&pass->failed),
                            buf_str(&pass->by_run)};
     return pass->failed.failed || pass->by_run.failed ? err_memory(err)
-                                                      : statement_run(pass, "ledger_served", params, 5, err);
+                                                      : statement_do(pass, "ledger_served", params, 5, err);
 }
 
 bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t deadline_ms, struct err *err) {

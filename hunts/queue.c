@@ -97,11 +97,7 @@ static struct db_rows *run_query(struct db *db, const char *name, int64_t run_id
     char id[24];
     snprintf(id, sizeof id, "%" PRId64, run_id);
     struct str params[] = {run_id ? str_from(id) : (struct str){0}, str_from(db_name(db))};
-    struct db_conn *conn = db_take(db, mono_ms() + QUEUE_LIMIT_MS, err);
-    struct db_rows *rows = conn ? db_query(conn, db_statement(name), params, param_count, mono_ms() + QUEUE_LIMIT_MS, err)
-                                : NULL;
-    db_give(conn);
-    return rows;
+    return db_query_alone(db, name, params, param_count, QUEUE_LIMIT_MS, err);
 }
 
 bool queue_claim(struct db *db, int64_t only, struct run_attempt **attempt, struct err *err) {

@@ -104,9 +104,7 @@ bool schedule_read(struct arena *arena, const struct db_rows *rows, struct sched
 }
 
 bool schedule_load(struct db *db, struct arena *arena, struct str id, struct schedule *schedule, struct err *err) {
-    struct db_conn *conn = db_take(db, mono_ms() + LIMIT_MS, err);
-    DB_ROWS_AUTO *rows = conn ? db_query(conn, db_statement("schedule_load"), &id, 1, mono_ms() + LIMIT_MS, err) : NULL;
-    db_give(conn);
+    DB_ROWS_AUTO *rows = db_query_alone(db, "schedule_load", &id, 1, LIMIT_MS, err);
     if (!rows)
         return false;
     if (!db_count(rows))
@@ -115,10 +113,7 @@ bool schedule_load(struct db *db, struct arena *arena, struct str id, struct sch
 }
 
 bool schedule_delete(struct db *db, struct str id, struct err *err) {
-    struct db_conn *conn = db_take(db, mono_ms() + LIMIT_MS, err);
-    DB_ROWS_AUTO *rows =
-        conn ? db_query(conn, db_statement("schedule_delete"), &id, 1, mono_ms() + LIMIT_MS, err) : NULL;
-    db_give(conn);
+    DB_ROWS_AUTO *rows = db_query_alone(db, "schedule_delete", &id, 1, LIMIT_MS, err);
     return rows && (db_count(rows) || err_set(err, ERR_NOT_FOUND, "no schedule '%.*s'; GET /v1/schedules lists them",
                                               STR_ARG(id)));
 }

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "hunts/webhook_send.h"
 #include "hunts/webhook_sign.h"
+#include "store/array.h"
 
 /* Longer than an attempt can take and its outcome be written. */
 #define LEASE_SECONDS "30"
@@ -83,13 +84,10 @@ static bool delivery_start(struct webhooks *webhooks, const struct db_rows *rows
     return false;
 }
 
-/* {1,2,3} from the first column. */
 static struct str ids_list(const struct db_rows *rows, struct buf *out) {
-    for (size_t r = 0; r < db_count(rows); r++) {
-        buf_add_char(out, r ? ',' : '{');
-        buf_add_str(out, db_text(rows, r, 0));
-    }
-    buf_add_char(out, '}');
+    for (size_t r = 0; r < db_count(rows); r++)
+        array_add(out, db_text(rows, r, 0));
+    array_end(out);
     return buf_str(out);
 }
 
@@ -140,12 +138,10 @@ static void look(struct webhooks *webhooks) {
     db_rows_free(rows);
 }
 
-static bool statement_run(struct webhooks *webhooks, const char *name, const struct str *params, size_t count,
-                          struct err *err) {
-    struct db_conn *conn = db_take(webhooks->db, database_deadline(), err);
-    bool ok = conn && db_exec(conn, db_statement(name), params, count, database_deadline(), NULL, err);
-    db_give(conn);
-    return ok;
+static bool statement_do(struct webhooks *webhooks, const char *name, const struct str *params, size_t count,
+                         struct err *err) {
+    DB_ROWS_AUTO *rows = db_query_alone(webhooks->db, name, params, count, DATABASE_MS, err);
+    return rows != NULL;
 }
 
 static void verdict_log(const struct delivery *delivery, const struct webhook_verdict *verdict, const char *error) {
@@ -184,7 +180,7 @@ static void verdict_save(struct webhooks *webhooks, const struct delivery *deliv
                            str_from(delay),
                            str_from(pause),
                            verdict->disable ? STR("the receiver answered 410 Gone") : none};
-    if (!statement_run(webhooks, "webhooks_finish", params, 8, &err))
+    if (!statement_do(webhooks, "webhooks_finish", params, 8, &err))
         log_err("webhooks.finish", "", &err); /* sent again once the lease is over */
 }
 
@@ -211,7 +207,7 @@ static void finish(struct webhooks *webhooks, const struct webhook_result *resul
 
 static void tidy(struct webhooks *webhooks) {
     struct err err = {0};
-    if (!statement_run(webhooks, "webhooks_tidy", NULL, 0, &err))
+    if (!statement_do(webhooks, "webhooks_tidy", NULL, 0, &err))
         log_err("webhooks.tidy", "", &err);
     webhooks->tidy_at_ms = mono_ms() + TIDY_MS;
 }
@@ -271,7 +267,7 @@ void webhooks_close(struct webhooks *webhooks) {
     webhook_sender_wake(webhooks->sender);
     pthread_join(webhooks->thread, NULL);
     struct str lease = str_from(webhooks->lease);
-    if (webhooks->active && !statement_run(webhooks, "webhooks_release", &lease, 1, &err))
+    if (webhooks->active && !statement_do(webhooks, "webhooks_release", &lease, 1, &err))
         log_err("webhooks.release", "", &err);
     while ((cut = webhook_sender_cut(webhooks->sender)) != NULL)
         free(cut);

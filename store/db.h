@@ -43,6 +43,10 @@ struct db_rows *db_query(struct db_conn *conn, const char *sql, const struct str
 /* The same where no rows are wanted; affected rows through *count when not NULL. */
 bool db_exec(struct db_conn *conn, const char *sql, const struct str *params, size_t param_count, int64_t deadline_ms,
              int64_t *count, struct err *err);
+/* The statement store/sql/<name>.sql on a connection of the pool. limit_ms: for getting one, and again for
+ * the statement. Rows without columns where it gives none. */
+struct db_rows *db_query_alone(struct db *db, const char *name, const struct str *params, size_t param_count,
+                               int64_t limit_ms, struct err *err);
 /* store/sql/<name>.sql, embedded. NULL is a fault of ours: the name is a constant. */
 const char *db_statement(const char *name);
 

@@ -212,6 +212,14 @@ const char *db_statement(const char *name) {
     return NULL;
 }
 
+struct db_rows *db_query_alone(struct db *db, const char *name, const struct str *params, size_t param_count,
+                               int64_t limit_ms, struct err *err) {
+    struct db_conn *conn = db_take(db, mono_ms() + limit_ms, err);
+    struct db_rows *rows = conn ? db_query(conn, db_statement(name), params, param_count, mono_ms() + limit_ms, err) : NULL;
+    db_give(conn);
+    return rows;
+}
+
 size_t db_count(const struct db_rows *rows) {
     return rows ? (size_t)PQntuples(rows->result) : 0;
 }
