@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
+#include "base/worker.h"
 #include "hunts/queue.h"
 #include "store/array.h"
 
@@ -23,28 +25,24 @@ struct runner {
     pthread_mutex_t lock;
     pthread_cond_t queued;   /* or stopping */
     pthread_cond_t finished; /* or taken, or stopping */
-    pthread_cond_t stopped;  /* the heart waits on it between beats */
     int hints;               /* runs queued here and not yet looked for */
     int64_t own;             /* with own_only: the run submitted here */
     unsigned changes;        /* of the list below */
     struct run_attempt *running;
-    bool stopping, heart_stopping;
-    pthread_t threads[RUNNERS], heart;
+    bool stopping;
+    pthread_t threads[RUNNERS];
     size_t thread_count;
-    bool has_heart;
+    struct worker *heart;       /* outlives the threads above */
+    struct db_conn *heart_conn; /* its own, and so is: */
+    bool heart_failing;         /* an outage is told once */
 };
-
-static struct timespec time_at(int64_t deadline_ms) {
-    return (struct timespec){deadline_ms / 1000, deadline_ms % 1000 * 1000000};
-}
 
 /* False: stopping. */
 static bool wait_for_work(struct runner *runner) {
-    struct timespec until = time_at(mono_ms() + POLL_MS);
+    int64_t until = mono_ms() + POLL_MS;
     pthread_mutex_lock(&runner->lock);
-    while (!runner->hints && !runner->stopping)
-        if (pthread_cond_timedwait(&runner->queued, &runner->lock, &until) != 0)
-            break;
+    while (!runner->hints && !runner->stopping && cond_wait(&runner->queued, &runner->lock, until)) {
+    }
     runner->hints -= runner->hints > 0;
     bool go_on = !runner->stopping;
     pthread_mutex_unlock(&runner->lock);
@@ -170,38 +168,22 @@ static bool beat(struct runner *runner, struct db_conn *conn, struct err *err) {
     return ok && db_exec(conn, db_statement("runs_expire"), NULL, 0, deadline, NULL, err);
 }
 
-/* True until the runner's threads are gone. */
-static bool heart_wait(struct runner *runner) {
-    struct timespec until = time_at(mono_ms() + BEAT_MS);
-    pthread_mutex_lock(&runner->lock);
-    while (!runner->heart_stopping)
-        if (pthread_cond_timedwait(&runner->stopped, &runner->lock, &until) != 0)
-            break;
-    bool go_on = !runner->heart_stopping;
-    pthread_mutex_unlock(&runner->lock);
-    return go_on;
-}
-
 /* Keeps a connection of its own, so that a pool that is used up costs no lease. */
-static void *heart_thread(void *argument) {
-    struct runner *runner = argument;
-    struct db_conn *conn = NULL;
-    bool failing = false;
-    while (heart_wait(runner)) {
-        struct err err = {0};
-        if (!conn)
-            conn = db_take(runner->db, mono_ms() + BEAT_LIMIT_MS, &err);
-        bool ok = conn && beat(runner, conn, &err);
-        if (!ok) {
-            db_give(conn);
-            conn = NULL;
-        }
-        if (!ok && !failing)
-            log_err("run.lease", "", &err);
-        failing = !ok;
+static int heart_turn(void *context, const atomic_bool *stop) {
+    struct runner *runner = context;
+    struct err err = {0};
+    (void)stop;
+    if (!runner->heart_conn)
+        runner->heart_conn = db_take(runner->db, mono_ms() + BEAT_LIMIT_MS, &err);
+    bool ok = runner->heart_conn && beat(runner, runner->heart_conn, &err);
+    if (!ok) {
+        db_give(runner->heart_conn);
+        runner->heart_conn = NULL;
     }
-    db_give(conn);
-    return NULL;
+    if (!ok && !runner->heart_failing)
+        log_err("run.lease", "", &err);
+    runner->heart_failing = !ok;
+    return BEAT_MS;
 }
 
 void runner_stop(struct runner *runner) {
@@ -220,33 +202,23 @@ void runner_close(struct runner *runner) {
     runner_stop(runner);
     for (size_t i = 0; i < runner->thread_count; i++)
         pthread_join(runner->threads[i], NULL);
-    pthread_mutex_lock(&runner->lock);
-    runner->heart_stopping = true;
-    pthread_cond_broadcast(&runner->stopped);
-    pthread_mutex_unlock(&runner->lock);
-    if (runner->has_heart)
-        pthread_join(runner->heart, NULL);
+    worker_stop(runner->heart);
+    db_give(runner->heart_conn);
     pthread_cond_destroy(&runner->queued);
     pthread_cond_destroy(&runner->finished);
-    pthread_cond_destroy(&runner->stopped);
     pthread_mutex_destroy(&runner->lock);
     free(runner);
 }
 
 __attribute__((noinline)) static struct runner *runner_new(struct db *db, bool own_only) {
     struct runner *runner = calloc(1, sizeof *runner);
-    pthread_condattr_t monotonic;
     if (!runner)
         return NULL;
     runner->db = db;
     runner->own_only = own_only;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&runner->lock, NULL);
-    pthread_cond_init(&runner->queued, &monotonic);
-    pthread_cond_init(&runner->finished, &monotonic);
-    pthread_cond_init(&runner->stopped, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&runner->queued);
+    cond_init(&runner->finished);
     return runner;
 }
 
@@ -256,13 +228,14 @@ struct runner *runner_open(struct db *db, bool own_only, struct err *err) {
         err_memory(err);
         return NULL;
     }
-    bool ok = pthread_create(&runner->heart, NULL, heart_thread, runner) == 0;
-    runner->has_heart = ok;
+    runner->heart = worker_start(heart_turn, runner, BEAT_MS, "leases", err);
+    bool ok = runner->heart != NULL;
     for (; ok && runner->thread_count < RUNNERS; runner->thread_count += ok)
         ok = pthread_create(&runner->threads[runner->thread_count], NULL, runner_thread, runner) == 0;
     if (ok)
         return runner;
-    err_set(err, ERR_OUT_OF_MEMORY, "no thread for runs");
+    if (runner->heart)
+        err_set(err, ERR_OUT_OF_MEMORY, "no thread for runs");
     runner_close(runner);
     return NULL;
 }
@@ -302,10 +275,10 @@ static bool wait_here(struct runner *runner, int64_t run_id, unsigned seen, int6
     int64_t soon = mono_ms() + WAIT_MS;
     pthread_mutex_lock(&runner->lock);
     bool ours = list_find(runner, run_id) != NULL;
-    struct timespec until = time_at(ours || soon > deadline_ms ? deadline_ms : soon);
-    while (!runner->stopping && (ours ? list_find(runner, run_id) != NULL : runner->changes == seen))
-        if (pthread_cond_timedwait(&runner->finished, &runner->lock, &until) != 0)
-            break;
+    int64_t until = ours || soon > deadline_ms ? deadline_ms : soon;
+    while (!runner->stopping && (ours ? list_find(runner, run_id) != NULL : runner->changes == seen) &&
+           cond_wait(&runner->finished, &runner->lock, until)) {
+    }
     bool go_on = !runner->stopping;
     pthread_mutex_unlock(&runner->lock);
     return go_on;
@@ -319,11 +292,9 @@ unsigned runner_changes(struct runner *runner) {
 }
 
 void runner_pause(struct runner *runner, unsigned seen, int64_t deadline_ms) {
-    struct timespec until = time_at(deadline_ms);
     pthread_mutex_lock(&runner->lock);
-    while (runner->changes == seen)
-        if (pthread_cond_timedwait(&runner->finished, &runner->lock, &until) != 0)
-            break;
+    while (runner->changes == seen && cond_wait(&runner->finished, &runner->lock, deadline_ms)) {
+    }
     pthread_mutex_unlock(&runner->lock);
 }
 

@@ -30,7 +30,7 @@ struct server {
     struct listener *listener;
     struct retention retention;
     struct upkeep *upkeep;
-    struct reviver *reviver;
+    struct worker *reviver;
     struct scheduler *scheduler; /* NULL: other servers start what is scheduled */
 };
 
@@ -129,7 +129,7 @@ static bool server_open(struct server *server, struct err *err) {
 
 static void server_close(struct server *server) {
     listener_close(server->listener);
-    reviver_stop(server->reviver);
+    worker_stop(server->reviver);
     upkeep_stop(server->upkeep);
     scheduler_close(server->scheduler);
     if (server->service) {

@@ -1,8 +1,7 @@
-/* A thread that looks after the private PostgreSQL: one that was killed is started again within a second or two. */
+/* The thread that looks after the private PostgreSQL: one that was killed is started again within a second or two.
+ * worker_stop it before cluster_close. */
 #pragma once
-#include "base/attr.h"
+#include "base/worker.h"
 #include "store/cluster.h"
 
-struct reviver;
-void reviver_stop(struct reviver *reviver); /* before cluster_close; NULL is fine */
-OWNED_BY(reviver_stop) struct reviver *reviver_start(struct cluster *cluster, struct err *err);
+OWNED_BY(worker_stop) struct worker *reviver_start(struct cluster *cluster, struct err *err);

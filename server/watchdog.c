@@ -3,9 +3,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/worker.h"
 
 enum { LOOK_MS = 200 };
 
@@ -18,52 +18,37 @@ struct watched {
 
 struct watchdog {
     pthread_mutex_t lock;
-    pthread_cond_t wake;
-    pthread_t thread;
-    bool stop;
+    struct worker *worker;
     struct watched *first;
     atomic_llong *cut;
 };
 
-static void look(struct watchdog *watchdog) {
+static int look(void *context, const atomic_bool *stop) {
+    struct watchdog *watchdog = context;
     int64_t now = mono_ms();
+    (void)stop;
+    pthread_mutex_lock(&watchdog->lock);
     for (struct watched *at = watchdog->first; at; at = at->next)
         if (!at->cut && atomic_load(&at->deadline_ms) <= now) {
             at->cut = true;
             shutdown(at->fd, SHUT_RDWR);
             atomic_fetch_add(watchdog->cut, 1);
         }
-}
-
-static void *watch(void *argument) {
-    struct watchdog *watchdog = argument;
-    pthread_mutex_lock(&watchdog->lock);
-    while (!watchdog->stop) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += LOOK_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
-        pthread_cond_timedwait(&watchdog->wake, &watchdog->lock, &until);
-        look(watchdog);
-    }
     pthread_mutex_unlock(&watchdog->lock);
-    return NULL;
+    return LOOK_MS;
 }
 
 struct watchdog *watchdog_new(atomic_llong *cut) {
     struct watchdog *watchdog = calloc(1, sizeof *watchdog);
-    pthread_condattr_t attributes;
+    struct err err = {0};
     if (!watchdog)
         return NULL;
     watchdog->cut = cut;
     pthread_mutex_init(&watchdog->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&watchdog->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-    if (!pthread_create(&watchdog->thread, NULL, watch, watchdog))
+    watchdog->worker = worker_start(look, watchdog, LOOK_MS, "connections' deadlines", &err);
+    if (watchdog->worker)
         return watchdog;
+    pthread_mutex_destroy(&watchdog->lock);
     free(watchdog);
     return NULL;
 }
@@ -71,14 +56,9 @@ struct watchdog *watchdog_new(atomic_llong *cut) {
 void watchdog_free(struct watchdog *watchdog) {
     if (!watchdog)
         return;
-    pthread_mutex_lock(&watchdog->lock);
-    watchdog->stop = true;
-    pthread_cond_signal(&watchdog->wake);
-    pthread_mutex_unlock(&watchdog->lock);
-    pthread_join(watchdog->thread, NULL);
+    worker_stop(watchdog->worker);
     while (watchdog->first)
         watchdog_remove(watchdog, watchdog->first);
-    pthread_cond_destroy(&watchdog->wake);
     pthread_mutex_destroy(&watchdog->lock);
     free(watchdog);
 }

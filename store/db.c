@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "store/verdict.h"
 
 enum { OPEN_LIMIT_MS = 20 * 1000, SERVER_OLDEST = 150000 };
@@ -138,7 +139,6 @@ const char *db_name(const struct db *db) {
 
 /* noinline: gcc would else see calloc's pointer go to db_close and call that a mismatch. */
 __attribute__((noinline)) static struct db *pool_new(const struct db_options *options) {
-    pthread_condattr_t attributes;
     struct db *db = calloc(1, sizeof *db);
     if (!db)
         return NULL;
@@ -149,10 +149,7 @@ __attribute__((noinline)) static struct db *pool_new(const struct db_options *op
     pthread_mutex_init(&db->lock, NULL);
     pthread_mutex_init(&db->days_lock, NULL);
     pthread_mutex_init(&db->presence_lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&db->given, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cond_init(&db->given);
     return db;
 }
 
@@ -200,12 +197,11 @@ static void place_release(struct db *db) {
 
 /* An idle connection, or NULL with the right to make one. False when the deadline came first. */
 static bool place_take(struct db *db, int64_t deadline_ms, struct db_conn **conn) {
-    struct timespec until = {.tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000};
     bool got = true;
     *conn = NULL;
     pthread_mutex_lock(&db->lock);
     while (got && !db->idle && db->open >= db->limit)
-        got = pthread_cond_timedwait(&db->given, &db->lock, &until) == 0;
+        got = cond_wait(&db->given, &db->lock, deadline_ms);
     got = db->idle || db->open < db->limit;
     if (db->idle) {
         *conn = db->idle;
