@@ -1,4 +1,4 @@
-/* Events over HTTP into the real server: every record shape, encodings, verdicts, counts, the status contract. */
+/* Events over HTTP into the real server: every record shape, encodings, counts, the status contract. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -9,59 +9,16 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "base/buf.h"
-#include "tests/support/server_fixture.h"
+#include "tests/support/event_fixture.h"
 
 enum { CAP = 64 << 20 };
 
-#define CERTIFICATE "AdvancedHunting-DeviceFileCertificateInfo"
-
-/* One property set; tests use device ids of their own, so that they don't see each other's rows. */
-static void add_properties(struct buf *out, const char *device, unsigned second, const char *report,
-                           const char *signer) {
-    buf_printf(
-        out,
-        "{\"DeviceId\":\"%s\",\"DeviceName\":\"%s.example\",\"ReportId\":%s,\"SHA1\":\"%040u\",\"IsSigned\":true,"
-        "\"Signer\":\"%s\",\"CertificateSerialNumber\":\"0a\",\"CertificateCountersignatureTime\":null,"
-        "\"Timestamp\":\"2026-07-18T%02u:%02u:%02u.1234567Z\",\"MachineGroup\":\"main\"}",
-        device, device, report, second, signer, second / 3600 % 24, second / 60 % 60, second % 60);
-}
-
-static void add_record(struct buf *out, const char *device, unsigned second) {
-    char report[24];
-    snprintf(report, sizeof report, "%u", second + 1);
-    buf_add_str(out, STR("{\"time\":\"2026-07-18T17:02:32.3990663Z\",\"tenantId\":\"t\",\"operationName\":\"Publish\","
-                         "\"category\":\"" CERTIFICATE "\",\"properties\":"));
-    add_properties(out, device, second, report, "Example Corp");
-    buf_add_char(out, '}');
-}
-
-static long long stored_of(const char *device) {
-    char kql[256];
-    snprintf(kql, sizeof kql, "DeviceFileCertificateInfo | where DeviceId == '%s' | count", device);
-    return server_query_int(&server_fixture, kql);
-}
-
-static struct answer post_to(const char *path, const char *type, const char *body, size_t length) {
-    return server_expect(&server_fixture, 200,
-                         &(struct send){.path = path, .headers = {type}, .body = body, .length = length});
-}
-
-static void check_counts(const struct answer *answer, long long received, long long stored, long long duplicate,
-                         long long ignored, long long rejected) {
-    const long long expected[] = {received, stored, duplicate, ignored, rejected};
-    const char *const names[] = {"received", "stored", "duplicate", "ignored", "rejected"};
-    for (size_t i = 0; i < 5; i++)
-        if (answer_int(answer, names[i]) != expected[i])
-            fail_msg("%s is not %lld: %.2000s", names[i], expected[i], answer->body);
-}
-
 /* The body is stored once, and sent again it is nothing but duplicates. */
 static void check_shape_at(const char *path, const char *type, const char *body, size_t length, long long count) {
-    ANSWER_AUTO first = post_to(path, type, body, length);
-    check_counts(&first, count, count, 0, 0, 0);
-    ANSWER_AUTO again = post_to(path, type, body, length);
-    check_counts(&again, count, 0, count, 0, 0);
+    ANSWER_AUTO first = events_post(path, type, body, length);
+    events_check(&first, count, count, 0, 0, 0);
+    ANSWER_AUTO again = events_post(path, type, body, length);
+    events_check(&again, count, 0, count, 0, 0);
 }
 
 static void check_shape(const char *body, long long count) {
@@ -72,12 +29,12 @@ static void an_envelope_of_streaming_records_is_stored(void **state) {
     (void)state;
     BUF_AUTO body = BUF(CAP);
     buf_add_str(&body, STR("{\"records\":["));
-    add_record(&body, "envelope", 1);
+    event_add(&body, "envelope", 1);
     buf_add_char(&body, ',');
-    add_record(&body, "envelope", 2);
+    event_add(&body, "envelope", 2);
     buf_add_str(&body, STR("]}"));
     check_shape(buf_cstr(&body), 2);
-    assert_int_equal(stored_of("envelope"), 2);
+    assert_int_equal(events_stored("envelope"), 2);
     ANSWER_AUTO rows =
         server_query(&server_fixture, "DeviceFileCertificateInfo | where DeviceId == 'envelope' | sort by "
                                       "Timestamp asc | project Timestamp, ReportId, Signer, IsSigned, "
@@ -95,7 +52,7 @@ static void a_storage_blob_is_json_lines_with_crlf(void **state) {
     BUF_AUTO body = BUF(CAP);
     buf_add_str(&body, STR("\xef\xbb\xbf"));
     for (unsigned i = 0; i < 3; i++) {
-        add_record(&body, "blob", i);
+        event_add(&body, "blob", i);
         buf_add_str(&body, STR("\r\n"));
     }
     check_shape(buf_cstr(&body), 3);
@@ -105,11 +62,11 @@ static void an_event_hubs_batch_is_an_array_of_messages(void **state) {
     (void)state;
     BUF_AUTO body = BUF(CAP);
     buf_add_str(&body, STR("[{\"records\":["));
-    add_record(&body, "batch", 1);
+    event_add(&body, "batch", 1);
     buf_add_str(&body, STR("]},{\"records\":["));
-    add_record(&body, "batch", 2);
+    event_add(&body, "batch", 2);
     buf_add_char(&body, ',');
-    add_record(&body, "batch", 3);
+    event_add(&body, "batch", 3);
     buf_add_str(&body, STR("]}]"));
     check_shape(buf_cstr(&body), 3);
 }
@@ -117,13 +74,13 @@ static void an_event_hubs_batch_is_an_array_of_messages(void **state) {
 static void concatenated_objects_and_arrays_of_records_are_read(void **state) {
     (void)state;
     BUF_AUTO joined = BUF(CAP), array = BUF(CAP);
-    add_record(&joined, "joined", 1);
-    add_record(&joined, "joined", 2);
+    event_add(&joined, "joined", 1);
+    event_add(&joined, "joined", 2);
     check_shape(buf_cstr(&joined), 2);
     buf_add_char(&array, '[');
-    add_record(&array, "array", 1);
+    event_add(&array, "array", 1);
     buf_add_char(&array, ',');
-    add_record(&array, "array", 2);
+    event_add(&array, "array", 2);
     buf_add_char(&array, ']');
     check_shape(buf_cstr(&array), 2);
 }
@@ -163,7 +120,7 @@ static void saved_query_answers_are_read_in_both_spellings(void **state) {
         "\"2026-07-18T06:00:00Z\",\"DeviceId\":\"saved\",\"ReportId\":3}]}";
     check_shape_at("/v1/events/DeviceFileCertificateInfo", NULL, upper, 0, 2);
     check_shape_at("/v1/events/DeviceFileCertificateInfo", NULL, lower, 0, 1);
-    assert_int_equal(stored_of("saved"), 3);
+    assert_int_equal(events_stored("saved"), 3);
 }
 
 static void csv_in_local_time_takes_a_zones_name(void **state) {
@@ -172,9 +129,10 @@ static void csv_in_local_time_takes_a_zones_name(void **state) {
     struct send send = {.path = "/v1/events/DeviceFileCertificateInfo?tz=America/New_York", .body = csv};
     (void)state;
     ANSWER_AUTO taken = server_expect(&server_fixture, 200, &send);
-    check_counts(&taken, 2, 2, 0, 0, 0);
-    ANSWER_AUTO rows = server_query(&server_fixture, "DeviceFileCertificateInfo | where DeviceId == 'zonecsv' | sort by "
-                                                     "ReportId asc | project Timestamp");
+    events_check(&taken, 2, 2, 0, 0, 0);
+    ANSWER_AUTO rows =
+        server_query(&server_fixture, "DeviceFileCertificateInfo | where DeviceId == 'zonecsv' | sort by "
+                                      "ReportId asc | project Timestamp");
     assert_string_equal(answer_text(&rows, "rows.0.0"), "2026-01-18T18:00:00.0000000Z");
     assert_string_equal(answer_text(&rows, "rows.1.0"), "2026-07-18T17:00:00.0000000Z");
     static const char *const none[] = {"Mars/Olympus", "Foo/Bar3", "%2B2", "", "%27%3B--"};
@@ -208,10 +166,10 @@ static void csv_in_local_time_needs_the_offset(void **state) {
         .path = "/v1/events/DeviceFileCertificateInfo", .headers = {"Content-Type: text/csv"}, .body = csv};
     ANSWER_AUTO refused = server_send(&server_fixture, &send);
     assert_true(refused.status == 422 || (refused.status == 200 && answer_int(&refused, "rejected") == 1));
-    assert_int_equal(stored_of("localcsv"), 0);
+    assert_int_equal(events_stored("localcsv"), 0);
     send.path = "/v1/events/DeviceFileCertificateInfo?tz=%2B02:00";
     ANSWER_AUTO taken = server_expect(&server_fixture, 200, &send);
-    check_counts(&taken, 1, 1, 0, 0, 0);
+    events_check(&taken, 1, 1, 0, 0, 0);
     ANSWER_AUTO rows =
         server_query(&server_fixture, "DeviceFileCertificateInfo | where DeviceId == 'localcsv' | project Timestamp");
     assert_string_equal(answer_text(&rows, "rows.0.0"), "2023-10-24T23:00:00.0000000Z");
@@ -223,7 +181,7 @@ static void shippers_wrappers_are_taken_off(void **state) {
         "{\"@timestamp\":\"x\",\"event\":", "{\"value\":", "{\"body\":", "{\"tags\":[],\"message\":"};
     for (unsigned i = 0; i < 4; i++) {
         BUF_AUTO body = BUF(CAP), record = BUF(CAP);
-        add_record(&record, "wrapped", i);
+        event_add(&record, "wrapped", i);
         buf_add_str(&body, str_from(before[i]));
         if (i < 3) {
             buf_add_str(&body, buf_str(&record));
@@ -237,7 +195,7 @@ static void shippers_wrappers_are_taken_off(void **state) {
         buf_add_str(&body, STR(",\"host\":\"h\",\"date\":1.5}"));
         check_shape(buf_cstr(&body), 1);
     }
-    assert_int_equal(stored_of("wrapped"), 4);
+    assert_int_equal(events_stored("wrapped"), 4);
 }
 
 static void tables_that_are_not_kept_are_ignored_not_rejected(void **state) {
@@ -246,17 +204,17 @@ static void tables_that_are_not_kept_are_ignored_not_rejected(void **state) {
     buf_add_str(&body,
                 STR("{\"records\":[{\"time\":\"2026-07-18T00:00:00Z\",\"category\":\"AdvancedHunting-EmailEvents\","
                     "\"properties\":{\"Timestamp\":\"2026-07-18T00:00:00Z\"}},"));
-    add_record(&body, "ignored", 1);
+    event_add(&body, "ignored", 1);
     buf_add_str(&body, STR("]}"));
-    ANSWER_AUTO answer = post_to("/v1/events", NULL, buf_cstr(&body), 0);
-    check_counts(&answer, 2, 1, 0, 1, 0);
+    ANSWER_AUTO answer = events_post("/v1/events", NULL, buf_cstr(&body), 0);
+    events_check(&answer, 2, 1, 0, 1, 0);
 }
 
 static void gzip_zstd_and_chunked_bodies_are_the_same_events(void **state) {
     (void)state;
     BUF_AUTO body = BUF(CAP);
     for (unsigned i = 0; i < 500; i++) {
-        add_record(&body, "packed", i);
+        event_add(&body, "packed", i);
         buf_add_char(&body, '\n');
     }
     unsigned char *gzip = malloc(body.len + 1024);
@@ -270,19 +228,19 @@ static void gzip_zstd_and_chunked_bodies_are_the_same_events(void **state) {
         .path = "/v1/events", .headers = {"Content-Encoding: gzip"}, .body = gzip, .length = stream.total_out};
     ANSWER_AUTO first = server_expect(&server_fixture, 200, &send);
     deflateEnd(&stream);
-    check_counts(&first, 500, 500, 0, 0, 0);
+    events_check(&first, 500, 500, 0, 0, 0);
     send.length = ZSTD_compress(gzip, body.len + 1024, body.ptr, body.len, 3);
     send.headers[0] = "Content-Encoding: zstd";
     ANSWER_AUTO second = server_expect(&server_fixture, 200, &send);
-    check_counts(&second, 500, 0, 500, 0, 0);
+    events_check(&second, 500, 0, 500, 0, 0);
     free(gzip);
     send = (struct send){.path = "/v1/events", .body = body.ptr, .length = body.len, .chunked = true};
     ANSWER_AUTO third = server_expect(&server_fixture, 200, &send);
-    check_counts(&third, 500, 0, 500, 0, 0);
+    events_check(&third, 500, 0, 500, 0, 0);
     send.headers[0] = "Expect: 100-continue";
     ANSWER_AUTO fourth = server_expect(&server_fixture, 200, &send);
-    check_counts(&fourth, 500, 0, 500, 0, 0);
-    assert_int_equal(stored_of("packed"), 500);
+    events_check(&fourth, 500, 0, 500, 0, 0);
+    assert_int_equal(events_stored("packed"), 500);
 }
 
 static void the_same_event_by_another_route_is_a_duplicate(void **state) {
@@ -298,19 +256,19 @@ static void the_same_event_by_another_route_is_a_duplicate(void **state) {
         "{\"Schema\":[],\"Results\":[{\"ReportId\":\"5\",\"Timestamp\":\"2026-07-18T07:00:00.5000000Z\",\"DeviceId\":"
         "\"route\",\"DeviceName\":\"r\",\"FileName\":\"a.exe\",\"AccountUpn\":null,\"ProcessId\":\"4\","
         "\"ProcessVersionInfoCompanyName\":null,\"AdditionalFields\":\"\"}]}";
-    ANSWER_AUTO first = post_to("/v1/events", NULL, stream, 0);
-    check_counts(&first, 1, 1, 0, 0, 0);
-    ANSWER_AUTO second = post_to("/v1/events/DeviceProcessEvents", NULL, api, 0);
-    check_counts(&second, 1, 0, 1, 0, 0);
+    ANSWER_AUTO first = events_post("/v1/events", NULL, stream, 0);
+    events_check(&first, 1, 1, 0, 0, 0);
+    ANSWER_AUTO second = events_post("/v1/events/DeviceProcessEvents", NULL, api, 0);
+    events_check(&second, 1, 0, 1, 0, 0);
 }
 
 static void one_triple_with_other_facts_is_another_event(void **state) {
     (void)state;
     BUF_AUTO body = BUF(CAP);
     buf_add_char(&body, '[');
-    add_properties(&body, "triple", 5, "1", "A");
+    event_add_properties(&body, "triple", 5, "1", "A");
     buf_add_char(&body, ',');
-    add_properties(&body, "triple", 5, "1", "B");
+    event_add_properties(&body, "triple", 5, "1", "B");
     buf_add_char(&body, ']');
     check_shape_at("/v1/events/DeviceFileCertificateInfo", NULL, buf_cstr(&body), 0, 2);
 }
@@ -318,7 +276,7 @@ static void one_triple_with_other_facts_is_another_event(void **state) {
 static void report_ids_of_eighteen_digits_stay_exact(void **state) {
     (void)state;
     BUF_AUTO body = BUF(CAP);
-    add_properties(&body, "exact", 5, "639199803770463703", "A");
+    event_add_properties(&body, "exact", 5, "639199803770463703", "A");
     check_shape_at("/v1/events/DeviceFileCertificateInfo", NULL, buf_cstr(&body), 0, 1);
     assert_true(server_query_int(&server_fixture, "DeviceFileCertificateInfo | where DeviceId == 'exact' | project "
                                                   "ReportId") == 639199803770463703LL);
@@ -336,267 +294,6 @@ static void unknown_columns_are_kept_and_readable(void **state) {
     assert_true(json_is_true(answer_at(&rows, "rows.0.1")));
 }
 
-/* ---- bad records among good ones ---- */
-
-#define ROW_START "{\"category\":\"" CERTIFICATE "\",\"properties\":{"
-#define AT "\"Timestamp\":\"2026-07-18T09:00:00Z\","
-#define WHO "\"DeviceId\":\"poison\","
-static const struct {
-    const char *code, *record;
-} bad[] = {
-    {"bad_timestamp", ROW_START WHO "\"ReportId\":1,\"Timestamp\":\"yesterday\"}}"},
-    {"bad_timestamp", ROW_START WHO "\"ReportId\":1}}"},
-    {"bad_timestamp", ROW_START WHO "\"ReportId\":1,\"Timestamp\":null}}"},
-    {"bad_timestamp", ROW_START WHO "\"ReportId\":1,\"Timestamp\":\"\"}}"},
-    {"bad_timestamp", ROW_START WHO "\"ReportId\":1,\"Timestamp\":\"2026-02-30T00:00:00Z\"}}"},
-    {"bad_timestamp", ROW_START WHO "\"ReportId\":1,\"Timestamp\":\"2026-07-18T25:00:00Z\"}}"},
-    {"bad_timestamp", ROW_START WHO "\"ReportId\":1,\"Timestamp\":\"2026-07-18T00:00:00.00000001Z\"}}"},
-    {"bad_timestamp", ROW_START WHO "\"ReportId\":1,\"Timestamp\":\"2026-07-18T00:00:00\"}}"},
-    {"bad_device_id", ROW_START AT "\"ReportId\":1}}"},
-    {"bad_device_id", ROW_START AT "\"ReportId\":1,\"DeviceId\":\"\"}}"},
-    {"bad_device_id", ROW_START AT "\"ReportId\":1,\"DeviceId\":null}}"},
-    {"bad_report_id", ROW_START AT WHO "\"ReportId\":1.5}}"},
-    {"bad_report_id", ROW_START AT WHO "\"ReportId\":9223372036854775808}}"},
-    {"bad_report_id", ROW_START AT WHO "\"ReportId\":\"abc\"}}"},
-    {"bad_value", ROW_START AT WHO "\"ReportId\":1,\"IsSigned\":\"maybe\"}}"},
-    {"bad_value", ROW_START AT WHO "\"ReportId\":1,\"CertificateCreationTime\":\"soon\"}}"},
-    {"bad_value", "{\"category\":\"AdvancedHunting-DeviceProcessEvents\",\"properties\":{" AT WHO
-                  "\"ReportId\":1,\"ProcessId\":99999999999999999999}}"},
-    {"bad_json", ROW_START AT WHO "\"ReportId\":1,\"Signer\":\"a\\u0000b\"}}"},
-    {"bad_utf8", ROW_START AT WHO "\"ReportId\":1,\"Signer\":\"a\xff\xfe\"}}"},
-    {"unknown_table", "{" AT WHO "\"ReportId\":1}"},
-    {"bad_record", "{\"category\":\"" CERTIFICATE "\",\"properties\":[1,2]}"},
-    {"bad_record", "42"},
-    {"bad_json", ROW_START AT WHO "\"ReportId\":}}"},
-    {"bad_json", ROW_START AT WHO "\"Signer\":\"\\ud800\"}}"},
-    {"bad_json", ROW_START AT WHO "\"Signer\":\"cut"},
-    {"bad_report_id", ROW_START AT WHO "\"ReportId\":[7]}}"},
-    {"bad_record", "[\"text\"]"},
-};
-enum { BAD = sizeof bad / sizeof *bad, DEEP = BAD, LARGE, MANY_KEYS, ALL_BAD, GOOD = 1000, PLACES = GOOD + ALL_BAD };
-
-static void add_bad(struct buf *out, size_t kind) {
-    if (kind < BAD) {
-        buf_add_str(out, str_from(bad[kind].record));
-        return;
-    }
-    buf_add_str(out, STR(ROW_START AT WHO "\"ReportId\":1,"));
-    for (size_t i = 0; kind == MANY_KEYS && i < 600; i++)
-        buf_printf(out, "\"%zu\":1,", i);
-    buf_add_str(out, kind == MANY_KEYS ? STR("\"New\":1") : STR("\"New\":"));
-    for (size_t i = 0; kind == DEEP && i < 70; i++)
-        buf_add_char(out, '[');
-    for (size_t i = 0; kind == DEEP && i < 70; i++)
-        buf_add_char(out, ']');
-    if (kind == LARGE) {
-        buf_add_char(out, '"');
-        for (size_t i = 0; i < (1 << 20); i++)
-            buf_add_char(out, 'x');
-        buf_add_char(out, '"');
-    }
-    buf_add_str(out, STR("}}"));
-}
-
-static const char *bad_code(size_t kind) {
-    static const char *const codes[] = {"too_deep", "record_too_large", "bad_record"};
-    return kind < BAD ? bad[kind].code : codes[kind - DEEP];
-}
-
-/* The kinds at places that a fixed generator scatters. kinds[place]: -1 good. */
-static void add_poisoned(struct buf *out, int kinds[PLACES]) {
-    uint64_t random = 20260718;
-    for (size_t i = 0; i < PLACES; i++)
-        kinds[i] = -1;
-    for (int kind = 0; kind < ALL_BAD; kind++) {
-        size_t place;
-        do {
-            random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-            place = (size_t)(random >> 33) % PLACES;
-        } while (kinds[place] >= 0);
-        kinds[place] = kind;
-    }
-    for (unsigned i = 0; i < PLACES; i++) {
-        if (kinds[i] < 0)
-            add_record(out, "poison", i);
-        else
-            add_bad(out, (size_t)kinds[i]);
-        buf_add_char(out, '\n');
-    }
-}
-
-/* The dead letters' ids, in the order of the records. */
-static void check_errors(const struct answer *answer, const int kinds[PLACES], long long letters[ALL_BAD]) {
-    const json_t *errors = answer_at(answer, "errors");
-    size_t next = 0;
-    for (size_t i = 0; i < PLACES; i++) {
-        if (kinds[i] < 0)
-            continue;
-        const json_t *error = json_array_get(errors, next);
-        const char *code = json_string_value(json_at(error, "code"));
-        if (!error || json_integer_value(json_at(error, "index")) != (long long)i || !code ||
-            strcmp(code, bad_code((size_t)kinds[i])) != 0)
-            fail_msg("record %zu, kind %d, should be %s; answered %s", i, kinds[i], bad_code((size_t)kinds[i]),
-                     json_dumps(error, 0));
-        assert_true(json_is_string(json_at(error, "dead_letter")));
-        letters[next++] = atoll(json_string_value(json_at(error, "dead_letter")));
-    }
-    assert_int_equal(json_array_size(errors), ALL_BAD);
-}
-
-static void bad_records_are_rejected_alone_with_index_and_code(void **state) {
-    (void)state;
-    int kinds[PLACES];
-    long long letters[ALL_BAD], again[ALL_BAD];
-    BUF_AUTO body = BUF(CAP);
-    assert_int_equal(ALL_BAD, 30);
-    add_poisoned(&body, kinds);
-    ANSWER_AUTO answer = post_to("/v1/events", NULL, body.ptr, body.len);
-    check_errors(&answer, kinds, letters);
-    check_counts(&answer, PLACES, GOOD, 0, 0, ALL_BAD);
-    assert_int_equal(stored_of("poison"), GOOD);
-    ANSWER_AUTO second = post_to("/v1/events", NULL, body.ptr, body.len);
-    check_errors(&second, kinds, again);
-    check_counts(&second, PLACES, 0, GOOD, 0, ALL_BAD);
-    assert_memory_equal(letters, again, sizeof letters);
-}
-
-/* The letter that a body of one bad record made. */
-static void letter_of(const char *path, const char *type, const char *body, size_t length, char id[32]) {
-    ANSWER_AUTO answer = post_to(path, type, body, length);
-    snprintf(id, 32, "%s", answer_text(&answer, "errors.0.dead_letter"));
-}
-
-static struct answer letter_get(const char *id) {
-    char path[128];
-    snprintf(path, sizeof path, "/v1/events/rejected/%s", id);
-    return server_expect(&server_fixture, 200, &(struct send){.path = path});
-}
-
-static struct answer letter_retry(const char *id, const char *query, long status) {
-    char path[256];
-    snprintf(path, sizeof path, "/v1/events/rejected/%s/retry%s", id, query);
-    return server_expect(&server_fixture, status, &(struct send){.method = "POST", .path = path});
-}
-
-static void a_bad_record_sent_again_is_the_same_letter(void **state) {
-    static const char row[] = "{\"Type\":\"DeviceEvents\",\"DeviceId\":\"again\"}";
-    static const char twice[] = "{\"Type\":\"DeviceEvents\",\"DeviceId\":\"again\"}\n{\"Type\":\"DeviceEvents\",\"DeviceId\":"
-                                "\"again\"}";
-    char first[32], second[32];
-    (void)state;
-    letter_of("/v1/events", NULL, row, 0, first);
-    letter_of("/v1/events", NULL, row, 0, second);
-    assert_string_equal(first, second);
-    ANSWER_AUTO both = post_to("/v1/events", NULL, twice, 0);
-    assert_string_equal(answer_text(&both, "errors.0.dead_letter"), first);
-    assert_string_equal(answer_text(&both, "errors.1.dead_letter"), first);
-    ANSWER_AUTO letter = letter_get(first);
-    assert_int_equal(answer_int(&letter, "seen"), 4);
-    assert_true(strcmp(answer_text(&letter, "last_seen_at"), answer_text(&letter, "received_at")) > 0);
-}
-
-static void a_record_without_a_table_is_stored_under_the_one_a_retry_names(void **state) {
-    static const char row[] = "{\"Timestamp\":\"2026-07-18T10:00:00Z\",\"DeviceId\":\"tableless\",\"ReportId\":1}";
-    char id[32];
-    (void)state;
-    letter_of("/v1/events", NULL, row, 0, id);
-    ANSWER_AUTO still = letter_retry(id, "", 422);
-    assert_string_equal(answer_text(&still, "code"), "unknown_table");
-    assert_string_equal(answer_text(&still, "errors.0.dead_letter"), id);
-    ANSWER_AUTO unknown = letter_retry(id, "?table=DeviceNothing", 400);
-    assert_string_equal(answer_text(&unknown, "errors.0.field"), "table");
-    ANSWER_AUTO stored = letter_retry(id, "?table=DeviceFileCertificateInfo", 200);
-    check_counts(&stored, 1, 1, 0, 0, 0);
-    assert_int_equal(answer_int(&stored, "tables.DeviceFileCertificateInfo.stored"), 1);
-    assert_int_equal(stored_of("tableless"), 1);
-    ANSWER_AUTO letter = letter_get(id);
-    assert_string_equal(answer_text(&letter, "state"), "stored");
-    ANSWER_AUTO list = server_expect(&server_fixture, 200, &(struct send){.path = "/v1/events/rejected?state=stored"});
-    assert_string_equal(answer_text(&list, "rejected.0.id"), id);
-}
-
-static void a_row_of_csv_is_tried_again_with_its_header_and_zone(void **state) {
-    static const char csv[] = "DeviceId,Timestamp [Local Time],ReportId\r\nrowletter,\"7/18/2026, 1:00:00 AM\",4\r\n";
-    char id[32];
-    (void)state;
-    letter_of("/v1/events?tz=Europe/Berlin", "Content-Type: text/csv", csv, 0, id);
-    ANSWER_AUTO letter = letter_get(id);
-    assert_string_equal(answer_text(&letter, "csv_header"), "DeviceId,Timestamp [Local Time],ReportId");
-    ANSWER_AUTO stored = letter_retry(id, "?table=DeviceFileCertificateInfo", 200);
-    check_counts(&stored, 1, 1, 0, 0, 0);
-    ANSWER_AUTO rows =
-        server_query(&server_fixture, "DeviceFileCertificateInfo | where DeviceId == 'rowletter' | project Timestamp");
-    assert_string_equal(answer_text(&rows, "rows.0.0"), "2026-07-17T23:00:00.0000000Z");
-}
-
-static void a_lone_record_that_is_not_utf8_is_a_letter_shown_byte_by_byte(void **state) {
-    static const char row[] = "{\"DeviceId\":\"\xff\"}";
-    char id[32];
-    (void)state;
-    letter_of("/v1/events/DeviceEvents", NULL, row, 0, id);
-    ANSWER_AUTO letter = letter_get(id);
-    assert_string_equal(answer_text(&letter, "code"), "bad_utf8");
-    assert_string_equal(answer_text(&letter, "table"), "DeviceEvents");
-    assert_true(json_is_null(answer_at(&letter, "record")));
-    assert_string_equal(answer_text(&letter, "record_base64"), "eyJEZXZpY2VJZCI6Iv8ifQ==");
-}
-
-static void a_long_record_is_cut_in_the_list_between_characters(void **state) {
-    BUF_AUTO row = BUF(CAP);
-    char id[32];
-    (void)state;
-    buf_add_str(&row, STR("{\"Type\":\"DeviceEvents\",\"FileName\":\"")); /* an odd start: 4096 falls within a character */
-    for (size_t i = 0; i < 4096; i++)
-        buf_add_str(&row, STR("\xc3\xa9"));
-    buf_add_str(&row, STR("\"}"));
-    letter_of("/v1/events", NULL, row.ptr, row.len, id);
-    ANSWER_AUTO list = server_expect(&server_fixture, 200, &(struct send){.path = "/v1/events/rejected?limit=1"});
-    assert_string_equal(answer_text(&list, "rejected.0.id"), id);
-    assert_int_equal(strlen(answer_text(&list, "rejected.0.record")), row.len % 2 ? 4095 : 4096);
-    assert_true(json_is_true(answer_at(&list, "rejected.0.truncated")));
-    assert_int_equal(answer_int(&list, "rejected.0.bytes"), row.len);
-    ANSWER_AUTO letter = letter_get(id);
-    assert_string_equal(answer_text(&letter, "record"), buf_cstr(&row));
-}
-
-static void rejected_records_are_listed_and_can_be_tried_again(void **state) {
-    (void)state;
-    static const char row[] =
-        "{\"category\":\"" CERTIFICATE "\",\"properties\":{\"Timestamp\":\"letter\",\"DeviceId\":\"d\"}}";
-    ANSWER_AUTO answer = post_to("/v1/events", NULL, row, 0);
-    check_counts(&answer, 1, 0, 0, 0, 1);
-    const char *id = answer_text(&answer, "errors.0.dead_letter");
-    ANSWER_AUTO list = server_expect(&server_fixture, 200, &(struct send){.path = "/v1/events/rejected?limit=1"});
-    assert_string_equal(answer_text(&list, "rejected.0.id"), id);
-    assert_string_equal(answer_text(&list, "rejected.0.code"), "bad_timestamp");
-    assert_string_equal(answer_text(&list, "rejected.0.record"), row);
-    char path[128];
-    snprintf(path, sizeof path, "/v1/events/rejected/%s/retry", id);
-    ANSWER_AUTO still = server_expect(&server_fixture, 422, &(struct send){.method = "POST", .path = path});
-    assert_string_equal(answer_text(&still, "code"), "bad_timestamp");
-    ANSWER_AUTO after = server_expect(&server_fixture, 200, &(struct send){.path = "/v1/events/rejected?limit=1"});
-    assert_string_equal(answer_text(&after, "rejected.0.id"), id);
-}
-
-static void atomic_bodies_are_stored_whole_or_not_at_all(void **state) {
-    (void)state;
-    BUF_AUTO body = BUF(CAP);
-    add_record(&body, "atomic", 1);
-    buf_add_str(&body, STR("\n" ROW_START WHO "\"Timestamp\":\"never\"}}\n"));
-    struct send send = {.path = "/v1/events?atomic=true", .body = body.ptr, .length = body.len};
-    ANSWER_AUTO refused = server_expect(&server_fixture, 422, &send);
-    assert_int_equal(json_array_size(answer_at(&refused, "errors")), 1);
-    assert_int_equal(answer_int(&refused, "errors.0.index"), 1);
-    assert_string_equal(answer_text(&refused, "errors.0.code"), "bad_timestamp");
-    assert_string_equal(answer_text(&refused, "errors.0.message"), "Timestamp: 'never' is not RFC 3339");
-    assert_int_equal(stored_of("atomic"), 0);
-    send.path = "/v1/events";
-    ANSWER_AUTO taken = server_expect(&server_fixture, 200, &send);
-    check_counts(&taken, 2, 1, 0, 0, 1);
-}
-
-/* ---- the status contract ---- */
-
 static void a_body_with_nothing_to_read_says_what_was_there(void **state) {
     (void)state;
     ANSWER_AUTO refused =
@@ -607,8 +304,8 @@ static void a_body_with_nothing_to_read_says_what_was_there(void **state) {
     assert_null(json_at(answer_at(&refused, "errors.0"), "dead_letter"));
     ANSWER_AUTO blank = server_expect(&server_fixture, 422, &(struct send){.path = "/v1/events", .body = " \n"});
     assert_string_equal(answer_text(&blank, "code"), "unprocessable");
-    ANSWER_AUTO none = post_to("/v1/events", NULL, "{\"records\":[]}", 0);
-    check_counts(&none, 0, 0, 0, 0, 0);
+    ANSWER_AUTO none = events_post("/v1/events", NULL, "{\"records\":[]}", 0);
+    events_check(&none, 0, 0, 0, 0, 0);
 }
 
 static void a_body_of_millions_of_empty_objects_is_refused_cheaply(void **state) {
@@ -620,19 +317,6 @@ static void a_body_of_millions_of_empty_objects_is_refused_cheaply(void **state)
     ANSWER_AUTO refused = server_expect(&server_fixture, 422, &send);
     assert_int_equal(json_array_size(answer_at(&refused, "errors")), 100);
     assert_non_null(strstr(answer_text(&refused, "detail"), "more than 50000"));
-}
-
-static void filters_of_dead_letters_are_checked(void **state) {
-    (void)state;
-    static const char *const fields[] = {"state", "code"};
-    for (size_t i = 0; i < 2; i++) {
-        char path[128];
-        snprintf(path, sizeof path, "/v1/events/rejected?%s=nonsense", fields[i]);
-        ANSWER_AUTO refused = server_expect(&server_fixture, 400, &(struct send){.path = path});
-        assert_string_equal(answer_text(&refused, "errors.0.field"), fields[i]);
-    }
-    ANSWER_AUTO none = server_expect(&server_fixture, 404, &(struct send){.path = "/v1/events/rejected/999999"});
-    assert_string_equal(answer_text(&none, "code"), "not_found");
 }
 
 static void check_problem(long status, const char *code, const struct send *send) {
@@ -699,11 +383,11 @@ static void the_stream_route_answers_204(void **state) {
         "/dataCollectionRules/dcr-1/streams/Custom-DeviceFileCertificateInfo_CL?api-version=2023-01-01";
     BUF_AUTO body = BUF(CAP);
     buf_add_char(&body, '[');
-    add_properties(&body, "stream", 1, "1", "A");
+    event_add_properties(&body, "stream", 1, "1", "A");
     buf_add_char(&body, ']');
     ANSWER_AUTO answer = server_expect(&server_fixture, 204, &(struct send){.path = path, .body = buf_cstr(&body)});
     assert_int_equal(answer.length, 0);
-    assert_int_equal(stored_of("stream"), 1);
+    assert_int_equal(events_stored("stream"), 1);
     ANSWER_AUTO none = server_expect(
         &server_fixture, 404, &(struct send){.path = "/dataCollectionRules/d/streams/Custom-Other", .body = "[]"});
     assert_string_equal(answer_text(&none, "code"), "not_found");
@@ -727,17 +411,8 @@ int main(void) {
         cmocka_unit_test(one_triple_with_other_facts_is_another_event),
         cmocka_unit_test(report_ids_of_eighteen_digits_stay_exact),
         cmocka_unit_test(unknown_columns_are_kept_and_readable),
-        cmocka_unit_test(bad_records_are_rejected_alone_with_index_and_code),
-        cmocka_unit_test(rejected_records_are_listed_and_can_be_tried_again),
-        cmocka_unit_test(a_bad_record_sent_again_is_the_same_letter),
-        cmocka_unit_test(a_record_without_a_table_is_stored_under_the_one_a_retry_names),
-        cmocka_unit_test(a_row_of_csv_is_tried_again_with_its_header_and_zone),
-        cmocka_unit_test(a_lone_record_that_is_not_utf8_is_a_letter_shown_byte_by_byte),
-        cmocka_unit_test(a_long_record_is_cut_in_the_list_between_characters),
-        cmocka_unit_test(filters_of_dead_letters_are_checked),
         cmocka_unit_test(a_body_with_nothing_to_read_says_what_was_there),
         cmocka_unit_test(a_body_of_millions_of_empty_objects_is_refused_cheaply),
-        cmocka_unit_test(atomic_bodies_are_stored_whole_or_not_at_all),
         cmocka_unit_test(refusals_have_their_status_and_code),
         cmocka_unit_test(a_method_that_is_not_known_gives_allow),
         cmocka_unit_test(a_body_over_the_limit_is_refused),

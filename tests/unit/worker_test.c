@@ -1,7 +1,9 @@
+/* The thread that does the same thing again and again: its turns, its waits and its end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "base/clock.h"
