@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "tests/support/cluster_fixture.h"
+#include "tests/support/database.h"
 #include "tests/support/hunt_fixture.h"
 
 enum { CAP = 16 << 20, PATH = 4096, LIMIT_MS = 60000 };
@@ -242,11 +243,11 @@ static void deleted_changes_that_a_cursor_missed_are_a_gap(void **state) {
     run(PROBE);
     ANSWER_AUTO whole = hunt_get(&one.server, path);
     assert_true(json_is_false(answer_at(&whole, "gap")));
-    hunt_server_ask(&one, "DELETE FROM rmm.changes WHERE id <= 2 RETURNING id");
+    database_do(one.db, "DELETE FROM rmm.changes WHERE id <= 2 RETURNING id");
     ANSWER_AUTO gap = hunt_get(&one.server, path);
     assert_true(json_is_true(answer_at(&gap, "gap")));
     assert_string_equal(answer_text(&gap, "changes.0.device_id"), "d2");
-    hunt_server_ask(&one, "DELETE FROM rmm.changes RETURNING id");
+    database_do(one.db, "DELETE FROM rmm.changes RETURNING id");
     ANSWER_AUTO none = hunt_get(&one.server, path);
     assert_true(json_is_true(answer_at(&none, "gap")));
     assert_int_equal(json_array_size(answer_at(&none, "changes")), 0);
@@ -287,7 +288,7 @@ static void a_long_poll_ends_with_the_change_with_its_time_or_with_the_server(vo
     assert_true(took >= 1000 && took < 3000);
     wait_start(&change, "/v1/changes?wait=60&latest");
     process("d1", "2026-07-18T10:00:00Z", 1);
-    while (!hunt_server_ask(&one, "SELECT count(*) FROM rmm.changes"))
+    while (!database_int(one.db, "SELECT count(*) FROM rmm.changes"))
         run(PROBE);
     start = mono_ms();
     pthread_join(change.thread, NULL);

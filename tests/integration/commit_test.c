@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "store/ingest.h"
 #include "tests/support/cluster_fixture.h"
+#include "tests/support/database.h"
 
 enum { LIMIT_MS = 60 * 1000, CAP = 8 << 20, WRITERS = 8, EVENTS = 1500 };
 
@@ -20,16 +21,6 @@ static struct err err;
 
 static int64_t later(void) {
     return mono_ms() + LIMIT_MS;
-}
-
-static int64_t ask(struct db *db, const char *sql) {
-    struct db_conn *conn = db_take(db, later(), &err);
-    DB_ROWS_AUTO *rows = conn ? db_query(conn, sql, NULL, 0, later(), &err) : NULL;
-    if (!rows)
-        fail_msg("%s: %s", sql, err.text);
-    int64_t answer = db_int(rows, 0, 0);
-    db_give(conn);
-    return answer;
 }
 
 static void add_certificate(struct buf *out, unsigned number) {
@@ -99,8 +90,8 @@ static void repeats_count_the_same_whether_they_were_expected_or_not(void **stat
     check(&result, 0, 400);
     result = post(knows, &third);
     check(&result, 0, 400);
-    assert_int_equal(ask(db, "SELECT count(*) FROM data.device_process_events"), 200);
-    assert_int_equal(ask(db, "SELECT count(*) FROM data.device_file_certificate_info"), 200);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM data.device_process_events"), 200);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM data.device_file_certificate_info"), 200);
     ingest_close(unaware);
     ingest_close(knows);
     cluster_fixture_close(db);
@@ -115,14 +106,16 @@ static void rows_carry_the_number_of_their_batch_in_the_order_of_their_keys(void
         build_twice(&body, i * 60, 100);
         post(ingest, &body);
     }
-    assert_int_equal(ask(db, "SELECT count(*) FROM rmm.batches WHERE tables <> 0"), 3);
-    assert_int_equal(ask(db, "SELECT count(*) FROM (SELECT arrived, lag(arrived) OVER (ORDER BY arrived >> 20, ts, device,"
-                             " digest) AS before FROM data.device_process_events) r WHERE before >= arrived"),
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.batches WHERE tables <> 0"), 3);
+    assert_int_equal(
+        database_int(db, "SELECT count(*) FROM (SELECT arrived, lag(arrived) OVER (ORDER BY arrived >> 20, ts, device,"
+                         " digest) AS before FROM data.device_process_events) r WHERE before >= arrived"),
+        0);
+    assert_int_equal(database_int(db,
+                                  "SELECT count(*) FROM data.device_process_events e LEFT JOIN rmm.batches b ON b.id = "
+                                  "e.arrived >> 20 WHERE b.id IS NULL OR e.ts NOT BETWEEN b.from_ts AND b.to_ts"),
                      0);
-    assert_int_equal(ask(db, "SELECT count(*) FROM data.device_process_events e LEFT JOIN rmm.batches b ON b.id = "
-                             "e.arrived >> 20 WHERE b.id IS NULL OR e.ts NOT BETWEEN b.from_ts AND b.to_ts"),
-                     0);
-    assert_int_equal(ask(db, "SELECT count(DISTINCT device) FROM rmm.presence WHERE event_table = 1"), 7);
+    assert_int_equal(database_int(db, "SELECT count(DISTINCT device) FROM rmm.presence WHERE event_table = 1"), 7);
     ingest_close(ingest);
     cluster_fixture_close(db);
 }
@@ -166,7 +159,7 @@ static void writers_of_the_same_events_store_each_once(void **state) {
     }
     assert_int_equal(stored, EVENTS);
     assert_int_equal(duplicate, (WRITERS - 1) * EVENTS);
-    assert_int_equal(ask(db, "SELECT count(*) FROM data.device_process_events"), EVENTS);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM data.device_process_events"), EVENTS);
     ingest_close(servers[0]);
     ingest_close(servers[1]);
     cluster_fixture_close(db);

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "tests/support/cluster_fixture.h"
+#include "tests/support/database.h"
 
 extern char **environ;
 
@@ -45,16 +46,6 @@ static int close_fixture(void **state) {
     cluster_fixture_close(fixture->db);
     free(fixture);
     return 0;
-}
-
-static int64_t ask(struct db *db, const char *sql) {
-    struct err err = {0};
-    struct db_conn *conn = db_take(db, mono_ms() + LIMIT_MS, &err);
-    DB_ROWS_AUTO *rows = conn ? db_query(conn, sql, NULL, 0, mono_ms() + LIMIT_MS, &err) : NULL;
-    db_give(conn);
-    if (!rows)
-        fail_msg("%s: %s", sql, err.text);
-    return db_count(rows) ? db_int(rows, 0, 0) : 0;
 }
 
 static void add_record(struct buf *out, unsigned number) {
@@ -192,7 +183,7 @@ static void what_was_rejected_is_told_and_makes_the_exit_1(void **state) {
     assert_non_null(strstr(err.ptr, "record 5"));
     assert_null(strstr(err.ptr, "record 6"));
     assert_non_null(strstr(err.ptr, "readme.txt: nothing in the body can be read"));
-    assert_int_equal(ask(fixture->db, "SELECT sum(seen) FROM rmm.dead_letters"), 7);
+    assert_int_equal(database_int(fixture->db, "SELECT sum(seen) FROM rmm.dead_letters"), 7);
 }
 
 static void local_times_take_a_zone_by_name(void **state) {
@@ -201,7 +192,7 @@ static void local_times_take_a_zone_by_name(void **state) {
     char *with[] = {(char[]){"--table"}, (char[]){"DeviceEvents"}, (char[]){"--tz"}, (char[]){"Europe/Berlin"},
                     fixture->folder, NULL};
     expect_import(fixture, with, NULL, 0, "1 file: 1 received, 1 stored, 0 duplicate, 0 ignored, 0 rejected\n");
-    assert_int_equal(ask(fixture->db, "SELECT ts FROM data.device_events"), 639199260000000000);
+    assert_int_equal(database_int(fixture->db, "SELECT ts FROM data.device_events"), 639199260000000000);
     with[3] = (char[]){"Mars/Olympus"};
     expect_import(fixture, with, NULL, 1, "0 files: 0 received, 0 stored, 0 duplicate, 0 ignored, 0 rejected\n");
 }
@@ -210,10 +201,10 @@ static void local_times_take_a_zone_by_name(void **state) {
 static void database_shut(struct db *admin, const char *name, bool shut) {
     char sql[256];
     snprintf(sql, sizeof sql, "ALTER DATABASE \"%s\" ALLOW_CONNECTIONS %s", name, shut ? "false" : "true");
-    ask(admin, sql);
+    database_do(admin, sql);
     snprintf(sql, sizeof sql, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '%s'", name);
     if (shut)
-        ask(admin, sql);
+        database_do(admin, sql);
 }
 
 static void a_database_that_goes_away_meanwhile_costs_nothing(void **state) {
@@ -232,7 +223,8 @@ static void a_database_that_goes_away_meanwhile_costs_nothing(void **state) {
     snprintf(database, sizeof database, "%.*s", (int)strcspn(name + 1, " "), name + 1);
     char *folder[] = {fixture->folder, NULL};
     pid_t pid = import_start(fixture, folder, NULL);
-    for (int64_t deadline = mono_ms() + LIMIT_MS; !ask(fixture->db, "SELECT count(*) FROM rmm.batches"); poll(NULL, 0, 5))
+    for (int64_t deadline = mono_ms() + LIMIT_MS; !database_int(fixture->db, "SELECT count(*) FROM rmm.batches");
+         poll(NULL, 0, 5))
         assert_true(ms_left(deadline) > 0);
     database_shut(admin, database, true);
     for (int64_t deadline = mono_ms() + LIMIT_MS; !err.ptr || !strstr(err.ptr, "trying again"); poll(NULL, 0, 20)) {
@@ -245,7 +237,7 @@ static void a_database_that_goes_away_meanwhile_costs_nothing(void **state) {
     output_read(fixture, "out", &out);
     assert_non_null(strstr(out.ptr, "1 file: 200000 received"));
     db_close(admin);
-    assert_int_equal(ask(fixture->db, "SELECT count(*) FROM data.device_process_events"), MANY);
+    assert_int_equal(database_int(fixture->db, "SELECT count(*) FROM data.device_process_events"), MANY);
 }
 
 int main(void) {

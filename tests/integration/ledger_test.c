@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "tests/support/cluster_fixture.h"
+#include "tests/support/database.h"
 #include "tests/support/hunt_fixture.h"
 
 enum { PATH = 1024, SLICES = 6, PIECE = 5000, SMALL = 60, PIECE_CAP = 1 << 20 };
@@ -339,12 +340,11 @@ static void a_hunt_that_fails_on_its_data_misses_nothing_later(void **state) {
     (void)state;
     hunt_server_start(&one);
     hunt_import(&one.server, "Probe", "probe");
-    hunt_server_ask(
-        &one, "CREATE FUNCTION rmm.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused' "
-              "USING ERRCODE = '22003'; END $$");
-    hunt_server_ask(&one,
-                    "CREATE TRIGGER refuse BEFORE INSERT ON rmm.ledger_found FOR EACH ROW WHEN (NEW.report_id = 2) "
-                    "EXECUTE FUNCTION rmm.refuse()");
+    database_do(one.db,
+                "CREATE FUNCTION rmm.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused' "
+                "USING ERRCODE = '22003'; END $$");
+    database_do(one.db, "CREATE TRIGGER refuse BEFORE INSERT ON rmm.ledger_found FOR EACH ROW WHEN (NEW.report_id = 2) "
+                        "EXECUTE FUNCTION rmm.refuse()");
     send_process(&one.server, "d1", "2026-07-18T10:00:00Z", 1);
     send_process(&one.server, "d2", "2026-07-18T10:00:00Z", 2);
     hunt_send_text(&one.server,
@@ -353,7 +353,7 @@ static void a_hunt_that_fails_on_its_data_misses_nothing_later(void **state) {
     ANSWER_AUTO others = hunt_run(&one.server, "{\"tool\":\"Probe\",\"as_of\":\"2026-07-20T00:00:00Z\"}");
     assert_int_equal(count_of(&one.server, "d1"), 1); /* what the network hunt found */
     assert_int_equal(count_of(&one.server, "d2"), 0);
-    hunt_server_ask(&one, "DROP TRIGGER refuse ON rmm.ledger_found");
+    database_do(one.db, "DROP TRIGGER refuse ON rmm.ledger_found");
     expect_late(&one.server, "[]");
     assert_int_equal(count_of(&one.server, "d2"), 1);
     ANSWER_AUTO both = hunt_get(&one.server, "/v1/findings?device=d1");

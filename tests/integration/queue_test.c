@@ -14,6 +14,7 @@
 #include "hunts/queue.h"
 #include "hunts/registry.h"
 #include "tests/support/cluster_fixture.h"
+#include "tests/support/database.h"
 #include "tests/support/server_fixture.h"
 
 enum { LIMIT_MS = 60 * 1000 };
@@ -25,23 +26,6 @@ static struct err err;
 
 static int64_t later(void) {
     return mono_ms() + LIMIT_MS;
-}
-
-static int64_t ask(struct db *db, const char *sql) {
-    struct db_conn *conn = db_take(db, later(), &err);
-    DB_ROWS_AUTO *rows = conn ? db_query(conn, sql, NULL, 0, later(), &err) : NULL;
-    if (!rows)
-        fail_msg("%s: %s", sql, err.text);
-    db_give(conn);
-    return db_count(rows) ? db_int(rows, 0, 0) : -1;
-}
-
-/* Waits until the statement gives the number. */
-static void await(struct db *db, const char *sql, int64_t wanted, int64_t limit_ms) {
-    int64_t deadline = mono_ms() + limit_ms, got;
-    while ((got = ask(db, sql)) != wanted)
-        if (mono_ms() > deadline)
-            fail_msg("%s gives %lld, not %lld", sql, (long long)got, (long long)wanted);
 }
 
 static struct db *open_database(void) {
@@ -86,7 +70,7 @@ static struct run_attempt *claim(struct db *db) {
 }
 
 static void lease_ends(struct db *db) {
-    ask(db, "UPDATE rmm.runs SET lease_until = clock_timestamp() - interval '1 second' RETURNING 1");
+    database_do(db, "UPDATE rmm.runs SET lease_until = clock_timestamp() - interval '1 second' RETURNING 1");
 }
 
 static void a_worker_that_lost_its_lease_changes_nothing(void **state) {
@@ -101,11 +85,12 @@ static void a_worker_that_lost_its_lease_changes_nothing(void **state) {
     assert_non_null(second);
     assert_int_equal(second->attempt, 2);
     assert_true(run_execute(db, first, &err));
-    assert_int_equal(ask(db, "SELECT count(*) FROM rmm.runs WHERE state = 'running' AND attempt = 2"), 1);
-    assert_int_equal(ask(db, "SELECT count(*) FROM rmm.results WHERE state = 'queued' AND body IS NULL"), 1);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.runs WHERE state = 'running' AND attempt = 2"), 1);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.results WHERE state = 'queued' AND body IS NULL"), 1);
     assert_true(run_execute(db, second, &err));
-    assert_int_equal(ask(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded' AND hunts_done = 1"), 1);
-    assert_int_equal(ask(db, "SELECT count(*) FROM rmm.results WHERE state = 'succeeded' AND body IS NOT NULL"), 1);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded' AND hunts_done = 1"), 1);
+    assert_int_equal(
+        database_int(db, "SELECT count(*) FROM rmm.results WHERE state = 'succeeded' AND body IS NOT NULL"), 1);
     queue_attempt_free(first);
     queue_attempt_free(second);
     cluster_fixture_close(db);
@@ -125,8 +110,9 @@ static void a_run_is_given_up_after_ten_attempts(void **state) {
     assert_null(claim(db));
     struct runner *runner = runner_open(db, false, &err);
     assert_non_null(runner);
-    await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'failed' AND error ->> 'message' LIKE 'given up after 10 %'", 1,
-          LIMIT_MS);
+    database_await(
+        db, "SELECT count(*) FROM rmm.runs WHERE state = 'failed' AND error ->> 'message' LIKE 'given up after 10 %'",
+        1, LIMIT_MS);
     runner_close(runner);
     cluster_fixture_close(db);
 }
@@ -140,10 +126,10 @@ static void who_waits_sees_the_end_of_a_run_that_another_does(void **state) {
     struct db_conn *lock = hold_up(db);
     int64_t run_id = add_run(db);
     assert_false(runner_wait(waits, run_id, mono_ms() + 300));
-    await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'running'", 1, LIMIT_MS);
+    database_await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'running'", 1, LIMIT_MS);
     let_go(lock);
     assert_true(runner_wait(waits, run_id, later()));
-    assert_int_equal(ask(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded' AND attempt = 1"), 1);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded' AND attempt = 1"), 1);
     runner_close(waits);
     runner_close(works);
     cluster_fixture_close(db);
@@ -156,14 +142,16 @@ static void a_lost_connection_is_no_failure_of_the_run(void **state) {
     assert_non_null(runner);
     struct db_conn *lock = hold_up(db);
     int64_t run_id = add_run(db);
-    await(db, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()", 1,
-          LIMIT_MS);
-    ask(db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
-            "current_database()");
-    await(db, "SELECT attempt FROM rmm.runs", 2, LIMIT_MS);
+    database_await(
+        db, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()", 1,
+        LIMIT_MS);
+    database_do(db,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
+                "current_database()");
+    database_await(db, "SELECT attempt FROM rmm.runs", 2, LIMIT_MS);
     let_go(lock);
     assert_true(runner_wait(runner, run_id, later()));
-    assert_int_equal(ask(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded' AND error IS NULL"), 1);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded' AND error IS NULL"), 1);
     runner_close(runner);
     cluster_fixture_close(db);
 }
@@ -186,7 +174,7 @@ static struct db *two_servers(struct server servers[2], struct db_conn **lock, c
     ANSWER_AUTO run = server_expect(
         &servers[0], 202, &(struct send){.path = "/v1/runs", .headers = {"Prefer: wait=0"}, .body = ONE_HUNT});
     assert_true(answer_header(&run, "Location", path, size));
-    await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'running' AND attempt = 1", 1, LIMIT_MS);
+    database_await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'running' AND attempt = 1", 1, LIMIT_MS);
     start(&servers[1]);
     return db;
 }
@@ -199,10 +187,10 @@ static void a_stopping_server_hands_its_run_to_another_at_once(void **state) {
     struct db *db = two_servers(servers, &lock, path, sizeof path);
     int64_t started = mono_ms();
     server_ask_to_stop(&servers[0]);
-    await(db, "SELECT attempt FROM rmm.runs WHERE state = 'running' AND attempt = 2", 2, LIMIT_MS);
+    database_await(db, "SELECT attempt FROM rmm.runs WHERE state = 'running' AND attempt = 2", 2, LIMIT_MS);
     assert_true(mono_ms() - started < 10000);
     let_go(lock);
-    await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded'", 1, LIMIT_MS);
+    database_await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded'", 1, LIMIT_MS);
     assert_int_equal(server_wait(&servers[0]), 0);
     server_remove(&servers[0]);
     stop(&servers[1]);
@@ -218,7 +206,7 @@ static void a_killed_servers_run_is_done_by_another(void **state) {
     server_kill(&servers[0]);
     server_remove(&servers[0]);
     let_go(lock);
-    await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded' AND attempt = 2", 1, LIMIT_MS);
+    database_await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded' AND attempt = 2", 1, LIMIT_MS);
     ANSWER_AUTO answer = server_expect(&servers[1], 200, &(struct send){.path = path});
     assert_int_equal(answer_int(&answer, "attempts"), 2);
     stop(&servers[1]);
@@ -237,11 +225,11 @@ static void a_server_that_was_stopped_past_its_lease_wakes_up_and_changes_nothin
     kill(servers[0].pid, SIGSTOP);
     lease_ends(db);
     let_go(lock);
-    await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded' AND attempt = 2", 1, LIMIT_MS);
-    int64_t before = ask(db, written);
+    database_await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded' AND attempt = 2", 1, LIMIT_MS);
+    int64_t before = database_int(db, written);
     kill(servers[0].pid, SIGCONT);
     stop(&servers[0]);
-    assert_int_equal(ask(db, written), before);
+    assert_int_equal(database_int(db, written), before);
     stop(&servers[1]);
     cluster_fixture_close(db);
 }
@@ -253,7 +241,7 @@ static void any_server_can_cancel_a_run(void **state) {
     char path[256];
     struct db *db = two_servers(servers, &lock, path, sizeof path);
     ANSWER_AUTO asked = server_expect(&servers[1], 202, &(struct send){.method = "DELETE", .path = path});
-    await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'cancelled'", 1, 10000);
+    database_await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'cancelled'", 1, 10000);
     let_go(lock);
     ANSWER_AUTO over = server_expect(&servers[0], 200, &(struct send){.method = "DELETE", .path = path});
     assert_string_equal(answer_text(&over, "state"), "cancelled");
@@ -279,14 +267,14 @@ static void a_run_under_way_says_how_far_it_is(void **state) {
         &server, 202,
         &(struct send){.path = "/v1/runs", .headers = {"Prefer: wait=0"}, .body = "{\"hunts\":[\"a-quick-one\",\"b-slow-one\"]}"});
     assert_true(answer_header(&run, "Location", path, sizeof path));
-    await(db, "SELECT count(*) FROM rmm.runs WHERE hunts_done = 1 AND hunts_total = 2", 1, LIMIT_MS);
+    database_await(db, "SELECT count(*) FROM rmm.runs WHERE hunts_done = 1 AND hunts_total = 2", 1, LIMIT_MS);
     ANSWER_AUTO half = server_expect(&server, 200, &(struct send){.path = path});
     assert_string_equal(answer_text(&half, "state"), "running");
     assert_int_equal(answer_int(&half, "hunts.done"), 1);
     assert_int_equal(answer_int(&half, "hunts.total"), 2);
-    assert_int_equal(ask(db, "SELECT count(*) FROM rmm.results WHERE body IS NOT NULL"), 0);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.results WHERE body IS NOT NULL"), 0);
     ANSWER_AUTO cancel = server_send(&server, &(struct send){.method = "DELETE", .path = path});
-    await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'cancelled'", 1, LIMIT_MS);
+    database_await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'cancelled'", 1, LIMIT_MS);
     stop(&server);
     cluster_fixture_close(db);
 }

@@ -15,6 +15,7 @@
 #include "hunts/registry.h"
 #include "hunts/scheduler.h"
 #include "tests/support/cluster_fixture.h"
+#include "tests/support/database.h"
 #include "tests/support/server_fixture.h"
 
 enum { LIMIT_MS = 90 * 1000, SERVERS = 4, CHAOS_MS = 25000, ASLEEP_MS = 18000, LAG_BAR_MS = 2000 };
@@ -23,27 +24,6 @@ static struct err err;
 
 static int64_t later(void) {
     return mono_ms() + LIMIT_MS;
-}
-
-static struct db_rows *query(struct db *db, const char *sql) {
-    struct db_conn *conn = db_take(db, later(), &err);
-    struct db_rows *rows = conn ? db_query(conn, sql, NULL, 0, later(), &err) : NULL;
-    if (!rows)
-        fail_msg("%s: %s", sql, err.text);
-    db_give(conn);
-    return rows;
-}
-
-static int64_t ask(struct db *db, const char *sql) {
-    DB_ROWS_AUTO *rows = query(db, sql);
-    return db_count(rows) ? db_int(rows, 0, 0) : -1;
-}
-
-static void await(struct db *db, const char *sql, int64_t wanted) {
-    int64_t deadline = later(), got;
-    while ((got = ask(db, sql)) != wanted)
-        if (mono_ms() > deadline)
-            fail_msg("%s gives %lld, not %lld", sql, (long long)got, (long long)wanted);
 }
 
 static void start(struct server *server) {
@@ -89,10 +69,11 @@ static void a_slots_run_looks_at_the_window_before_the_slot(void **state) {
     struct db *db = cluster_fixture_database(4);
     start(&server);
     make_schedule(&server, "s", "\"every\":\"1s\"", "\"catch_up\":\"all\"");
-    await(db, "SELECT least(count(*), 3) FROM rmm.slots WHERE state = 'succeeded'", 3);
-    DB_ROWS_AUTO *rows = query(db, "SELECT count(*) FROM rmm.slots s JOIN rmm.runs r ON r.id = s.run_id WHERE r.as_of <> "
-                                   "s.slot OR r.window_to <> s.slot OR r.window_from <> s.slot - 5 * 864000000000 OR "
-                                   "s.slot % 10000000 <> 0");
+    database_await(db, "SELECT least(count(*), 3) FROM rmm.slots WHERE state = 'succeeded'", 3, LIMIT_MS);
+    DB_ROWS_AUTO *rows =
+        database_rows(db, "SELECT count(*) FROM rmm.slots s JOIN rmm.runs r ON r.id = s.run_id WHERE r.as_of <> "
+                          "s.slot OR r.window_to <> s.slot OR r.window_from <> s.slot - 5 * 864000000000 OR "
+                          "s.slot % 10000000 <> 0");
     assert_int_equal(db_int(rows, 0, 0), 0);
     ANSWER_AUTO slots = server_expect(&server, 200, &(struct send){.path = "/v1/schedules/s/slots?limit=2"});
     assert_int_equal(json_array_size(answer_at(&slots, "slots")), 2);
@@ -152,7 +133,7 @@ static void what_is_wrong_with_a_schedule_is_told_by_its_member(void **state) {
         ANSWER_AUTO answer = server_expect(&server, 400, &(struct send){.path = "/v1/schedules", .body = body});
         assert_string_equal(answer_text(&answer, "errors.0.field"), cases[i][0]);
     }
-    assert_int_equal(ask(db, "SELECT count(*) FROM rmm.schedules"), 1);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.schedules"), 1);
     stop(&server);
     cluster_fixture_close(db);
 }
@@ -171,14 +152,15 @@ static void three_hours_down_are_caught_up_as_each_policy_says(void **state) {
     char when[64];
     start(&server);
     snprintf(when, sizeof when, "\"cron\":\"%d * * * *\"",
-             (int)ask(db, "SELECT (extract(minute FROM clock_timestamp())::int + 30) % 60"));
+             (int)database_int(db, "SELECT (extract(minute FROM clock_timestamp())::int + 30) % 60"));
     for (size_t i = 0; i < 4; i++)
         make_schedule(&server, policies[i][0], when, policies[i][1]);
     stop(&server);
-    ask(db, "UPDATE rmm.schedules SET settled = settled - 3 * 36000000000, next_slot = next_slot - 3 * 36000000000 "
-            "WHERE cron IS NOT NULL RETURNING 1");
+    database_do(db,
+                "UPDATE rmm.schedules SET settled = settled - 3 * 36000000000, next_slot = next_slot - 3 * 36000000000 "
+                "WHERE cron IS NOT NULL RETURNING 1");
     start(&server);
-    await(db, "SELECT count(*) FROM rmm.slots WHERE finished_at IS NOT NULL", 12);
+    database_await(db, "SELECT count(*) FROM rmm.slots WHERE finished_at IS NOT NULL", 12, LIMIT_MS);
     for (size_t i = 0; i < 4; i++) {
         char sql[512];
         snprintf(sql, sizeof sql,
@@ -187,7 +169,7 @@ static void three_hours_down_are_caught_up_as_each_policy_says(void **state) {
                  "FROM (SELECT *, row_number() OVER (ORDER BY slot DESC) AS k FROM rmm.slots WHERE schedule_id = '%s') s, "
                  "LATERAL (SELECT s.k) k",
                  policies[i][0]);
-        DB_ROWS_AUTO *rows = query(db, sql);
+        DB_ROWS_AUTO *rows = database_rows(db, sql);
         struct str states = db_text(rows, 0, 0);
         if (!str_eq(states, str_from(policies[i][2])))
             fail_msg("%s: %.*s", policies[i][0], STR_ARG(states));
@@ -234,7 +216,7 @@ static void note_fault(struct db *db, const char *kind, int seconds) {
              "INSERT INTO rmm.faults SELECT '%s', rmm.ticks(clock_timestamp()), rmm.ticks(clock_timestamp()) + %d * 10000000 "
              "RETURNING 1",
              kind, seconds);
-    ask(db, sql);
+    database_do(db, sql);
 }
 
 static void kill_one(struct db *db, struct server *server) {
@@ -246,14 +228,14 @@ static void kill_one(struct db *db, struct server *server) {
 
 static void disconnect_one(struct db *db) {
     note_fault(db, "disconnected", 1);
-    ask(db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND "
-            "pid <> pg_backend_pid() AND query NOT LIKE '%faults%' ORDER BY random() LIMIT 1");
+    database_do(db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND "
+                    "pid <> pg_backend_pid() AND query NOT LIKE '%faults%' ORDER BY random() LIMIT 1");
 }
 
 /* Faults come right behind a new slot, when its run is under way. */
 static void await_slots(struct db *db, int64_t more, int64_t limit_ms) {
-    int64_t wanted = ask(db, "SELECT count(*) FROM rmm.slots") + more, limit = mono_ms() + limit_ms;
-    while (ask(db, "SELECT count(*) FROM rmm.slots") < wanted && mono_ms() < limit)
+    int64_t wanted = database_int(db, "SELECT count(*) FROM rmm.slots") + more, limit = mono_ms() + limit_ms;
+    while (database_int(db, "SELECT count(*) FROM rmm.slots") < wanted && mono_ms() < limit)
         ;
 }
 
@@ -275,7 +257,7 @@ static void make_chaos(struct db *db, struct server servers[SERVERS]) {
             disconnect_one(db);
     }
     kill(servers[0].pid, SIGCONT);
-    assert_true(ask(db, "SELECT count(*) FROM rmm.faults") >= 5);
+    assert_true(database_int(db, "SELECT count(*) FROM rmm.faults") >= 5);
 }
 
 static const char missing[] =
@@ -302,8 +284,8 @@ static const char lags[] =
     "(SELECT max(ms) FROM lag), (SELECT count(*) FROM held)";
 
 static void check_slots(struct db *db) {
-    DB_ROWS_AUTO *rows = query(db, lags);
-    DB_ROWS_AUTO *faults = query(db, "SELECT kind, count(*) FROM rmm.faults GROUP BY 1 ORDER BY 1");
+    DB_ROWS_AUTO *rows = database_rows(db, lags);
+    DB_ROWS_AUTO *faults = database_rows(db, "SELECT kind, count(*) FROM rmm.faults GROUP BY 1 ORDER BY 1");
     printf("slots %lld, taken over %lld; start lag p99 %lld ms (%lld slots away from faults), p99 of all %lld ms, most %lld "
            "ms; faults:",
            (long long)db_int(rows, 0, 3), (long long)db_int(rows, 0, 5), (long long)db_int(rows, 0, 0),
@@ -311,9 +293,9 @@ static void check_slots(struct db *db) {
     for (size_t r = 0; r < db_count(faults); r++)
         printf(" %.*s %lld", STR_ARG(db_text(faults, r, 0)), (long long)db_int(faults, r, 1));
     printf("\n");
-    assert_int_equal(ask(db, missing), 0);
-    assert_int_equal(ask(db, doubled), 0);
-    assert_int_equal(ask(db, overlapping), 0);
+    assert_int_equal(database_int(db, missing), 0);
+    assert_int_equal(database_int(db, doubled), 0);
+    assert_int_equal(database_int(db, overlapping), 0);
     assert_true(db_int(rows, 0, 1) >= 20);
     assert_true(db_int(rows, 0, 0) <= LAG_BAR_MS);
 }
@@ -323,20 +305,21 @@ static void every_slot_has_one_result_whatever_dies(void **state) {
     struct server servers[SERVERS];
     struct db *db = cluster_fixture_database(4);
     srand((unsigned)mono_ms());
-    ask(db, "CREATE TABLE rmm.faults (kind text, began bigint, ended bigint)");
-    ask(db, "DELETE FROM rmm.schedules");
+    database_do(db, "CREATE TABLE rmm.faults (kind text, began bigint, ended bigint)");
+    database_do(db, "DELETE FROM rmm.schedules");
     for (size_t i = 0; i < SERVERS; i++)
         start(&servers[i]);
     make_schedule(&servers[0], "one", "\"every\":\"1s\"", "\"catch_up\":\"all\",\"catch_up_limit\":1000");
     make_schedule(&servers[1], "two", "\"every\":\"1s\"", "\"catch_up\":\"all\",\"catch_up_limit\":1000");
     make_schedule(&servers[2], "three", "\"every\":\"1s\"", "\"catch_up\":\"all\",\"catch_up_limit\":1000");
-    await(db, "SELECT count(DISTINCT schedule_id) FROM rmm.slots", 3);
+    database_await(db, "SELECT count(DISTINCT schedule_id) FROM rmm.slots", 3, LIMIT_MS);
     make_chaos(db, servers);
     /* caught up, a while without faults, then no more */
-    await(db, "SELECT count(*) FROM rmm.schedules WHERE next_slot <= rmm.ticks(clock_timestamp()) - 10000000", 0);
+    database_await(db, "SELECT count(*) FROM rmm.schedules WHERE next_slot <= rmm.ticks(clock_timestamp()) - 10000000",
+                   0, LIMIT_MS);
     await_slots(db, 45, LIMIT_MS);
-    ask(db, "UPDATE rmm.schedules SET enabled = false RETURNING 1");
-    await(db, "SELECT count(*) FROM rmm.slots WHERE finished_at IS NULL", 0);
+    database_do(db, "UPDATE rmm.schedules SET enabled = false RETURNING 1");
+    database_await(db, "SELECT count(*) FROM rmm.slots WHERE finished_at IS NULL", 0, LIMIT_MS);
     for (size_t i = 0; i < SERVERS; i++)
         stop(&servers[i]);
     check_slots(db);

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "tests/support/cluster_fixture.h"
+#include "tests/support/database.h"
 #include "tests/support/hook_fixture.h"
 
 enum { LIMIT_MS = 60000, KEY_CAP = 64 };
@@ -133,7 +134,7 @@ static void after_the_last_attempt_it_is_failed_and_can_be_replayed(void **state
     hook_make("/down", "", id, NULL);
     changes_make(1, "new_device", "RemotePC");
     ANSWER_AUTO pending = delivery_await(id, "pending", 1);
-    world_statement("UPDATE rmm.webhook_deliveries SET attempts = 7");
+    database_do(world.db, "UPDATE rmm.webhook_deliveries SET attempts = 7");
     ANSWER_AUTO failed = delivery_await(id, "failed", 8);
     assert_int_equal(answer_int(&failed, "deliveries.0.last_status"), 500);
     snprintf(rest, sizeof rest, "/deliveries/%s/replay", answer_text(&failed, "deliveries.0.id"));
@@ -230,7 +231,7 @@ static void both_secrets_sign_after_a_rotation(void **state) {
     signature_make(old, &message, two);
     snprintf(both, sizeof both, "%s %s", one, two);
     assert_string_equal(message.signature, both);
-    world_statement("UPDATE rmm.webhooks SET old_secret_until = clock_timestamp()");
+    database_do(world.db, "UPDATE rmm.webhooks SET old_secret_until = clock_timestamp()");
     ANSWER_AUTO later = hook_ask("POST", id, "/test", 202);
     assert_true(receiver_wait(world.receiver, "/ok", NULL, 2));
     assert_true(receiver_get(world.receiver, "/ok", 1, &message));

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 
-enum { LIMIT_MS = 30000 };
+enum { LIMIT_MS = 60000, AGAIN_MS = 5 };
 
 struct db *database_of(const struct server *server) {
     char conninfo[256];
@@ -22,7 +22,7 @@ struct db *database_of(const struct server *server) {
     return db;
 }
 
-static struct db_rows *run(struct db *db, const char *sql) {
+struct db_rows *database_rows(struct db *db, const char *sql) {
     struct err err = {0};
     struct db_conn *conn = db_take(db, mono_ms() + LIMIT_MS, &err);
     struct db_rows *rows = conn ? db_query(conn, sql, NULL, 0, mono_ms() + LIMIT_MS, &err) : NULL;
@@ -33,10 +33,20 @@ static struct db_rows *run(struct db *db, const char *sql) {
 }
 
 void database_do(struct db *db, const char *sql) {
-    db_rows_free(run(db, sql));
+    db_rows_free(database_rows(db, sql));
 }
 
 long long database_int(struct db *db, const char *sql) {
-    DB_ROWS_AUTO *rows = run(db, sql);
-    return db_int(rows, 0, 0);
+    DB_ROWS_AUTO *rows = database_rows(db, sql);
+    return db_count(rows) ? db_int(rows, 0, 0) : -1;
+}
+
+void database_await(struct db *db, const char *sql, long long wanted, int limit_ms) {
+    int64_t deadline = mono_ms() + limit_ms;
+    long long got;
+    while ((got = database_int(db, sql)) != wanted) {
+        if (mono_ms() > deadline)
+            fail_msg("%s gives %lld, not %lld", sql, got, wanted);
+        sleep_ms(AGAIN_MS);
+    }
 }

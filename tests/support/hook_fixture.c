@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "tests/support/cluster_fixture.h"
+#include "tests/support/database.h"
 
 enum { LIMIT_MS = 60000 };
 
@@ -45,14 +46,6 @@ int world_close(void **state) {
     return code;
 }
 
-void world_statement(const char *sql) {
-    struct err err = {0};
-    struct db_conn *conn = db_take(world.db, mono_ms() + LIMIT_MS, &err);
-    if (!conn || !db_exec(conn, sql, NULL, 0, mono_ms() + LIMIT_MS, NULL, &err))
-        fail_msg("%s: %s", sql, err.text);
-    db_give(conn);
-}
-
 void changes_make(unsigned count, const char *type, const char *tool) {
     char sql[512];
     snprintf(sql, sizeof sql,
@@ -60,7 +53,7 @@ void changes_make(unsigned count, const char *type, const char *tool) {
              "device_name, tool, detail) SELECT '%s', 'dev-' || n, 'pc-\" ' || n, '%s', '{\"count\": 3}' "
              "FROM generate_series(1, %u) n WHERE EXISTS (SELECT FROM lock)",
              type, tool, count);
-    world_statement(sql);
+    database_do(world.db, sql);
 }
 
 void hook_make(const char *path, const char *more, char id[24], char secret[128]) {

@@ -19,7 +19,6 @@ int world_setup(void **state);
 void world_open(const char *private);
 /* cmocka's teardown of each test. */
 int world_close(void **state);
-void world_statement(const char *sql);
 
 /* Changes of that type and tool, as the ledger writes them: under its lock. */
 void changes_make(unsigned count, const char *type, const char *tool);

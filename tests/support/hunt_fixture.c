@@ -32,16 +32,6 @@ void hunt_server_stop(struct hunt_server *server) {
     cluster_fixture_close(server->db);
 }
 
-long long hunt_server_ask(struct hunt_server *server, const char *sql) {
-    struct err err = {0};
-    struct db_conn *conn = db_take(server->db, mono_ms() + LIMIT_MS, &err);
-    DB_ROWS_AUTO *rows = conn ? db_query(conn, sql, NULL, 0, mono_ms() + LIMIT_MS, &err) : NULL;
-    if (!rows)
-        fail_msg("%s: %s", sql, err.text);
-    db_give(conn);
-    return db_count(rows) ? db_int(rows, 0, 0) : 0;
-}
-
 void hunt_lines_make(const struct estate_options *options, struct hunt_lines *lines) {
     *lines = (struct hunt_lines){.text = BUF(CAP), .estate = estate_new(options)};
     assert_non_null(lines->estate);

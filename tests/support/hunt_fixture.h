@@ -19,8 +19,6 @@ struct hunt_server {
 /* Needs cluster_fixture_start. */
 void hunt_server_start(struct hunt_server *server);
 void hunt_server_stop(struct hunt_server *server);
-/* A statement; its first cell as a number. */
-long long hunt_server_ask(struct hunt_server *server, const char *sql);
 
 /* The estate's records in the order in which they arrive. */
 struct hunt_lines {
