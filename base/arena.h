@@ -21,7 +21,5 @@ void *arena_array(struct arena *arena, size_t count, size_t size);
 struct str arena_copy(struct arena *arena, struct str s);
 __attribute__((format(printf, 2, 3))) struct str arena_printf(struct arena *arena, const char *format, ...);
 __attribute__((format(printf, 2, 0))) struct str arena_vprintf(struct arena *arena, const char *format, va_list args);
-/* Bytes taken so far. */
-size_t arena_used(const struct arena *arena);
 /* Forgets everything taken; keeps the first block for use again. */
 void arena_reset(struct arena *arena);

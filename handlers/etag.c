@@ -19,7 +19,8 @@ static bool list_next(struct str *list, struct str *tag) {
     return true;
 }
 
-bool etag_listed(struct str list, struct str tag) {
+/* Whether the list of an If-None-Match names the tag, compared weakly; "*" names any. */
+static bool list_names(struct str list, struct str tag) {
     struct str one;
     if (!list.ptr)
         return false;
@@ -45,7 +46,7 @@ void etag_apply(struct request *request, struct reply *reply) {
     bool known = false;
     for (size_t i = 0; i < request->header_count; i++)
         if (str_eq_nocase(request->headers[i].name, STR("If-None-Match")))
-            known = known || etag_listed(request->headers[i].value, tag);
+            known = known || list_names(request->headers[i].value, tag);
     if (!known)
         return;
     reply->status = 304;

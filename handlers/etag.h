@@ -4,5 +4,3 @@
 
 /* Adds ETag, Cache-Control and Vary to a finished reply; makes it 304 without a body when If-None-Match names the tag. */
 void etag_apply(struct request *request, struct reply *reply);
-/* Whether the list of an If-None-Match names the tag, compared weakly; "*" names any. */
-bool etag_listed(struct str list, struct str tag);

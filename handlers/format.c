@@ -4,7 +4,7 @@
 
 static const char *const format_names[] = {"json", "ndjson", "csv", "table"};
 
-bool format_parse(struct str name, enum format *format) {
+static bool format_parse(struct str name, enum format *format) {
     for (int i = FORMAT_JSON; i <= FORMAT_TABLE; i++)
         if (str_eq(name, str_from(format_names[i]))) {
             *format = (enum format)i;

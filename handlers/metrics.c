@@ -72,7 +72,7 @@ static void add_webhooks(const struct webhooks *webhooks, struct buf *out) {
                    webhooks ? webhooks_count(webhooks, outcome) : 0);
 }
 
-void metrics_write(const struct service *service, struct buf *out) {
+static void add_all(const struct service *service, struct buf *out) {
     const struct metrics *metrics = &service->metrics;
     add_events(metrics, out);
     add_one(out, "rmmhunt_bodies_refused_total", "counter", "Bodies refused for the limit of bytes in flight.",
@@ -95,6 +95,6 @@ void metrics_write(const struct service *service, struct buf *out) {
 bool handle_metrics(struct request *request, struct reply *reply, struct err *err) {
     (void)err;
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
-    metrics_write(request->service, &reply->body);
+    add_all(request->service, &reply->body);
     return true;
 }

@@ -25,4 +25,3 @@ struct metrics {
 /* route: its place in the table, routes_count() for none. */
 void metrics_request(struct metrics *metrics, size_t route, int status);
 void metrics_ingest(struct metrics *metrics, const struct ingest_result *result);
-void metrics_write(const struct service *service, struct buf *out);

@@ -22,10 +22,13 @@ static bool parse_fault(const struct parsing *p, const yaml_node_t *node, const 
 static bool text_read(struct parsing *p, const yaml_node_t *in, const char *key, bool required, struct str *out,
                       struct err *err) {
     const yaml_node_t *node = yaml_get(&p->document, in, key);
-    if (node && node->type != YAML_SCALAR_NODE) return parse_fault(p, node, "a text belongs under", key, err);
+    if (node && node->type != YAML_SCALAR_NODE)
+        return parse_fault(p, node, "a text belongs under", key, err);
     *out = yaml_text(p->arena, &p->document, node);
-    if (!out->ptr) return err_memory(err);
-    if (required && str_trim(*out).len == 0) return parse_fault(p, in, "missing key", key, err);
+    if (!out->ptr)
+        return err_memory(err);
+    if (required && str_trim(*out).len == 0)
+        return parse_fault(p, in, "missing key", key, err);
     return true;
 }
 
@@ -33,8 +36,10 @@ static bool texts_read(struct parsing *p, const yaml_node_t *in, const char *key
                        struct err *err) {
     const yaml_node_t *node = yaml_get(&p->document, in, key);
     struct err cause = {0};
-    if (yaml_list(p->arena, &p->document, node, items, count, &cause)) return true;
-    if (cause.code == ERR_OUT_OF_MEMORY) return err_memory(err);
+    if (yaml_list(p->arena, &p->document, node, items, count, &cause))
+        return true;
+    if (cause.code == ERR_OUT_OF_MEMORY)
+        return err_memory(err);
     return parse_fault(p, node, "a list of texts belongs under", key, err);
 }
 
@@ -42,7 +47,8 @@ static bool noise_read(struct parsing *p, const yaml_node_t *in, struct hunt *hu
     const yaml_node_t *node = yaml_get(&p->document, in, "noise");
     struct str text = yaml_scalar(node);
     hunt->noise_level = -1;
-    if (!node) return true;
+    if (!node)
+        return true;
     if (text.len != 1 || text.ptr[0] < '0' || text.ptr[0] > '3') return parse_fault(p, node, "0 to 3 belongs under",
                                                                                     "noise", err);
     hunt->noise_level = text.ptr[0] - '0';
@@ -50,7 +56,8 @@ static bool noise_read(struct parsing *p, const yaml_node_t *in, struct hunt *hu
 }
 
 static bool signal_check(struct parsing *p, const yaml_node_t *in, struct str signal, struct err *err) {
-    if (str_eq(signal, STR("signature")) || str_eq(signal, STR("process")) || str_eq(signal, STR("network"))) return true;
+    if (str_eq(signal, STR("signature")) || str_eq(signal, STR("process")) || str_eq(signal, STR("network")))
+        return true;
     return parse_fault(p, yaml_get(&p->document, in, "signal"), "signature, process or network belongs under", "signal",
                        err);
 }
@@ -65,7 +72,8 @@ static bool hunt_read(struct parsing *p, const yaml_node_t *in, const struct too
         .source = STR("catalogue"),
         .shape = HUNT_STRICT,
     };
-    if (!in || in->type != YAML_MAPPING_NODE) return parse_fault(p, in, "a mapping belongs into", "hunts", err);
+    if (!in || in->type != YAML_MAPPING_NODE)
+        return parse_fault(p, in, "a mapping belongs into", "hunts", err);
     const yaml_node_t *query = yaml_get(&p->document, in, "query");
     hunt->query_line = yaml_text_line(query);
     return text_read(p, in, "id", true, &hunt->id, err) && text_read(p, in, "slug", true, &hunt->slug, err) &&
@@ -77,15 +85,19 @@ static bool hunt_read(struct parsing *p, const yaml_node_t *in, const struct too
 
 static bool hunts_read(struct parsing *p, const yaml_node_t *root, struct tool *tool, struct err *err) {
     const yaml_node_t *list = yaml_get(&p->document, root, "hunts");
-    if (!list || list->type != YAML_SEQUENCE_NODE) return parse_fault(p, list, "a list belongs under", "hunts", err);
+    if (!list || list->type != YAML_SEQUENCE_NODE)
+        return parse_fault(p, list, "a list belongs under", "hunts", err);
     const yaml_node_item_t *items = list->data.sequence.items.start;
     tool->hunt_count = (size_t)(list->data.sequence.items.top - items);
-    if (tool->hunt_count == 0) return parse_fault(p, list, "no hunt under", "hunts", err);
+    if (tool->hunt_count == 0)
+        return parse_fault(p, list, "no hunt under", "hunts", err);
     tool->hunts = arena_array(p->arena, tool->hunt_count, sizeof *tool->hunts);
-    if (!tool->hunts) return err_memory(err);
+    if (!tool->hunts)
+        return err_memory(err);
     for (size_t i = 0; i < tool->hunt_count; i++) {
         const yaml_node_t *in = yaml_document_get_node(&p->document, items[i]);
-        if (!hunt_read(p, in, tool, &tool->hunts[i], err)) return false;
+        if (!hunt_read(p, in, tool, &tool->hunts[i], err))
+            return false;
     }
     return true;
 }
@@ -102,7 +114,8 @@ static bool facts_read(struct parsing *p, const yaml_node_t *root, struct tool *
         {"serials", &tool->serials, &tool->serial_count},
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        if (!texts_read(p, root, lists[i].key, lists[i].items, lists[i].count, err)) return false;
+        if (!texts_read(p, root, lists[i].key, lists[i].items, lists[i].count, err))
+            return false;
     return text_read(p, root, "name", true, &tool->name, err) && text_read(p, root, "id", true, &tool->id, err) &&
            text_read(p, root, "vendor", false, &tool->vendor, err) &&
            text_read(p, root, "description", true, &tool->description, err) &&
@@ -114,7 +127,8 @@ bool catalogue_parse(struct arena *arena, struct str bytes, struct str file_name
     struct err cause = {0};
     *tool = (struct tool){0};
     if (!yaml_open(&p.document, bytes, &cause)) {
-        if (cause.code == ERR_OUT_OF_MEMORY) return err_memory(err);
+        if (cause.code == ERR_OUT_OF_MEMORY)
+            return err_memory(err);
         err_set(err, ERR_INTERNAL, "%.*s: %s", STR_ARG(file_name), cause.text);
         err->line = cause.line;
         err->column = cause.column;
@@ -136,12 +150,15 @@ bool catalogue_load(struct arena *arena, struct catalogue *catalogue, struct err
     size_t count = 0;
     for (const struct embedded_file *file = embedded_files; file->name; file++) count += is_catalogue_file(file);
     *catalogue = (struct catalogue){.tools = arena_array(arena, count + 1, sizeof *catalogue->tools)};
-    if (!catalogue->tools) return err_memory(err);
+    if (!catalogue->tools)
+        return err_memory(err);
     for (const struct embedded_file *file = embedded_files; file->name; file++) {
-        if (!is_catalogue_file(file)) continue;
+        if (!is_catalogue_file(file))
+            continue;
         struct str bytes = {(const char *)file->bytes, file->length};
         struct tool *tool = &catalogue->tools[catalogue->tool_count];
-        if (!catalogue_parse(arena, bytes, str_from(file->name), tool, err)) return false;
+        if (!catalogue_parse(arena, bytes, str_from(file->name), tool, err))
+            return false;
         catalogue->tool_count++;
     }
     return true;

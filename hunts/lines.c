@@ -16,7 +16,8 @@ struct lines {
 };
 
 static bool line_next(struct lines *lines, struct str *line) {
-    if (lines->at >= lines->text.len) return false;
+    if (lines->at >= lines->text.len)
+        return false;
     const char *start = lines->text.ptr + lines->at;
     size_t left = lines->text.len - lines->at;
     const char *end = memchr(start, '\n', left);
@@ -41,11 +42,14 @@ static bool line_blank(struct str line) {
 /* The known key that the line starts with in its first column, and the rest behind the colon. */
 static const char *line_key(struct str line, struct str *rest) {
     const char *colon = memchr(line.ptr, ':', line.len);
-    if (!colon) return NULL;
+    if (!colon)
+        return NULL;
     size_t length = (size_t)(colon - line.ptr);
-    if (length + 1 < line.len && colon[1] != ' ' && colon[1] != '\t') return NULL;
+    if (length + 1 < line.len && colon[1] != ' ' && colon[1] != '\t')
+        return NULL;
     for (size_t i = 0; i < sizeof top_keys / sizeof *top_keys; i++) {
-        if (!str_eq((struct str){line.ptr, length}, str_from(top_keys[i]))) continue;
+        if (!str_eq((struct str){line.ptr, length}, str_from(top_keys[i])))
+            continue;
         *rest = str_trim((struct str){colon + 1, line.len - length - 1});
         return top_keys[i];
     }
@@ -54,9 +58,11 @@ static const char *line_key(struct str line, struct str *rest) {
 
 /* '|' or '>' with an optional chomping and indentation indicator. */
 static bool is_block_mark(struct str rest) {
-    if (rest.len == 0 || rest.len > 3 || (rest.ptr[0] != '|' && rest.ptr[0] != '>')) return false;
+    if (rest.len == 0 || rest.len > 3 || (rest.ptr[0] != '|' && rest.ptr[0] != '>'))
+        return false;
     for (size_t i = 1; i < rest.len; i++)
-        if (!strchr("+-123456789", rest.ptr[i])) return false;
+        if (!strchr("+-123456789", rest.ptr[i]))
+            return false;
     return true;
 }
 
@@ -74,7 +80,8 @@ static void trim_end(struct str *text) {
  * indentation, the shape is flattened and the block runs to the next known key. */
 static bool block_read(struct arena *arena, struct lines *lines, struct str *text, bool *flattened, struct err *err) {
     char *room = arena_take(arena, lines->text.len - lines->at + 2);
-    if (!room) return err_memory(err);
+    if (!room)
+        return err_memory(err);
     *text = (struct str){room, 0};
     size_t indent = 0;
     bool started = false;
@@ -83,7 +90,8 @@ static bool block_read(struct arena *arena, struct lines *lines, struct str *tex
     while (line_next(lines, &line)) {
         bool blank = line_blank(line);
         if (!started && !blank) {
-            if (line_key(line, &rest)) break;
+            if (line_key(line, &rest))
+                break;
             started = true;
             indent = line_indent(line);
             *flattened = *flattened || indent == 0;
@@ -105,7 +113,8 @@ static struct str unquote(struct str text) {
     if (text.len >= 2 && (text.ptr[0] == '\'' || text.ptr[0] == '"') && text.ptr[text.len - 1] == text.ptr[0])
         return (struct str){text.ptr + 1, text.len - 2};
     for (size_t i = 1; i < text.len; i++)
-        if (text.ptr[i] == '#' && text.ptr[i - 1] == ' ') return str_trim((struct str){text.ptr, i});
+        if (text.ptr[i] == '#' && text.ptr[i - 1] == ' ')
+            return str_trim((struct str){text.ptr, i});
     return text;
 }
 
@@ -117,7 +126,8 @@ static struct str list_read(struct arena *arena, struct lines *lines, struct str
     struct lines back = *lines;
     while (all.ptr && line_next(lines, &line)) {
         struct str item = str_trim(line);
-        if (item.len < 2 || item.ptr[0] != '-' || item.ptr[1] != ' ') break;
+        if (item.len < 2 || item.ptr[0] != '-' || item.ptr[1] != ' ')
+            break;
         item = unquote(str_trim((struct str){item.ptr + 1, item.len - 1}));
         all = arena_printf(arena, "%.*s%s%.*s", STR_ARG(all), all.len ? ", " : "", STR_ARG(item));
         back = *lines;
@@ -133,7 +143,8 @@ static struct str *hunt_field(struct hunt *hunt, const char *key) {
         {"signal", &hunt->signal},
     };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        if (strcmp(fields[i].key, key) == 0) return fields[i].field;
+        if (strcmp(fields[i].key, key) == 0)
+            return fields[i].field;
     return NULL;
 }
 
@@ -193,7 +204,8 @@ static void card_find(struct str bytes, struct lines *part, bool *card) {
 
 /* The text behind a word and a colon at the line's start; false when the line starts with another. */
 static bool labelled(struct str line, struct str label, struct str *text) {
-    if (!str_starts(line, label)) return false;
+    if (!str_starts(line, label))
+        return false;
     *text = str_trim((struct str){line.ptr + label.len, line.len - label.len});
     return true;
 }
@@ -204,7 +216,8 @@ static bool scenarios_read(struct arena *arena, struct str bytes, struct hunt *h
     struct str line, text, *last = NULL;
     for (struct lines lines = {.text = bytes}; line_next(&lines, &line);) room += str_starts(line, STR("Scenario:"));
     hunt->scenarios = arena_array(arena, room + 1, sizeof *hunt->scenarios);
-    if (!hunt->scenarios) return false;
+    if (!hunt->scenarios)
+        return false;
     for (struct lines lines = {.text = bytes}; line_next(&lines, &line);) {
         struct hunt_scenario *scenario = hunt->scenario_count ? &hunt->scenarios[hunt->scenario_count - 1] : NULL;
         if (labelled(line, STR("Scenario:"), &text)) {
@@ -217,7 +230,8 @@ static bool scenarios_read(struct arena *arena, struct str bytes, struct hunt *h
             *(last = &scenario->filter) = text;
         } else if (last && !line_blank(line)) {
             *last = arena_printf(arena, "%.*s\n%.*s", STR_ARG(*last), STR_ARG(str_trim(line)));
-            if (!last->ptr) return false;
+            if (!last->ptr)
+                return false;
         }
     }
     return true;
@@ -230,14 +244,17 @@ bool lines_read(struct arena *arena, struct str bytes, struct hunt *hunt, size_t
     card_find(bytes, &reading.lines, &card);
     size_t end = card ? reading.lines.text.len : bytes.len;
     if (!card) reading.lines = (struct lines){.text = bytes};
-    if (!scenarios_read(arena, (struct str){bytes.ptr + end, bytes.len - end}, hunt)) return err_memory(err);
+    if (!scenarios_read(arena, (struct str){bytes.ptr + end, bytes.len - end}, hunt))
+        return err_memory(err);
     while (line_next(&reading.lines, &line)) {
         const char *key = line_key(line, &rest);
-        if (key && !key_read(arena, &reading, hunt, key, rest, err)) return false;
+        if (key && !key_read(arena, &reading, hunt, key, rest, err))
+            return false;
     }
     *id_line = reading.id_line;
     hunt->shape = card ? HUNT_CARD : reading.flattened ? HUNT_FLATTENED : HUNT_MISINDENTED;
-    if (reading.found) return true;
+    if (reading.found)
+        return true;
     err_set(err, ERR_UNPROCESSABLE, "no key of a hunt file (id, name, query, …) starts a line");
     err->line = err->column = 1;
     return false;

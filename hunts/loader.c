@@ -22,7 +22,8 @@ static bool is_alnum(char c) {
 static struct str slug_make(struct arena *arena, struct str text) {
     char *out = arena_take(arena, text.len + 1);
     size_t length = 0;
-    if (!out) return (struct str){0};
+    if (!out)
+        return (struct str){0};
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         if (c >= 'A' && c <= 'Z') c = (char)(c - 'A' + 'a');
@@ -36,7 +37,8 @@ static struct str slug_make(struct arena *arena, struct str text) {
 /* Cuts the text behind the last " - " off and gives it; the whole text when there is none. */
 static struct str cut_last(struct str *text) {
     for (size_t i = text->len; i >= 3; i--) {
-        if (memcmp(text->ptr + i - 3, " - ", 3) != 0) continue;
+        if (memcmp(text->ptr + i - 3, " - ", 3) != 0)
+            continue;
         struct str last = {text->ptr + i, text->len - i};
         text->len = i - 3;
         return str_trim(last);
@@ -49,7 +51,8 @@ static struct str cut_last(struct str *text) {
 void hunt_name_parse(struct arena *arena, struct hunt *hunt) {
     struct str rest = hunt->name, words = cut_last(&rest);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-        if (!str_eq_nocase(words, str_from(signals[i].words)) || rest.len == 0) continue;
+        if (!str_eq_nocase(words, str_from(signals[i].words)) || rest.len == 0)
+            continue;
         struct str tool = cut_last(&rest);
         if (hunt->tool.len == 0) hunt->tool = tool;
         if (hunt->signal.len == 0) hunt->signal = str_from(signals[i].signal);
@@ -60,19 +63,22 @@ void hunt_name_parse(struct arena *arena, struct hunt *hunt) {
 }
 
 static bool is_guid(struct str id) {
-    if (id.len != 36) return false;
+    if (id.len != 36)
+        return false;
     for (size_t i = 0; i < id.len; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
         char c = id.ptr[i];
         bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-        if (dash ? c != '-' : !hex) return false;
+        if (dash ? c != '-' : !hex)
+            return false;
     }
     return true;
 }
 
 static struct str lower(struct arena *arena, struct str text) {
     char *out = arena_take(arena, text.len + 1);
-    if (!out) return (struct str){0};
+    if (!out)
+        return (struct str){0};
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         out[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
@@ -83,7 +89,8 @@ static struct str lower(struct arena *arena, struct str text) {
 /* The same query gets the same id wherever it is loaded: 16 bytes of its BLAKE2b, dressed as a UUID of version 5. */
 static struct str id_make(struct arena *arena, struct str query) {
     unsigned char d[16];
-    if (sodium_init() < 0) return (struct str){0};
+    if (sodium_init() < 0)
+        return (struct str){0};
     crypto_generichash(d, sizeof d, (const unsigned char *)query.ptr, query.len, NULL, 0);
     d[6] = (unsigned char)((d[6] & 0x0f) | 0x50);
     d[8] = (unsigned char)((d[8] & 0x3f) | 0x80);
@@ -94,18 +101,21 @@ static struct str id_make(struct arena *arena, struct str query) {
 /* "rmm_X_filesig.yaml" without folders and extension: the name of a hunt that has none. */
 static struct str file_stem(struct str file) {
     for (size_t i = file.len; i > 0; i--) {
-        if (file.ptr[i - 1] != '/') continue;
+        if (file.ptr[i - 1] != '/')
+            continue;
         file = (struct str){file.ptr + i, file.len - i};
         break;
     }
     for (size_t i = file.len; i > 1; i--)
-        if (file.ptr[i - 1] == '.') return (struct str){file.ptr, i - 1};
+        if (file.ptr[i - 1] == '.')
+            return (struct str){file.ptr, i - 1};
     return file;
 }
 
 static bool strict_read(struct arena *arena, struct str bytes, struct hunt *hunt, size_t *id_line, struct err *err) {
     yaml_document_t document;
-    if (!yaml_open(&document, bytes, err)) return false;
+    if (!yaml_open(&document, bytes, err))
+        return false;
     const yaml_node_t *root = yaml_document_get_root_node(&document);
     const struct { const char *key; struct str *field; } fields[] = {
         {"id", &hunt->id}, {"name", &hunt->name}, {"description", &hunt->description}, {"query", &hunt->query},
@@ -153,7 +163,8 @@ static bool json_read(struct arena *arena, struct str bytes, struct hunt *hunt, 
     };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         *fields[i].field = json_text(arena, root, fields[i].key);
-        if (!fields[i].field->ptr) return err_memory(err);
+        if (!fields[i].field->ptr)
+            return err_memory(err);
     }
     hunt->shape = HUNT_JSON;
     return true;
@@ -163,7 +174,8 @@ static bool json_read(struct arena *arena, struct str bytes, struct hunt *hunt, 
 static bool has_nul(const struct hunt *hunt) {
     const struct str texts[] = {hunt->name, hunt->description, hunt->query, hunt->tactics, hunt->techniques, hunt->why};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (texts[i].len && memchr(texts[i].ptr, 0, texts[i].len)) return true;
+        if (texts[i].len && memchr(texts[i].ptr, 0, texts[i].len))
+            return true;
     return false;
 }
 
@@ -207,10 +219,12 @@ static bool hunt_complete(struct arena *arena, struct hunt *hunt, size_t id_line
 static bool shape_read(struct arena *arena, struct str text, struct hunt *hunt, size_t *id_line, struct err *err) {
     const struct hunt empty = *hunt;
     struct str trimmed = str_trim(text);
-    if (trimmed.len && trimmed.ptr[0] == '{') return json_read(arena, text, hunt, err);
+    if (trimmed.len && trimmed.ptr[0] == '{')
+        return json_read(arena, text, hunt, err);
     struct err strict = {0};
     if (strict_read(arena, text, hunt, id_line, &strict)) {
-        if (hunt->query.len) return true;
+        if (hunt->query.len)
+            return true;
     } else if (strict.code != ERR_UNPROCESSABLE) {
         *err = strict;
         return false;
@@ -229,7 +243,8 @@ static bool shape_read(struct arena *arena, struct str text, struct hunt *hunt, 
 
 bool hunt_load(struct arena *arena, struct str bytes, struct str file_name, struct hunt *hunt, struct err *err) {
     *hunt = (struct hunt){.noise_level = -1, .noise = STR(""), .why = STR(""), .tool = STR(""), .signal = STR("")};
-    if (bytes.len > HUNT_FILE_LIMIT) return err_set(err, ERR_TOO_LARGE, "a hunt file may have 4 MiB at most");
+    if (bytes.len > HUNT_FILE_LIMIT)
+        return err_set(err, ERR_TOO_LARGE, "a hunt file may have 4 MiB at most");
     if (!str_utf8_valid(bytes) || (bytes.len && memchr(bytes.ptr, 0, bytes.len))) {
         err_set(err, ERR_UNPROCESSABLE, "the file is not UTF-8 text");
         err->line = err->column = 1;
@@ -237,7 +252,8 @@ bool hunt_load(struct arena *arena, struct str bytes, struct str file_name, stru
     }
     hunt->source = arena_copy(arena, file_name);
     hunt->original = arena_copy(arena, bytes);
-    if (!hunt->source.ptr || !hunt->original.ptr) return err_memory(err);
+    if (!hunt->source.ptr || !hunt->original.ptr)
+        return err_memory(err);
     struct str text = hunt->original;
     if (str_starts(text, STR("\xef\xbb\xbf"))) text = (struct str){text.ptr + 3, text.len - 3};
     size_t id_line = 0;

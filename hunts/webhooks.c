@@ -34,7 +34,6 @@ struct webhooks {
     bool private_allowed;
     atomic_bool stopping, woken;
     atomic_llong counts[WEBHOOK_OUTCOMES];
-    char lease[33];
     size_t active;
     int64_t look_at_ms, tidy_at_ms;
     pthread_t thread;
@@ -102,7 +101,7 @@ static bool claim(struct webhooks *webhooks, struct db_conn *conn, struct db_row
     DB_ROWS_AUTO *locked = db_query(conn, db_statement("webhooks_lock"), &limit, 1, database_deadline(), err);
     if (!locked || !db_count(locked))
         return locked != NULL;
-    struct str params[] = {ids_list(locked, &ids), str_from(webhooks->lease), STR(LEASE_SECONDS)};
+    struct str params[] = {ids_list(locked, &ids), str_from(db_name(webhooks->db)), STR(LEASE_SECONDS)};
     if (ids.failed)
         return err_memory(err);
     if (db_exec(conn, db_statement("webhooks_fan_out"), params, 1, database_deadline(), NULL, err))
@@ -173,7 +172,7 @@ static void verdict_save(struct webhooks *webhooks, const struct delivery *deliv
     snprintf(delay, sizeof delay, "%" PRId64, verdict->delay_ms);
     snprintf(pause, sizeof pause, "%" PRId64, verdict->pause_ms);
     struct str params[] = {str_from(delivery->id),
-                           str_from(webhooks->lease),
+                           str_from(db_name(webhooks->db)),
                            state_after(verdict->outcome),
                            result->status ? str_from(status) : none,
                            well ? none : str_from(error),
@@ -238,7 +237,6 @@ static void *work(void *argument) {
 }
 
 struct webhooks *webhooks_open(struct db *db, bool private_allowed, struct err *err) {
-    unsigned char random[16];
     struct webhooks *webhooks = calloc(1, sizeof *webhooks);
     if (!webhooks) {
         err_memory(err);
@@ -246,8 +244,6 @@ struct webhooks *webhooks_open(struct db *db, bool private_allowed, struct err *
     }
     webhooks->db = db;
     webhooks->private_allowed = private_allowed;
-    randombytes_buf(random, sizeof random);
-    sodium_bin2hex(webhooks->lease, sizeof webhooks->lease, random, sizeof random);
     webhooks->sender = webhook_sender_open(private_allowed, err);
     if (webhooks->sender && !pthread_create(&webhooks->thread, NULL, work, webhooks))
         return webhooks;
@@ -266,7 +262,7 @@ void webhooks_close(struct webhooks *webhooks) {
     atomic_store(&webhooks->stopping, true);
     webhook_sender_wake(webhooks->sender);
     pthread_join(webhooks->thread, NULL);
-    struct str lease = str_from(webhooks->lease);
+    struct str lease = str_from(db_name(webhooks->db));
     if (webhooks->active && !statement_do(webhooks, "webhooks_release", &lease, 1, &err))
         log_err("webhooks.release", "", &err);
     while ((cut = webhook_sender_cut(webhooks->sender)) != NULL)

@@ -9,7 +9,8 @@ static bool parse_failed(const yaml_parser_t *parser, struct err *err) {
 
 bool yaml_open(yaml_document_t *document, struct str bytes, struct err *err) {
     yaml_parser_t parser;
-    if (!yaml_parser_initialize(&parser)) return err_memory(err);
+    if (!yaml_parser_initialize(&parser))
+        return err_memory(err);
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, (const unsigned char *)bytes.ptr, bytes.len);
     bool ok = yaml_parser_load(&parser, document) != 0;
@@ -28,12 +29,14 @@ bool yaml_open(yaml_document_t *document, struct str bytes, struct err *err) {
 }
 
 struct str yaml_scalar(const yaml_node_t *node) {
-    if (!node || node->type != YAML_SCALAR_NODE) return STR("");
+    if (!node || node->type != YAML_SCALAR_NODE)
+        return STR("");
     return (struct str){(const char *)node->data.scalar.value, node->data.scalar.length};
 }
 
 yaml_node_t *yaml_get(yaml_document_t *document, const yaml_node_t *mapping, const char *key) {
-    if (!mapping || mapping->type != YAML_MAPPING_NODE) return NULL;
+    if (!mapping || mapping->type != YAML_MAPPING_NODE)
+        return NULL;
     const yaml_node_pair_t *pair = mapping->data.mapping.pairs.start;
     for (; pair < mapping->data.mapping.pairs.top; pair++) {
         const yaml_node_t *name = yaml_document_get_node(document, pair->key);
@@ -44,12 +47,14 @@ yaml_node_t *yaml_get(yaml_document_t *document, const yaml_node_t *mapping, con
 }
 
 struct str yaml_text(struct arena *arena, yaml_document_t *document, const yaml_node_t *node) {
-    if (!node || node->type != YAML_SEQUENCE_NODE) return arena_copy(arena, yaml_scalar(node));
+    if (!node || node->type != YAML_SEQUENCE_NODE)
+        return arena_copy(arena, yaml_scalar(node));
     struct str all = arena_copy(arena, STR(""));
     const yaml_node_item_t *item = node->data.sequence.items.start;
     for (; all.ptr && item < node->data.sequence.items.top; item++) {
         struct str one = yaml_scalar(yaml_document_get_node(document, *item));
-        if (one.len == 0) continue;
+        if (one.len == 0)
+            continue;
         all = arena_printf(arena, "%.*s%s%.*s", STR_ARG(all), all.len ? ", " : "", STR_ARG(one));
     }
     return all;
@@ -59,7 +64,8 @@ bool yaml_list(struct arena *arena, yaml_document_t *document, const yaml_node_t
                size_t *count, struct err *err) {
     *items = NULL;
     *count = 0;
-    if (!node) return true;
+    if (!node)
+        return true;
     if (node->type != YAML_SEQUENCE_NODE) {
         err_set(err, ERR_UNPROCESSABLE, "a list belongs here");
         yaml_place(err, node);
@@ -68,7 +74,8 @@ bool yaml_list(struct arena *arena, yaml_document_t *document, const yaml_node_t
     const yaml_node_item_t *item = node->data.sequence.items.start;
     size_t length = (size_t)(node->data.sequence.items.top - item);
     struct str *list = arena_array(arena, length + 1, sizeof *list);
-    if (!list) return err_memory(err);
+    if (!list)
+        return err_memory(err);
     for (size_t i = 0; i < length; i++) {
         const yaml_node_t *one = yaml_document_get_node(document, item[i]);
         if (!one || one->type != YAML_SCALAR_NODE) {
@@ -77,7 +84,8 @@ bool yaml_list(struct arena *arena, yaml_document_t *document, const yaml_node_t
             return false;
         }
         list[i] = arena_copy(arena, yaml_scalar(one));
-        if (!list[i].ptr) return err_memory(err);
+        if (!list[i].ptr)
+            return err_memory(err);
     }
     *items = list;
     *count = length;
@@ -85,7 +93,8 @@ bool yaml_list(struct arena *arena, yaml_document_t *document, const yaml_node_t
 }
 
 size_t yaml_text_line(const yaml_node_t *node) {
-    if (!node || node->type != YAML_SCALAR_NODE) return 0;
+    if (!node || node->type != YAML_SCALAR_NODE)
+        return 0;
     yaml_scalar_style_t style = node->data.scalar.style;
     bool block = style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE;
     return node->start_mark.line + (block ? 2 : 1);

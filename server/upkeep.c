@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sodium.h>
 
 #include "base/log.h"
 #include "base/worker.h"
@@ -48,12 +47,6 @@ static int upkeep_turn(void *context, const atomic_bool *stop) {
     return report.busy ? BUSY_MS : EVERY_MS;
 }
 
-static void server_name(char *out, size_t size) {
-    unsigned char random[16];
-    randombytes_buf(random, sizeof random);
-    sodium_bin2hex(out, size, random, sizeof random);
-}
-
 void upkeep_stop(struct upkeep *upkeep) {
     if (!upkeep)
         return;
@@ -69,7 +62,6 @@ struct upkeep *upkeep_start(struct service *service, const struct retention *ret
     }
     upkeep->service = service;
     upkeep->retention = *retention;
-    server_name(upkeep->retention.server, sizeof upkeep->retention.server);
     upkeep->worker = worker_start(upkeep_turn, upkeep, 0, "dropping what is old", err);
     if (upkeep->worker)
         return upkeep;

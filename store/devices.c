@@ -10,10 +10,7 @@ static const struct sort {
              {"device_id", "device_id", "text"},         {"device_name", "device_name", "text"},
              {"machine_group", "machine_group", "text"}, {"tools", "tools", "integer"}};
 enum { SORTS = sizeof sorts / sizeof *sorts };
-
-const char *devices_sorts(void) {
-    return "last_seen, first_seen, device_id, device_name, machine_group, tools";
-}
+#define SORT_NAMES "last_seen, first_seen, device_id, device_name, machine_group, tools"
 
 struct statement {
     struct buf sql;
@@ -41,7 +38,7 @@ static bool sort_find(struct str name, const struct sort **sort, bool *down, str
             return true;
         }
     return err_set(err, ERR_BAD_PARAMETER, "sort must be one of %s, with - before it for the other way",
-                   devices_sorts());
+                   SORT_NAMES);
 }
 
 /* The device's tools that fit; without such a filter, any. */

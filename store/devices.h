@@ -6,14 +6,12 @@
 struct devices_filter {
     struct str tool, signal, group, state, q; /* ptr NULL: any; tool and q without regard to case */
     struct str min_tools, since;              /* numbers as text: tools, ticks */
-    struct str sort;                          /* see devices_sorts; "-" before it: descending; len 0: -last_seen */
+    struct str sort;                          /* last_seen, tools, …; "-" before it: descending; len 0: -last_seen */
     struct str cursor;                        /* ptr NULL: from the start; else as given by the row before */
     struct str limit;                         /* rows wanted */
     struct str now;                           /* ticks: what states are told from */
 };
 
-/* "device_id, device_name, …": for error messages. */
-const char *devices_sorts(void);
 /* Rows of (cursor, JSON object); ERR_BAD_PARAMETER for an unknown sort or a cursor of another one. Owned by the caller.
  */
 struct db_rows *devices_list(struct db_conn *conn, const struct devices_filter *filter, int64_t deadline_ms,

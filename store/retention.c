@@ -19,6 +19,7 @@ enum {
 };
 
 struct pass {
+    struct db *db;
     struct db_conn *conn;
     const struct retention *retention;
     const atomic_bool *stop;
@@ -191,7 +192,7 @@ static bool rows_delete(struct pass *pass, struct err *err) {
 }
 
 static bool turn_take(struct pass *pass, struct err *err) {
-    struct str param = str_from(pass->retention->server);
+    struct str param = str_from(db_name(pass->db));
     DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement("retention_take"), &param, 1, step_deadline(), err);
     pass->report->ours = rows && db_count(rows);
     pass->report->busy = !pass->report->ours;
@@ -199,14 +200,14 @@ static bool turn_take(struct pass *pass, struct err *err) {
 }
 
 static bool turn_give(struct pass *pass, struct err *err) {
-    struct str param = str_from(pass->retention->server);
+    struct str param = str_from(db_name(pass->db));
     return db_exec(pass->conn, db_statement("retention_give"), &param, 1, step_deadline(), NULL, err);
 }
 
 bool retention_pass(struct db *db, const struct retention *retention, const atomic_bool *stop,
                     struct retention_report *report, struct err *err) {
     static bool (*const steps[])(struct pass *, struct err *) = {counts_sum, partitions_drop, rows_delete, turn_give};
-    struct pass pass = {.retention = retention, .stop = stop, .report = report};
+    struct pass pass = {.db = db, .retention = retention, .stop = stop, .report = report};
     *report = (struct retention_report){0};
     pass.conn = db_take(db, step_deadline(), err);
     bool ok = pass.conn && turn_take(&pass, err);

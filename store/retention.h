@@ -9,7 +9,6 @@
 
 struct retention {
     int64_t events, runs, changes, rejected; /* ticks */
-    char server[64];                         /* tells this server from others */
 };
 
 /* RETENTION(KIND, "name"): what is dropped, as the log and the metrics call it. */

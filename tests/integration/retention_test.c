@@ -208,7 +208,6 @@ static void a_partition_that_another_server_dropped_is_made_again(void **state) 
 struct turn {
     pthread_t thread;
     struct db *db;
-    const char *server;
     struct retention_report report;
     bool ok;
     atomic_bool over;
@@ -220,14 +219,13 @@ static void *turn_run(void *argument) {
         .events = 30 * TICKS_DAY, .runs = TICKS_DAY, .changes = TICKS_DAY, .rejected = TICKS_DAY};
     static const atomic_bool stop;
     struct err err = {0};
-    snprintf(retention.server, sizeof retention.server, "%s", turn->server);
     turn->ok = retention_pass(turn->db, &retention, &stop, &turn->report, &err);
     atomic_store(&turn->over, true);
     return NULL;
 }
 
-static void turn_start(struct turn *turn, struct db *db, const char *name) {
-    *turn = (struct turn){.db = db, .server = name};
+static void turn_start(struct turn *turn, struct db *db) {
+    *turn = (struct turn){.db = db};
     assert_int_equal(pthread_create(&turn->thread, NULL, turn_run, turn), 0);
 }
 
@@ -243,7 +241,7 @@ static void behind_a_long_hunt_ingest_goes_on_and_the_day_goes_later(void **stat
     assert_non_null(hunt);
     assert_true(db_begin(hunt, "", mono_ms() + WAIT_MS, &err));
     assert_true(db_exec(hunt, "SELECT count(*) FROM data.device_process_events", NULL, 0, mono_ms() + WAIT_MS, NULL, &err));
-    turn_start(&turn, db, "test");
+    turn_start(&turn, db);
     int64_t longest = 0;
     for (unsigned i = 0; i < 3 || !atomic_load(&turn.over); i++) {
         int64_t from = mono_ms();
@@ -255,7 +253,7 @@ static void behind_a_long_hunt_ingest_goes_on_and_the_day_goes_later(void **stat
     assert_int_equal(turn.report.dropped[RETENTION_PARTITIONS], 0);
     assert_true(longest < 3000);
     db_rollback(hunt);
-    turn_start(&turn, db, "test");
+    turn_start(&turn, db);
     pthread_join(turn.thread, NULL);
     assert_true(turn.ok && !turn.report.busy);
     assert_int_equal(turn.report.dropped[RETENTION_PARTITIONS], 1);
@@ -271,8 +269,8 @@ static void of_two_servers_on_one_database_each_day_is_dropped_once(void **state
         post_event("old", ticks_now() - day * TICKS_DAY);
     wait_for_metric(TURNS, 1);
     struct db *first = database_of(&server), *second = database_of(&server);
-    turn_start(&turns[0], first, "one");
-    turn_start(&turns[1], second, "two");
+    turn_start(&turns[0], first);
+    turn_start(&turns[1], second);
     pthread_join(turns[0].thread, NULL);
     pthread_join(turns[1].thread, NULL);
     assert_true(turns[0].ok && turns[1].ok);

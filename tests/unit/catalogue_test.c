@@ -18,8 +18,10 @@ static int setup(void **state) {
     struct err err = {0};
     schema_init();
     arena = arena_new(64 << 20);
-    if (!arena) return -1;
-    if (catalogue_load(arena, &catalogue, &err)) return 0;
+    if (!arena)
+        return -1;
+    if (catalogue_load(arena, &catalogue, &err))
+        return 0;
     print_error("%u:%u %s\n", err.line, err.column, err.text);
     return -1;
 }
@@ -31,18 +33,21 @@ static int teardown(void **state) {
 }
 
 static bool is_guid(struct str id) {
-    if (id.len != 36) return false;
+    if (id.len != 36)
+        return false;
     for (size_t i = 0; i < id.len; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
         bool hex = (id.ptr[i] >= '0' && id.ptr[i] <= '9') || (id.ptr[i] >= 'a' && id.ptr[i] <= 'f');
-        if (dash ? id.ptr[i] != '-' : !hex) return false;
+        if (dash ? id.ptr[i] != '-' : !hex)
+            return false;
     }
     return true;
 }
 
 static const struct hunt *hunt_at(size_t index) {
     for (size_t t = 0; t < catalogue.tool_count; t++) {
-        if (index < catalogue.tools[t].hunt_count) return &catalogue.tools[t].hunts[index];
+        if (index < catalogue.tools[t].hunt_count)
+            return &catalogue.tools[t].hunts[index];
         index -= catalogue.tools[t].hunt_count;
     }
     return NULL;

@@ -250,14 +250,16 @@ static void published_file_check(const char *folder, const char *name) {
 static void the_published_collection_is_read_when_it_is_at_hand(void **state) {
     (void)state;
     const char *reference = getenv("RMMHUNT_REFERENCE");
-    if (!reference || !*reference) return;
+    if (!reference || !*reference)
+        return;
     struct arena *arena = arena_make();
     struct str folder = arena_printf(arena, "%s/data/hunts", reference);
     DIR *dir = opendir(folder.ptr);
     assert_non_null(dir);
     size_t count = 0;
     for (const struct dirent *entry; (entry = readdir(dir));) {
-        if (!str_ends(str_from(entry->d_name), STR(".yaml"))) continue;
+        if (!str_ends(str_from(entry->d_name), STR(".yaml")))
+            continue;
         published_file_check(folder.ptr, entry->d_name);
         count++;
     }
