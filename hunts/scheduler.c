@@ -138,7 +138,7 @@ static bool wait_time(struct db_conn *conn, int64_t *wait_ms, struct err *err) {
 /* All that is due. ERR_CONFLICT is another server's having been quicker. */
 static bool look(struct scheduler *scheduler, int64_t *wait_ms, struct err *err) {
     bool found = true, ok = true;
-    int64_t run_id;
+    int64_t run_id = 0;
     struct db_conn *conn = db_take(scheduler->db, mono_ms() + LIMIT_MS, err);
     while (ok && conn && found) {
         struct arena *arena = arena_new(ARENA);

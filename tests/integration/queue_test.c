@@ -8,8 +8,6 @@
 
 #include <cmocka.h>
 
-#include <curl/curl.h>
-
 #include "base/clock.h"
 #include "hunts/queue.h"
 #include "hunts/registry.h"
@@ -279,11 +277,6 @@ static void a_run_under_way_says_how_far_it_is(void **state) {
     cluster_fixture_close(db);
 }
 
-static int setup(void **state) {
-    curl_global_init(CURL_GLOBAL_ALL);
-    return cluster_fixture_start(state);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_worker_that_lost_its_lease_changes_nothing),
@@ -296,5 +289,5 @@ int main(void) {
         cmocka_unit_test(any_server_can_cancel_a_run),
         cmocka_unit_test(a_run_under_way_says_how_far_it_is),
     };
-    return cmocka_run_group_tests(tests, setup, cluster_fixture_stop);
+    return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
 }

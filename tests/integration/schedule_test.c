@@ -8,8 +8,6 @@
 
 #include <cmocka.h>
 
-#include <curl/curl.h>
-
 #include "base/buf.h"
 #include "base/clock.h"
 #include "hunts/registry.h"
@@ -326,11 +324,6 @@ static void every_slot_has_one_result_whatever_dies(void **state) {
     cluster_fixture_close(db);
 }
 
-static int setup(void **state) {
-    curl_global_init(CURL_GLOBAL_ALL);
-    return cluster_fixture_start(state);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_catalogue_schedule_is_there_once),
@@ -341,5 +334,5 @@ int main(void) {
         cmocka_unit_test(zones_are_the_databases),
         cmocka_unit_test(every_slot_has_one_result_whatever_dies),
     };
-    return cmocka_run_group_tests(tests, setup, cluster_fixture_stop);
+    return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
 }

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
-#include <curl/curl.h>
 
 #include "base/clock.h"
 #include "tests/support/cluster_fixture.h"
@@ -94,6 +93,5 @@ struct received first_message(const char *path) {
 }
 
 int world_setup(void **state) {
-    curl_global_init(CURL_GLOBAL_ALL);
     return sodium_init() < 0 ? -1 : cluster_fixture_start(state);
 }

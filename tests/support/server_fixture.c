@@ -80,6 +80,7 @@ static void show_log(const struct server *server) {
 
 bool server_start(struct server *server) {
     int ends[2];
+    curl_global_init(CURL_GLOBAL_ALL);
     if (!server->data[0] && !folder_make_temporary(server->data))
         return false;
     setenv("RMMHUNT_DATA", server->data, 1);
@@ -148,7 +149,6 @@ void server_remove(struct server *server) {
 
 int server_fixture_setup(void **state) {
     (void)state;
-    curl_global_init(CURL_GLOBAL_ALL);
     return server_start(&server_fixture) ? 0 : -1;
 }
 
