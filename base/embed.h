@@ -1,4 +1,5 @@
-/* Files that travel inside the binary: migrations, SQL statements, the hunt catalogue. Sorted by name within a folder. */
+/* Files that travel inside the binary: migrations, SQL statements, the hunt catalogue. Sorted by name within a folder.
+ * The table is made by base/embed.sh at build time; a NUL stands behind each file's bytes and isn't counted. */
 #pragma once
 #include <stddef.h>
 

@@ -1,4 +1,5 @@
-/* Log lines: one JSON object a line on stderr, written whole. Never holds secrets or event contents. */
+/* Log lines: one JSON object a line on stderr, written whole, by any thread. Never holds secrets or event contents:
+ * what is logged is the caller's to choose, and nothing is filtered here. */
 #pragma once
 #include "base/err.h"
 

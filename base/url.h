@@ -1,4 +1,4 @@
-/* URLs out. */
+/* URLs out. Those that come in are taken apart by server/ (requests) and hunts/webhook_address.h (receivers). */
 #pragma once
 #include "base/buf.h"
 

@@ -1,4 +1,4 @@
-/* What /v1/changes and webhooks share: the types of changes. */
+/* What /v1/changes and webhooks share: the types of changes. Both filter by them and must refuse the same ones. */
 #pragma once
 #include "handlers/request.h"
 

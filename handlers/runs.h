@@ -1,4 +1,4 @@
-/* What a request that starts a run answers with. */
+/* What a request that starts a run answers with: shared by /v1/runs and by schedules run by hand. */
 #pragma once
 #include "handlers/request.h"
 

@@ -1,4 +1,6 @@
-/* The hunts that the database knows: the embedded catalogue and what users load. */
+/* The hunts that the database knows: the embedded catalogue and what users load. Keeps every version of a query and what
+ * compiling it said; knows nothing of runs. Texts for humans about a hunt's mistakes are made here, so that all who show
+ * them show the same. */
 #pragma once
 #include "base/buf.h"
 #include "hunts/catalogue.h"

@@ -1,4 +1,5 @@
-/* Which hunts a run or a schedule is about, as JSON: {"hunts":[…]}, {"tool":"…"} or {"all":true}. */
+/* Which hunts a run or a schedule is about, as JSON: {"hunts":[…]}, {"tool":"…"} or {"all":true}. Whether such hunts
+ * are there is for hunts/queue to say. */
 #pragma once
 #include <jansson.h>
 

@@ -1,4 +1,5 @@
-/* The tree of a query: expressions, pipelines, let statements. Every node knows its span in the text. */
+/* The tree of a query: expressions, pipelines, let statements. Every node knows its span in the text, so that any later
+ * mistake can be shown with its place. Lives in the arena of its parser; text is borrowed from the query. */
 #pragma once
 #include "kql/token.h"
 

@@ -1,4 +1,5 @@
-/* Tokens to tree. Depth is limited, so that no query can exhaust the stack. */
+/* Tokens to tree. Depth is limited, so that no query can exhaust the stack. Names mean nothing yet: whether a table, column
+ * or function is there is for kql/bind. The tree lives in the parser's arena. */
 #pragma once
 #include "kql/ast.h"
 #include "kql/kql.h"

@@ -1,4 +1,5 @@
-/* What the command-line tools share: the database they work on, how they fail, how they show progress. */
+/* What the command-line tools share: the database they work on, how they fail, how they show progress. One thread; results
+ * go to stdout, all else to stderr. */
 #pragma once
 #include <stdio.h>
 

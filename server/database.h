@@ -1,4 +1,5 @@
-/* The database that the settings name, or the private one, opened and migrated. */
+/* The database that the settings name, or the private one, opened and migrated. For the service and the command-line tools
+ * alike; whoever opens it closes it, and a cluster goes behind its pool. */
 #pragma once
 #include "store/cluster.h"
 #include "store/db.h"

@@ -1,4 +1,5 @@
-/* Columns of an event from text or JSON values, with the checks and tolerances of what senders deliver. */
+/* Columns of an event from text or JSON values, with the checks and tolerances of what senders deliver. One column at a
+ * time: what a record is, and what becomes of a bad one, is for store/reader to know. */
 #pragma once
 #include "store/reader.h"
 #include "store/scan.h"

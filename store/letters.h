@@ -1,4 +1,5 @@
-/* Dead letters: what a commit keeps of the records that were bad. */
+/* Dead letters: what a commit keeps of the records that were bad, within its own transaction. A record that comes
+ * again, byte for byte, is the letter that is there, seen once more. */
 #pragma once
 #include "store/commit.h"
 

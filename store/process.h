@@ -1,4 +1,5 @@
-/* Child processes of ours, as another user where we are root: PostgreSQL refuses to run as root. */
+/* Child processes of ours, as another user where we are root: PostgreSQL refuses to run as root. Knows nothing of
+ * PostgreSQL; no shell is involved. */
 #pragma once
 #include <stdbool.h>
 #include <sys/types.h>
