@@ -77,8 +77,6 @@ static bool times_set(struct coverage *coverage, struct err *err) {
 }
 
 static void coverage_close(struct coverage *coverage) {
-    if (coverage->conn)
-        db_rollback(coverage->conn);
     db_give(coverage->conn);
     buf_free(&coverage->edge_tables);
     buf_free(&coverage->edge_devices);

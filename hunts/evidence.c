@@ -319,8 +319,6 @@ bool evidence_read(struct db *db, struct arena *arena, struct evidence_request *
                               .deadline_ms = deadline_ms};
     bool ok = reading.conn && db_begin(reading.conn, "ISOLATION LEVEL REPEATABLE READ READ ONLY", deadline_ms, err) &&
               page_read(&reading, request, evidence, err);
-    if (reading.conn)
-        db_rollback(reading.conn);
     db_give(reading.conn);
     return ok;
 }

@@ -325,8 +325,6 @@ bool ledger_configure(struct db *db, long long quiet_days, long long new_days, i
     struct str params[] = {str_from(quiet), str_from(fresh)};
     struct db_conn *conn = db_take(db, deadline_ms, err);
     bool ok = conn && db_begin(conn, "", deadline_ms, err) && settings_write(conn, params, deadline_ms, err);
-    if (conn && !ok)
-        db_rollback(conn);
     db_give(conn);
     return ok;
 }

@@ -48,8 +48,6 @@ bool query_run(struct db *db, struct arena *arena, struct str query, const struc
     if (ok)
         result_add_rows(out, *program, rows);
     db_rows_free(rows);
-    if (conn)
-        db_rollback(conn);
     db_give(conn);
     return ok && (!out->failed || err_set(err, ERR_LIMIT, "the answer is over the size limit; narrow the query"));
 }

@@ -260,8 +260,6 @@ bool runner_submit(struct runner *runner, const struct run_request *request, int
     struct arena *arena = arena_new(1u << 20);
     struct db_conn *conn = arena ? db_take(runner->db, mono_ms() + QUEUE_LIMIT_MS, err) : (err_memory(err), NULL);
     bool ok = conn && submit(conn, arena, request, run_id, err);
-    if (conn && !ok)
-        db_rollback(conn);
     db_give(conn);
     arena_free(arena);
     if (ok)

@@ -195,8 +195,6 @@ bool schedule_save(struct db *db, struct arena *arena, struct schedule *schedule
                    const char **field, struct err *err) {
     struct db_conn *conn = db_take(db, mono_ms() + LIMIT_MS, err);
     bool ok = conn && save_all(conn, arena, schedule, create, created, field, err);
-    if (conn && !ok)
-        db_rollback(conn);
     db_give(conn);
     return ok;
 }

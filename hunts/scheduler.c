@@ -212,8 +212,6 @@ bool scheduler_run_now(struct db *db, struct str id, int64_t *run_id, struct err
     struct arena *arena = arena_new(ARENA);
     struct db_conn *conn = arena ? db_take(db, mono_ms() + LIMIT_MS, err) : (err_memory(err), NULL);
     bool ok = conn && run_now(conn, arena, id, run_id, err);
-    if (conn && !ok)
-        db_rollback(conn);
     db_give(conn);
     arena_free(arena);
     return ok;

@@ -115,8 +115,6 @@ static bool claim_committed(struct webhooks *webhooks, struct db_rows **rows, st
     *rows = NULL;
     ok = conn && db_begin(conn, "", database_deadline(), err) && claim(webhooks, conn, rows, err) &&
          db_commit(conn, database_deadline(), &unknown, err);
-    if (conn && !ok)
-        db_rollback(conn);
     db_give(conn);
     return ok;
 }

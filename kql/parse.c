@@ -246,8 +246,6 @@ static bool parse_stage_body(struct parser *parser, struct stage *stage) {
         return parse_expand(parser, stage);
     case STAGE_MV_APPLY:
         return parse_apply(parser, stage);
-    case STAGE_INVOKE:
-        return nodes_add(parser, &stage->items, parse_expression(parser));
     case STAGE_PARSE:
     case STAGE_PARSE_WHERE:
         return parse_pattern_stage(parser, stage);
@@ -259,6 +257,7 @@ static bool parse_stage_body(struct parser *parser, struct stage *stage) {
         return parse_top(parser, stage);
     case STAGE_WHERE:
     case STAGE_TAKE:
+    case STAGE_INVOKE:
         return nodes_add(parser, &stage->items, parse_expression(parser));
     case STAGE_AS:
         return nodes_add(parser, &stage->items, parse_name(parser));

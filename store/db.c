@@ -238,6 +238,8 @@ void db_give(struct db_conn *conn) {
     if (!conn)
         return;
     struct db *db = conn->db;
+    if (!atomic_load(&conn->cancelled))
+        db_rollback(conn);
     if (!conn->pg || atomic_load(&conn->cancelled) || PQtransactionStatus(conn->pg) != PQTRANS_IDLE) {
         conn_free(conn);
         place_release(db);

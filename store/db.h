@@ -28,7 +28,7 @@ const char *db_name(const struct db *db);
 
 /* A connection of the pool, waiting until the deadline; NULL with ERR_DATABASE or ERR_DEADLINE. */
 struct db_conn *db_take(struct db *db, int64_t deadline_ms, struct err *err);
-/* Gives it back; one that is broken or in a transaction is closed instead. NULL is fine. */
+/* Gives it back, out of a transaction that wasn't committed; one that is broken is closed instead. NULL is fine. */
 void db_give(struct db_conn *conn);
 
 struct db_pool {

@@ -129,6 +129,21 @@ static void a_failed_transaction_is_not_committed(void **state) {
     cluster_fixture_close(db);
 }
 
+static void a_connection_given_back_within_a_transaction_is_out_of_it_and_used_again(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(1);
+    struct db_conn *conn = take(db);
+    int64_t process = ask(conn, "SELECT pg_backend_pid()");
+    assert_true(db_begin(conn, "", later(), &err));
+    assert_true(db_exec(conn, "CREATE TABLE public.uncommitted ()", NULL, 0, later(), NULL, &err));
+    db_give(conn);
+    conn = take(db);
+    assert_int_equal(ask(conn, "SELECT pg_backend_pid()"), process);
+    assert_int_equal(ask(conn, "SELECT count(*) FROM pg_class WHERE relname = 'uncommitted'"), 0);
+    db_give(conn);
+    cluster_fixture_close(db);
+}
+
 static void copy_brings_rows_in_and_reports_bad_ones(void **state) {
     static const char head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0", row[] = "\0\1\0\0\0\4\0\0\0\52\377\377";
     (void)state;
@@ -444,6 +459,7 @@ int main(void) {
         cmocka_unit_test(a_connection_that_the_server_closed_is_replaced),
         cmocka_unit_test(another_thread_can_cancel_a_statement),
         cmocka_unit_test(a_failed_transaction_is_not_committed),
+        cmocka_unit_test(a_connection_given_back_within_a_transaction_is_out_of_it_and_used_again),
         cmocka_unit_test(copy_brings_rows_in_and_reports_bad_ones),
         cmocka_unit_test(migrating_again_changes_nothing_and_a_changed_file_is_refused),
         cmocka_unit_test(every_statement_fits_the_migrated_database),
