@@ -59,6 +59,12 @@ static bool call_show(struct call *call, route_handler *handler, const char *id,
     return ok;
 }
 
+/* What is no number stays a text, which is refused with the member's name. */
+static json_t *number_of(const char *value) {
+    long long number;
+    return str_to_int64(str_from(value), &number) ? json_integer(number) : json_string(value);
+}
+
 /* The body of POST /v1/schedules from the flags. NULL: one is unknown. */
 static json_t *body_of(int argc, char **argv) {
     static const char *const texts[][2] = {{"--cron", "cron"},     {"--time-zone", "time_zone"}, {"--every", "every"},
@@ -75,7 +81,7 @@ static json_t *body_of(int argc, char **argv) {
         else if ((value = cli_option(argc, argv, &i, "--hunt")))
             json_array_append_new(hunts, json_string(value));
         else if ((value = cli_option(argc, argv, &i, "--catch-up-limit")))
-            json_object_set_new(root, "catch_up_limit", json_integer(strtol(value, NULL, 10)));
+            json_object_set_new(root, "catch_up_limit", number_of(value));
         else if (strcmp(argv[i], "--all") == 0)
             json_object_set_new(root, "all", json_true());
         else {
