@@ -217,6 +217,20 @@ static void add_members(struct buf *out, const struct kql_program *program, cons
     }
 }
 
+/* As a string beside the event: a number of 18 digits doesn't survive in clients that read numbers as doubles. */
+static void add_report_id(struct buf *out, const struct kql_program *program, const struct db_rows *rows, size_t row) {
+    for (size_t c = 0; c < program->column_count; c++) {
+        if (!str_eq(program->columns[c].name, STR("ReportId")))
+            continue;
+        json_add_key(out, "report_id");
+        struct str id = db_text(rows, row, c);
+        if (id.ptr)
+            json_add_string(out, id);
+        else
+            buf_add_str(out, STR("null"));
+    }
+}
+
 static bool event_write(const struct reading *reading, struct event *event, const struct kql_program *program,
                         const struct db_rows *rows, size_t row, struct err *err) {
     BUF_AUTO out = BUF(EVENT_CAP);
@@ -230,6 +244,7 @@ static bool event_write(const struct reading *reading, struct event *event, cons
     }
     buf_add_char(&out, ']');
     if (!reading->request->flat) {
+        add_report_id(&out, program, rows, row);
         json_add_key(&out, "event");
         buf_add_char(&out, '{');
     }

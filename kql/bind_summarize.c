@@ -307,6 +307,11 @@ static bool group_percentiles(struct kql *kql, struct scope *scope, const struct
 static bool aggregate_unknown(struct kql *kql, const struct node *value) {
     if (value->kind != NODE_CALL)
         return kql_fail(kql, value->offset, value->length, "an aggregate is needed here");
+    for (size_t i = 0; i < sizeof aggregates / sizeof *aggregates; i++)
+        if (str_distance(value->text, str_from(aggregates[i].name)) <= 1 + value->text.len / 5)
+            return kql_fail(kql, value->offset, value->text.len,
+                            "%.*s isn't an aggregate that is supported here; did you mean %s?", STR_ARG(value->text),
+                            aggregates[i].name);
     return kql_fail(kql, value->offset, value->text.len, "%.*s isn't an aggregate that is supported here", STR_ARG(value->text));
 }
 

@@ -396,6 +396,24 @@ static bool parse_range(struct parser *parser, struct pipeline *table) {
     return true;
 }
 
+/* What Kusto reads as a source or a statement, and this doesn't: refused by name. */
+static bool source_refuse(struct parser *parser) {
+    static const char *const calls[] = {"externaldata", "external_table", "database", "cluster", "workspace",
+                                        "app", "resource", "adx", "arg"};
+    static const char *const words[] = {"find", "search", "set", "declare", "alias", "restrict", "evaluate"};
+    const struct token *token = parse_peek(parser);
+    bool refused = false, more = token->kind == TOKEN_NAME && token[1].kind != TOKEN_END &&
+                                 !parse_is_punct(parser, 1, "|") && !parse_is_punct(parser, 1, ";") &&
+                                 !parse_is_punct(parser, 1, ")");
+    for (size_t i = 0; more && i < sizeof calls / sizeof *calls; i++)
+        refused = refused || (parse_is_punct(parser, 1, "(") && parse_is_word(parser, 0, calls[i]));
+    for (size_t i = 0; more && i < sizeof words / sizeof *words; i++)
+        refused = refused || parse_is_word(parser, 0, words[i]);
+    if (refused)
+        parse_fail(parser, token, "%.*s isn't supported here", STR_ARG(token->text));
+    return refused;
+}
+
 static bool parse_source(struct parser *parser, struct pipeline *table) {
     const struct token *token = parse_peek(parser);
     if (parse_punct(parser, "(")) {
@@ -429,7 +447,7 @@ static bool parse_source(struct parser *parser, struct pipeline *table) {
         table->source = SOURCE_RANGE;
         return parse_range(parser, table);
     }
-    struct node *name = parse_name(parser);
+    struct node *name = source_refuse(parser) ? NULL : parse_name(parser);
     if (!name)
         return false;
     table->name = name->text;

@@ -151,7 +151,8 @@ bool parse_source_ahead(const struct parser *parser) {
     const struct token *next = &parser->tokens[parser->at + (parse_peek(parser)->kind != TOKEN_END)];
     bool name = next->kind == TOKEN_NAME || parse_is_punct(parser, 1, "(");
     return parse_is_word(parser, 0, "datatable") || parse_is_word(parser, 0, "print") ||
-           (parse_is_word(parser, 0, "materialize") && parse_is_punct(parser, 1, "(")) ||
+           ((parse_is_word(parser, 0, "materialize") || parse_is_word(parser, 0, "externaldata")) &&
+            parse_is_punct(parser, 1, "(")) ||
            (parse_is_word(parser, 0, "union") && name) ||
            (parse_is_word(parser, 0, "range") && !parse_is_punct(parser, 1, "("));
 }

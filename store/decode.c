@@ -199,13 +199,19 @@ static bool member_take(struct event *event, struct arena *arena, struct str nam
     return true;
 }
 
+/* Not blank, nor an object or array, which text columns otherwise keep. */
+static bool device_usable(const struct value *id) {
+    struct str text = str_trim(id->text);
+    return id->kind == VALUE_TEXT && text.len && text.ptr[0] != '{' && text.ptr[0] != '[';
+}
+
 bool decode_finish(const struct event *event, struct err *err) {
     static const struct schema_column device = {.name = "DeviceId"};
     if (event->values[0].kind == VALUE_NULL)
         return err_set(err, ERR_BAD_TIMESTAMP, "Timestamp is missing");
     int place = decode_column(event->table, str_from(device.name));
-    if (place < 0 || event->values[place].kind == VALUE_NULL)
-        return err_set(err, ERR_BAD_DEVICE_ID, "DeviceId is missing");
+    if (place < 0 || !device_usable(&event->values[place]))
+        return err_set(err, ERR_BAD_DEVICE_ID, "DeviceId is missing, or no text");
     return true;
 }
 

@@ -270,10 +270,11 @@ static enum step object_step(struct reader *reader, struct str object, const str
         return STEP_REJECTED;
     if (shape.records.kind == SCAN_ARRAY)
         step = unwrap(reader, &shape.records, given, err);
-    if (step == STEP_NONE && shape.results.kind == SCAN_ARRAY && shape.schema.raw.ptr)
+    bool record = shape.timestamp.raw.ptr || shape.category.raw.ptr;
+    if (step == STEP_NONE && shape.results.kind == SCAN_ARRAY && (shape.schema.raw.ptr || !record))
         step = unwrap(reader, &shape.results, given, err);
     const struct scan_value *const wrappers[] = {&shape.message, &shape.event, &shape.value, &shape.body};
-    for (size_t i = 0; i < 4 && step == STEP_NONE && !shape.timestamp.raw.ptr && !shape.category.raw.ptr; i++)
+    for (size_t i = 0; i < 4 && step == STEP_NONE && !record; i++)
         step = unwrap(reader, wrappers[i], given, err);
     return step == STEP_NONE ? record_decode(reader, &shape, object, given, event, err) : step;
 }

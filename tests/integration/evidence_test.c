@@ -125,6 +125,7 @@ static void an_event_comes_with_every_column_its_table_and_its_hunts(void **stat
     assert_string_equal(answer_text(&page, "events.1.table"), "DeviceNetworkEvents");
     assert_string_equal(answer_text(&page, "events.1.event.Timestamp"), "2026-07-16T01:00:00.7654321Z");
     assert_int_equal(answer_int(&page, "events.1.event.ReportId"), 639199803770463703LL);
+    assert_string_equal(answer_text(&page, "events.1.report_id"), "639199803770463703");
     assert_int_equal(answer_int(&page, "events.1.event.RemotePort"), 443);
     assert_string_equal(answer_text(&page, "events.1.event.Brand New.a.1"), "\xC3\xA9");
     assert_non_null(strstr(page.body, "\"Other\":1.50"));

@@ -122,6 +122,8 @@ static void every_body_shape_gives_its_records(void **state) {
          "DeviceEvents", "EE"},
         {STR("{\"@odata.context\":\"x\",\"schema\":[],\"results\":[{" ROW "}]}"), "DeviceEvents", "E"},
         {STR("{\"schema\":[],\"results\":[{" ROW "}]}"), NULL, "R"},
+        {STR("{\"Results\":[{" ROW "},{" ROW "}]}"), "DeviceEvents", "EE"},
+        {STR("{" ROW ",\"Results\":[{\"a\":1}]}"), "DeviceEvents", "E"},
         {STR("{" ROW "}"), "DeviceEvents", "E"},
         {STR("{" ROW "}"), NULL, "R"},
         {STR(BOM RECORD("")), NULL, "E"},
