@@ -367,6 +367,36 @@ static void expect_command(int code, const char *const *words, const char *wante
         fail_msg("rmmhunt %s %s: no '%s' in %s", words[0], words[1] ? words[1] : "", wanted, text);
     free(text);
 }
+static void a_tool_shows_what_was_seen_of_it_in_the_estate(void **state) {
+    char more[PATH], report[32];
+    (void)state;
+    ANSWER_AUTO before = hunt_get(&one.server, "/v1/tools/Probe");
+    expect_json(before.json, "seen",
+                "{\"devices\":0,\"first_seen\":null,\"last_seen\":null,\"count\":0,"
+                "\"signers\":{\"total\":0,\"newest\":[]},\"serials\":{\"total\":0,\"newest\":[]},"
+                "\"sha1s\":{\"total\":0,\"newest\":[]},\"accounts\":{\"total\":0,\"newest\":[]},"
+                "\"domains\":{\"total\":0,\"newest\":[]}}");
+    for (int i = 0; i < 101; i++) {
+        snprintf(more, sizeof more, ",\"Signer\":\"Probe Inc\",\"Issuer\":\"CA\",\"CertificateSerialNumber\":\"s%03d\"", i);
+        snprintf(report, sizeof report, "2026-07-18T10:%02d:%02dZ", i / 60, i % 60);
+        send_event("DeviceFileCertificateInfo", i % 2 ? "d1" : "d2", report, i + 1, more);
+    }
+    run_both();
+    ANSWER_AUTO tool = hunt_get(&one.server, "/v1/tools/probe");
+    expect_json(tool.json, "seen.devices", "2");
+    expect_json(tool.json, "seen.count", "101");
+    expect_json(tool.json, "seen.first_seen", "\"2026-07-18T10:00:00.0000000Z\"");
+    expect_json(tool.json, "seen.last_seen", "\"2026-07-18T10:01:40.0000000Z\"");
+    expect_json(tool.json, "seen.signers.total", "1");
+    expect_json(tool.json, "seen.signers.newest.0.value", "\"Probe Inc\"");
+    expect_json(tool.json, "seen.serials.total", "101");
+    expect_json(tool.json, "seen.serials.newest.0.value", "\"s100\"");
+    expect_json(tool.json, "seen.serials.newest.0.issuer", "\"CA\"");
+    assert_int_equal(json_array_size(answer_at(&tool, "seen.serials.newest")), 100);
+    ANSWER_AUTO other = hunt_get(&one.server, "/v1/tools/Rival");
+    expect_json(other.json, "seen.devices", "0");
+}
+
 #define WORDS(...)                                                                                                     \
     (const char *const[]) {                                                                                            \
         __VA_ARGS__, NULL                                                                                              \
@@ -433,6 +463,7 @@ int main(void) {
         TEST(a_file_signed_as_one_tool_and_named_as_another_is_a_flag),
         TEST(a_tool_s_domain_reached_by_another_program_is_a_flag),
         TEST(a_renamed_device_is_one_device_with_its_names_groups_files_and_accounts),
+        TEST(a_tool_shows_what_was_seen_of_it_in_the_estate),
         TEST(every_filter_and_sort_can_be_paged_through),
         TEST(what_a_list_does_not_know_is_refused),
         TEST(the_command_line_gives_what_the_api_gives),
