@@ -1,7 +1,8 @@
-/* rmmhunt devices, findings, changes: what GET /v1/… gives, on a terminal. The same handlers, without a server. */
+/* rmmhunt devices, findings, changes, coverage: what GET /v1/… gives, on a terminal. The same handlers, without a server. */
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/url.h"
 #include "handlers/format.h"
 #include "handlers/list.h"
@@ -10,14 +11,28 @@
 #include "server/cli.h"
 #include "server/commands.h"
 
-enum { ARENA = 512 << 20, TARGET_CAP = 65536, FOLLOW_WAIT = 50, PRETTY_CAP = 256 << 20 };
+enum { ARENA = 512 << 20, TARGET_CAP = 65536, FOLLOW_WAIT = 50, RETRY_MS = 1000, PRETTY_CAP = 256 << 20 };
 
 struct reading {
     const char *command, *resource; /* "devices", "/v1/devices" */
     struct buf target;
-    bool format_given, one; /* one: a path behind the resource, which answers with an object */
+    const char *format, *cursor, *wait; /* as given; NULL: not */
+    bool one; /* a path behind the resource, which answers with an object */
     bool follow;
 };
+
+static void parameter_add(struct buf *target, const char *name, const char *value) {
+    buf_printf(target, "&%s=", name);
+    url_add_part(target, str_from(value));
+}
+
+/* Parameters that --follow sets by itself are kept apart. */
+static const char **parameter_apart(struct reading *reading, struct str name) {
+    return str_eq(name, STR("format"))   ? &reading->format
+           : str_eq(name, STR("cursor")) ? &reading->cursor
+           : str_eq(name, STR("wait"))   ? &reading->wait
+                                         : NULL;
+}
 
 /* "--tool X", "--tool=X", "--follow", or an id. */
 static bool argument_read(int argc, char **argv, int *at, struct reading *reading, struct err *err) {
@@ -36,14 +51,34 @@ static bool argument_read(int argc, char **argv, int *at, struct reading *readin
     struct str name = {word + 2, equals ? (size_t)(equals - word - 2) : strlen(word) - 2};
     if (!equals && *at + 1 >= argc)
         return err_set(err, ERR_BAD_PARAMETER, "%s wants a value", word);
-    const char *value = equals ? equals + 1 : argv[++*at];
-    reading->format_given = reading->format_given || str_eq(name, STR("format"));
+    const char *value = equals ? equals + 1 : argv[++*at], **apart = parameter_apart(reading, name);
+    if (apart) {
+        *apart = value;
+        return true;
+    }
     buf_add_char(&reading->target, '&');
     for (size_t i = 0; i < name.len; i++)
         buf_add_char(&reading->target, name.ptr[i] == '-' ? '_' : name.ptr[i]);
     buf_add_char(&reading->target, '=');
     url_add_part(&reading->target, str_from(value));
     return true;
+}
+
+/* What was kept apart, for one answer; a list is a table unless told otherwise. */
+static bool target_end(struct reading *reading, struct err *err) {
+    bool lines = !reading->format || !strcmp(reading->format, "table") || !strcmp(reading->format, "ndjson");
+    if (reading->follow && (!lines || reading->wait))
+        return err_set(err, ERR_BAD_PARAMETER, "--follow waits by itself, and its --format is table or ndjson");
+    reading->one = reading->one && strcmp(reading->command, "coverage") != 0; /* "coverage silent" is a list */
+    if (!reading->follow) {
+        if (reading->format || !reading->one)
+            parameter_add(&reading->target, "format", reading->format ? reading->format : "table");
+        if (reading->cursor)
+            parameter_add(&reading->target, "cursor", reading->cursor);
+        if (reading->wait)
+            parameter_add(&reading->target, "wait", reading->wait);
+    }
+    return !reading->target.failed || err_memory(err);
 }
 
 static bool target_build(int argc, char **argv, struct reading *reading, struct err *err) {
@@ -58,9 +93,7 @@ static bool target_build(int argc, char **argv, struct reading *reading, struct 
     for (int i = 1; i < argc; i++)
         if (!argument_read(argc, argv, &i, reading, err))
             return false;
-    if (!reading->one && !reading->format_given && !reading->follow)
-        buf_add_str(&reading->target, STR("&format=table"));
-    return !reading->target.failed || err_memory(err);
+    return target_end(reading, err);
 }
 
 /* One GET; the reply's body is the caller's. */
@@ -74,35 +107,59 @@ static bool read_once(struct service *service, struct str target, struct reply *
     return ok;
 }
 
-static void change_print(const json_t *change) {
+static void change_print(const json_t *change, bool ndjson) {
     const char *device = json_string_value(json_object_get(change, "device_name"));
     const char *tool = json_string_value(json_object_get(change, "tool"));
-    char *detail = json_dumps(json_object_get(change, "detail"), JSON_COMPACT);
-    printf("%.19s  %-20s  %-16s  %-24s  %s\n", json_string_value(json_object_get(change, "at")),
-           json_string_value(json_object_get(change, "type")), tool ? tool : "", device ? device : "",
-           detail ? detail : "");
-    free(detail);
+    char *text = json_dumps(ndjson ? change : json_object_get(change, "detail"), JSON_COMPACT);
+    if (ndjson)
+        printf("%s\n", text ? text : "");
+    else
+        cli_say(stdout, "%.19s  %-20s  %-16s  %-24s  %s\n", json_string_value(json_object_get(change, "at")),
+                json_string_value(json_object_get(change, "type")), tool ? tool : "", device ? device : "",
+                text ? text : "");
+    free(text);
 }
 
-/* Each change once, as it comes, until interrupted. */
+/* The reply's changes, and where to go on: in *cursor, which the caller frees. */
+static void changes_print(const struct reply *reply, bool ndjson, char **cursor) {
+    json_auto_t *root = json_loadb(reply->body.ptr, reply->body.len, 0, NULL);
+    const char *next = json_string_value(json_object_get(root, "next"));
+    size_t index;
+    const json_t *change;
+    if (json_is_true(json_object_get(root, "gap")))
+        cli_say(stderr, "rmmhunt changes: some changes were deleted before they were seen (--change-retention)\n");
+    json_array_foreach(json_object_get(root, "changes"), index, change) change_print(change, ndjson);
+    fflush(stdout);
+    char *copy = next ? strdup(next) : NULL;
+    if (copy) {
+        free(*cursor);
+        *cursor = copy;
+    }
+}
+
+/* Each change once, as it comes, until interrupted. While the database is away it is asked again; the first look, then
+ * too, doesn't wait, so that there is a place to go on from. */
 static bool follow(struct service *service, struct reading *reading, struct err *err) {
     struct str fixed = buf_str(&reading->target);
-    char *cursor = NULL;
-    bool ok = true;
-    while (ok) {
+    char *cursor = reading->cursor ? strdup(reading->cursor) : NULL;
+    bool ndjson = reading->format && !strcmp(reading->format, "ndjson"), away = false, ok = true;
+    for (int wait = 0; ok && !ferror(stdout);) {
         BUF_AUTO target = BUF(TARGET_CAP);
         struct reply reply;
         buf_add_str(&target, fixed);
-        buf_printf(&target, "&wait=%d%s%s", FOLLOW_WAIT, cursor ? "&cursor=" : "", cursor ? cursor : "");
-        ok = read_once(service, buf_str(&target), &reply, err);
-        json_auto_t *root = ok ? json_loadb(reply.body.ptr, reply.body.len, 0, NULL) : NULL;
-        size_t index;
-        const json_t *change;
-        json_array_foreach(json_object_get(root, "changes"), index, change) change_print(change);
-        fflush(stdout);
-        free(cursor);
-        const char *next = json_string_value(json_object_get(root, "next"));
-        cursor = next ? strdup(next) : NULL;
+        buf_printf(&target, "&wait=%d", wait);
+        if (cursor)
+            parameter_add(&target, "cursor", cursor);
+        bool read = read_once(service, buf_str(&target), &reply, err);
+        ok = read || err_status(err->code) == 503;
+        if (ok && read == away)
+            cli_say(stderr, "rmmhunt changes: %s\n", read ? "going on" : err->text);
+        away = !read;
+        if (read)
+            changes_print(&reply, ndjson, &cursor);
+        else if (ok)
+            sleep_ms(RETRY_MS);
+        wait = read ? FOLLOW_WAIT : 0;
         buf_free(&reply.body);
     }
     free(cursor);
@@ -145,6 +202,10 @@ int command_devices(int argc, char **argv) {
 
 int command_findings(int argc, char **argv) {
     return command_get(argc, argv, "/v1/findings");
+}
+
+int command_coverage(int argc, char **argv) {
+    return command_get(argc, argv, "/v1/coverage");
 }
 
 int command_changes(int argc, char **argv) {

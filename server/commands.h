@@ -13,6 +13,7 @@ int command_explain(int argc, char **argv);
 int command_devices(int argc, char **argv);
 int command_findings(int argc, char **argv);
 int command_changes(int argc, char **argv);
+int command_coverage(int argc, char **argv);
 int command_demo(int argc, char **argv);
 
 /* Every hunt file below a folder (RMMHUNT_HUNTS) into the database; files that can't be read are logged and counted. */

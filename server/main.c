@@ -30,6 +30,7 @@ static const struct command {
     {"devices", command_devices, "devices with findings; with an id: all that is known of one"},
     {"findings", command_findings, "findings: device, tool and signal"},
     {"changes", command_changes, "what is new; --follow waits for more"},
+    {"coverage", command_coverage, "which devices report, what came late; 'coverage silent': who went silent"},
     {"demo", command_demo, "fill the database with a made-up estate, attacks included"},
     {"version", command_version, "the version"},
     {"help", command_help, "this list"},

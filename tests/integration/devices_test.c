@@ -1,5 +1,6 @@
 /* What is known of devices: states, flags, names, files, accounts, signers; lists with their filters, sorts and pages;
  * the difference between two runs; the same on the command line. */
+#include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -367,6 +368,36 @@ static void expect_command(int code, const char *const *words, const char *wante
         fail_msg("rmmhunt %s %s: no '%s' in %s", words[0], words[1] ? words[1] : "", wanted, text);
     free(text);
 }
+static void a_tool_shows_what_was_seen_of_it_in_the_estate(void **state) {
+    char more[PATH], report[32];
+    (void)state;
+    ANSWER_AUTO before = hunt_get(&one.server, "/v1/tools/Probe");
+    expect_json(before.json, "seen",
+                "{\"devices\":0,\"first_seen\":null,\"last_seen\":null,\"count\":0,"
+                "\"signers\":{\"total\":0,\"newest\":[]},\"serials\":{\"total\":0,\"newest\":[]},"
+                "\"sha1s\":{\"total\":0,\"newest\":[]},\"accounts\":{\"total\":0,\"newest\":[]},"
+                "\"domains\":{\"total\":0,\"newest\":[]}}");
+    for (int i = 0; i < 101; i++) {
+        snprintf(more, sizeof more, ",\"Signer\":\"Probe Inc\",\"Issuer\":\"CA\",\"CertificateSerialNumber\":\"s%03d\"", i);
+        snprintf(report, sizeof report, "2026-07-18T10:%02d:%02dZ", i / 60, i % 60);
+        send_event("DeviceFileCertificateInfo", i % 2 ? "d1" : "d2", report, i + 1, more);
+    }
+    run_both();
+    ANSWER_AUTO tool = hunt_get(&one.server, "/v1/tools/probe");
+    expect_json(tool.json, "seen.devices", "2");
+    expect_json(tool.json, "seen.count", "101");
+    expect_json(tool.json, "seen.first_seen", "\"2026-07-18T10:00:00.0000000Z\"");
+    expect_json(tool.json, "seen.last_seen", "\"2026-07-18T10:01:40.0000000Z\"");
+    expect_json(tool.json, "seen.signers.total", "1");
+    expect_json(tool.json, "seen.signers.newest.0.value", "\"Probe Inc\"");
+    expect_json(tool.json, "seen.serials.total", "101");
+    expect_json(tool.json, "seen.serials.newest.0.value", "\"s100\"");
+    expect_json(tool.json, "seen.serials.newest.0.issuer", "\"CA\"");
+    assert_int_equal(json_array_size(answer_at(&tool, "seen.serials.newest")), 100);
+    ANSWER_AUTO other = hunt_get(&one.server, "/v1/tools/Rival");
+    expect_json(other.json, "seen.devices", "0");
+}
+
 #define WORDS(...)                                                                                                     \
     (const char *const[]) {                                                                                            \
         __VA_ARGS__, NULL                                                                                              \
@@ -381,6 +412,10 @@ static void the_command_line_gives_what_the_api_gives(void **state) {
     expect_command(0, WORDS("devices", "--min-tools=2", "--format", "ndjson"), "\"device_id\":\"m00\"");
     expect_command(0, WORDS("findings", "--device=m00", "--signal", "network"), "Probe");
     expect_command(0, WORDS("changes", "--types=new_tool"), "new_tool");
+    expect_command(0, WORDS("coverage"), "DeviceNetworkEvents");
+    expect_command(0, WORDS("coverage", "--table=DeviceInfo", "--format", "json"), "\"limits\":[");
+    expect_command(0, WORDS("coverage", "silent", "--since=400d", "--format=ndjson"), "\"device_id\":\"m00\"");
+    expect_command(1, WORDS("coverage", "loud"), "");
     expect_command(1, WORDS("devices", "nobody"), "");
     expect_command(1, WORDS("devices", "--sort=size"), "");
     expect_command(1, WORDS("findings", "--nonsense=1"), "");
@@ -392,20 +427,27 @@ static void the_command_line_gives_what_the_api_gives(void **state) {
     free(command);
 }
 
-/* Reads until a line has the words, or the deadline. */
-static void expect_line(int output, const char *words) {
-    char text[65536];
+/* Reads until a line has the words, or the deadline: what was read, which the caller frees. */
+static char *read_line(int output, const char *words) {
+    enum { ROOM = 65536 };
+    char *text = calloc(1, ROOM);
     size_t length = 0;
     int64_t deadline = mono_ms() + FOLLOW_MS;
+    assert_non_null(text);
     do {
         struct pollfd wait = {.fd = output, .events = POLLIN};
         if (poll(&wait, 1, ms_left(deadline)) <= 0)
             fail_msg("no '%s' in time: %.*s", words, (int)length, text);
-        ssize_t got = read(output, text + length, sizeof text - 1 - length);
+        ssize_t got = read(output, text + length, ROOM - 1 - length);
         assert_true(got > 0);
         length += (size_t)got;
         text[length] = 0;
     } while (!strstr(text, words));
+    return text;
+}
+
+static void expect_line(int output, const char *words) {
+    free(read_line(output, words));
 }
 
 static void changes_are_followed_as_they_come(void **state) {
@@ -423,6 +465,65 @@ static void changes_are_followed_as_they_come(void **state) {
     close(output);
 }
 
+static void following_refuses_what_it_sets_itself_and_starts_at_a_cursor(void **state) {
+    int output, status;
+    (void)state;
+    expect_command(1, WORDS("changes", "--follow", "--format=csv"), "");
+    expect_command(1, WORDS("changes", "--follow", "--wait", "2"), "");
+    expect_command(1, WORDS("changes", "--follow", "--cursor", "nonsense"), "");
+    send_event("DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "first.pc", ""));
+    run_both();
+    ANSWER_AUTO end = hunt_get(&one.server, "/v1/changes?latest");
+    pid_t child =
+        hunt_command_start(&one, WORDS("changes", "--follow", "--format=ndjson", "--cursor", answer_text(&end, "next")), &output);
+    send_event("DeviceProcessEvents", "d2", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "second.\\u001b[2J", ""));
+    run_both();
+    char *text = read_line(output, "\n");
+    assert_null(strstr(text, "first.pc"));
+    assert_non_null(strstr(text, "\"device_id\":\"d2\""));
+    free(text);
+    assert_int_equal(kill(child, SIGINT), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    close(output);
+}
+
+/* The command's stderr in *errors. */
+static pid_t follow_start(int *output, int *errors) {
+    int ends[2], saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    pid_t child = hunt_command_start(&one, WORDS("changes", "--follow", "--tool=Probe"), output);
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    close(saved);
+    close(ends[1]);
+    *errors = ends[0];
+    return child;
+}
+
+static void following_goes_on_when_the_database_is_back_and_never_drives_the_terminal(void **state) {
+    int output, errors, status;
+    (void)state;
+    pid_t child = follow_start(&output, &errors);
+    send_event("DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "first.\\u001b[2Jpc", ""));
+    run_both();
+    expect_line(output, "first.\xC2\xB7[2Jpc");
+    hunt_server_ask(&one, "UPDATE pg_database SET datallowconn = false WHERE datname = current_database() RETURNING 1");
+    hunt_server_ask(&one, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                          "WHERE datname = current_database() AND pid <> pg_backend_pid()");
+    expect_line(errors, "rmmhunt changes: ");
+    hunt_server_ask(&one, "UPDATE pg_database SET datallowconn = true WHERE datname = current_database() RETURNING 1");
+    expect_line(errors, "going on");
+    send_event("DeviceProcessEvents", "d2", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "second.pc", ""));
+    run_both();
+    char *text = read_line(output, "second.pc");
+    assert_null(strstr(text, "first.")); /* and none twice */
+    free(text);
+    assert_int_equal(kill(child, SIGINT), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    close(output);
+    close(errors);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -433,10 +534,13 @@ int main(void) {
         TEST(a_file_signed_as_one_tool_and_named_as_another_is_a_flag),
         TEST(a_tool_s_domain_reached_by_another_program_is_a_flag),
         TEST(a_renamed_device_is_one_device_with_its_names_groups_files_and_accounts),
+        TEST(a_tool_shows_what_was_seen_of_it_in_the_estate),
         TEST(every_filter_and_sort_can_be_paged_through),
         TEST(what_a_list_does_not_know_is_refused),
         TEST(the_command_line_gives_what_the_api_gives),
         TEST(changes_are_followed_as_they_come),
+        TEST(following_refuses_what_it_sets_itself_and_starts_at_a_cursor),
+        TEST(following_goes_on_when_the_database_is_back_and_never_drives_the_terminal),
         TEST(two_runs_differ_by_devices_that_came_went_and_changed),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
