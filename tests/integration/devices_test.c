@@ -507,11 +507,11 @@ static void following_goes_on_when_the_database_is_back_and_never_drives_the_ter
     send_event("DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "first.\\u001b[2Jpc", ""));
     run_both();
     expect_line(output, "first.\xC2\xB7[2Jpc");
-    hunt_server_ask(&one, "UPDATE pg_database SET datallowconn = false WHERE datname = current_database() RETURNING 1");
-    hunt_server_ask(&one, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+    database_int(one.db, "UPDATE pg_database SET datallowconn = false WHERE datname = current_database() RETURNING 1");
+    database_int(one.db, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
                           "WHERE datname = current_database() AND pid <> pg_backend_pid()");
     expect_line(errors, "rmmhunt changes: ");
-    hunt_server_ask(&one, "UPDATE pg_database SET datallowconn = true WHERE datname = current_database() RETURNING 1");
+    database_int(one.db, "UPDATE pg_database SET datallowconn = true WHERE datname = current_database() RETURNING 1");
     expect_line(errors, "going on");
     send_event("DeviceProcessEvents", "d2", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "second.pc", ""));
     run_both();
