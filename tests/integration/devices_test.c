@@ -367,10 +367,6 @@ static void expect_command(int code, const char *const *words, const char *wante
         fail_msg("rmmhunt %s %s: no '%s' in %s", words[0], words[1] ? words[1] : "", wanted, text);
     free(text);
 }
-#define WORDS(...)                                                                                                     \
-    (const char *const[]) {                                                                                            \
-        __VA_ARGS__, NULL                                                                                              \
-    }
 
 static void the_command_line_gives_what_the_api_gives(void **state) {
     (void)state;
