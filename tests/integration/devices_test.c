@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "tests/support/database.h"
 #include "tests/support/cluster_fixture.h"
 #include "tests/support/hunt_fixture.h"
 
@@ -368,6 +369,7 @@ static void expect_command(int code, const char *const *words, const char *wante
         fail_msg("rmmhunt %s %s: no '%s' in %s", words[0], words[1] ? words[1] : "", wanted, text);
     free(text);
 }
+
 static void a_tool_shows_what_was_seen_of_it_in_the_estate(void **state) {
     char more[PATH], report[32];
     (void)state;
@@ -397,11 +399,6 @@ static void a_tool_shows_what_was_seen_of_it_in_the_estate(void **state) {
     ANSWER_AUTO other = hunt_get(&one.server, "/v1/tools/Rival");
     expect_json(other.json, "seen.devices", "0");
 }
-
-#define WORDS(...)                                                                                                     \
-    (const char *const[]) {                                                                                            \
-        __VA_ARGS__, NULL                                                                                              \
-    }
 
 static void the_command_line_gives_what_the_api_gives(void **state) {
     (void)state;

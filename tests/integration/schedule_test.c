@@ -14,6 +14,7 @@
 #include "hunts/scheduler.h"
 #include "tests/support/cluster_fixture.h"
 #include "tests/support/database.h"
+#include "tests/support/hunt_fixture.h"
 #include "tests/support/server_fixture.h"
 
 enum { LIMIT_MS = 90 * 1000, SERVERS = 4, CHAOS_MS = 25000, ASLEEP_MS = 18000, LAG_BAR_MS = 2000 };
@@ -324,6 +325,33 @@ static void every_slot_has_one_result_whatever_dies(void **state) {
     cluster_fixture_close(db);
 }
 
+static void expect_command(struct hunt_server *server, int code, const char *const *words, const char *wanted) {
+    char *text = hunt_command(server, code, words);
+    if (!strstr(text, wanted))
+        fail_msg("rmmhunt schedules %s: no '%s' in %s", words[1], wanted, text);
+    free(text);
+}
+
+static void the_command_line_creates_pauses_runs_and_deletes(void **state) {
+    struct hunt_server one;
+    (void)state;
+    hunt_server_start(&one);
+    expect_command(&one, 0,
+                   WORDS("schedules", "create", "nightly", "--every", "1d", "--tool=RemotePC", "--catch-up-limit", "7"),
+                   "\"catch_up_limit\": 7");
+    expect_command(&one, 1, WORDS("schedules", "create", "odd", "--every", "1d", "--all", "--catch-up-limit=7x"), "");
+    expect_command(&one, 2, WORDS("schedules", "create", "odd", "--nonsense", "1"), "");
+    expect_command(&one, 1, WORDS("schedules", "show", "odd"), "");
+    expect_command(&one, 0, WORDS("schedules", "pause", "nightly"), "nightly");
+    assert_int_equal(database_int(one.db, "SELECT count(*) FROM rmm.schedules WHERE id = 'nightly' AND NOT enabled"),
+                     1);
+    expect_command(&one, 0, WORDS("schedules", "run", "nightly"), "succeeded");
+    expect_command(&one, 0, WORDS("schedules", "list"), "nightly");
+    expect_command(&one, 0, WORDS("schedules", "delete", "nightly"), "");
+    expect_command(&one, 1, WORDS("schedules", "delete", "nightly"), "");
+    hunt_server_stop(&one);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_catalogue_schedule_is_there_once),
@@ -332,6 +360,7 @@ int main(void) {
         cmocka_unit_test(what_is_wrong_with_a_schedule_is_told_by_its_member),
         cmocka_unit_test(three_hours_down_are_caught_up_as_each_policy_says),
         cmocka_unit_test(zones_are_the_databases),
+        cmocka_unit_test(the_command_line_creates_pauses_runs_and_deletes),
         cmocka_unit_test(every_slot_has_one_result_whatever_dies),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);

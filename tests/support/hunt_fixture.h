@@ -45,6 +45,11 @@ struct answer hunt_run(const struct server *server, const char *body);
 struct answer hunt_get(const struct server *server, const char *path);
 /* All pages of a list, its items in one array that the caller owns. path: with a "?" in it. */
 json_t *hunt_walk(const struct server *server, const char *path, const char *member);
+/* A command's words, for the two below. */
+#define WORDS(...)                                                                                                     \
+    (const char *const[]) {                                                                                            \
+        __VA_ARGS__, NULL                                                                                              \
+    }
 /* The binary with these words, on the server's database: its process, and its stdout's end to read. */
 pid_t hunt_command_start(struct hunt_server *server, const char *const *words, int *output);
 /* The same to its end, with this exit code: its stdout, which the caller frees. */
