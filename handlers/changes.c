@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
@@ -104,9 +105,12 @@ static int64_t next_after(const struct db_rows *rows, const struct wanted *wante
 }
 
 bool handle_changes(struct request *request, struct reply *reply, struct err *err) {
-    static const char *const columns[] = {"id", "at", "type", "tool", "device_name", "detail", NULL};
+    static const char *const all[] = {"id",          "at",     "type",   "tool", "device_id",
+                                      "device_name", "run_id", "detail", NULL};
+    static const char *const narrow[] = {"id", "at", "type", "tool", "device_name", "detail", NULL};
     struct wanted wanted = {0};
-    if (!wanted_read(request, &wanted, err))
+    enum format format;
+    if (!wanted_read(request, &wanted, err) || !format_choose(request, &format, err))
         return false;
     DB_ROWS_AUTO *rows = changes_await(request, &wanted, err);
     if (!rows)
@@ -124,7 +128,7 @@ bool handle_changes(struct request *request, struct reply *reply, struct err *er
                                .objects = objects,
                                .count = count,
                                .next = next,
-                               .columns = columns,
+                               .columns = format == FORMAT_TABLE ? narrow : all,
                                .more = gap ? STR(",\"gap\":true") : STR(",\"gap\":false")};
     return list_reply_items(request, reply, &items, err);
 }

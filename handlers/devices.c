@@ -12,6 +12,7 @@
 enum { READ_MS = 10000 };
 
 static const char states[] = "new,known,quiet,returned";
+static const char signals[] = "signature,process,network,other"; /* other: a hunt that names none */
 
 /* ?as_of=: the time that states are told from, else now. */
 static bool now_read(struct request *request, struct str *ticks, struct err *err) {
@@ -45,12 +46,12 @@ static bool since_read(struct request *request, struct str *ticks, struct err *e
 static bool filter_read(struct request *request, struct devices_filter *filter, long long *limit, struct err *err) {
     long long tools;
     *filter = (struct devices_filter){.tool = request_query(request, "tool"),
-                                      .signal = request_query(request, "signal"),
                                       .group = request_query(request, "group"),
                                       .q = request_query(request, "q"),
                                       .min_tools = request_query(request, "min_tools"),
                                       .sort = request_query(request, "sort")};
     return request_number(request, "min_tools", 0, 100000, 0, &tools, err) &&
+           request_choice(request, "signal", signals, &filter->signal, err) &&
            request_choice(request, "state", states, &filter->state, err) && since_read(request, &filter->since, err) &&
            now_read(request, &filter->now, err) &&
            list_parameters(request, limit, &filter->limit, &filter->cursor, err);
@@ -88,9 +89,10 @@ bool handle_findings_list(struct request *request, struct reply *reply, struct e
     static const char *const narrow[] = {"device_name", "tool", "signal", "state", "count", "first_seen", "last_seen", NULL};
     enum format format;
     long long limit;
-    struct str params[8] = {[1] = request_query(request, "tool"), [2] = request_query(request, "signal"),
-                            [4] = request_query(request, "device"), [5] = request_query(request, "group")};
-    if (!now_read(request, &params[0], err) || !request_choice(request, "state", states, &params[3], err) ||
+    struct str params[8] = {[1] = request_query(request, "tool"), [4] = request_query(request, "device"),
+                            [5] = request_query(request, "group")};
+    if (!now_read(request, &params[0], err) || !request_choice(request, "signal", signals, &params[2], err) ||
+        !request_choice(request, "state", states, &params[3], err) ||
         !list_parameters(request, &limit, &params[7], &params[6], err) || !format_choose(request, &format, err))
         return false;
     DB_ROWS_AUTO *rows = statement_run(request, "findings_list", params, 8, err);

@@ -10,7 +10,7 @@ WITH d AS (
     SELECT tool, signal, json_agg(json_build_object('id', id, 'slug', slug, 'first_seen', kql.ticks_text(first_seen),
                'last_seen', kql.ticks_text(last_seen), 'count', count,
                'report_ids', (SELECT coalesce(json_agg(r::text ORDER BY r), '[]') FROM unnest(reports) r),
-               'evidence', json_build_object('url', '/v1/devices/' || $1::text || '/evidence?hunt=' || slug)) ORDER BY slug) AS hunts
+               'evidence', json_build_object('url', '/v1/devices/' || kql.url_encode($1::text, '-_.~') || '/evidence?hunt=' || slug)) ORDER BY slug) AS hunts
     FROM hit GROUP BY tool, signal
 ), signal AS (
     SELECT f.tool, json_agg(json_build_object('signal', f.signal, 'first_seen', kql.ticks_text(f.first_seen),

@@ -1,6 +1,6 @@
 -- $1 bigint: run. Tells of new tools, devices and signals, of those that grew or returned or were there earlier than known.
 WITH told AS (
-    SELECT c.*, d.first_seen, d.last_seen, d.count, d.signals, d.streak_from, d.told, v.device_id, v.device_name, v.machine_group,
+    SELECT c.*, jsonb_build_object('signals', d.signals, 'machine_group', v.machine_group) AS about, d.first_seen, d.last_seen, d.count, d.streak_from, d.told, v.device_id, v.device_name,
            (SELECT sum(t.late) FROM rmm.ledger_touched t WHERE t.device = c.device AND t.tool = c.tool) AS late,
            NOT EXISTS (SELECT FROM rmm.device_tools o WHERE o.tool = c.tool AND NOT EXISTS (
                SELECT FROM rmm.ledger_changed n WHERE n.device = o.device AND n.tool = o.tool AND n.old_first IS NULL)) AS first_in_estate
@@ -14,23 +14,23 @@ WITH told AS (
     UNION ALL
     SELECT 2, CASE WHEN other_tools > 0 THEN 'new_tool_on_device' ELSE 'new_device' END, device_id, device_name, tool,
            jsonb_build_object('first_seen', kql.ticks_text(first_seen), 'last_seen', kql.ticks_text(last_seen),
-                              'count', count, 'signals', to_jsonb(signals), 'machine_group', machine_group, 'late', late)
+                              'count', count, 'late', late) || about
     FROM told WHERE old_first IS NULL
     UNION ALL
     SELECT 3, 'new_signal', c.device_id, c.device_name, c.tool,
-           jsonb_build_object('signal', t.signal, 'signals', to_jsonb(c.signals), 'late', t.late)
+           jsonb_build_object('signal', t.signal, 'late', t.late) || c.about
     FROM told c JOIN rmm.ledger_touched t ON t.device = c.device AND t.tool = c.tool AND NOT t.known
     WHERE c.old_first IS NOT NULL
     UNION ALL
     SELECT 4, 'returned', device_id, device_name, tool,
-           jsonb_build_object('since', kql.ticks_text(streak_from * 864000000000), 'last_seen', kql.ticks_text(last_seen), 'late', late)
+           jsonb_build_object('since', kql.ticks_text(streak_from * 864000000000), 'last_seen', kql.ticks_text(last_seen), 'late', late) || about
     FROM told WHERE old_streak < streak_from
     UNION ALL
     SELECT 5, 'first_moved', device_id, device_name, tool,
-           jsonb_build_object('first_seen', kql.ticks_text(first_seen), 'was', kql.ticks_text(old_first), 'late', late)
+           jsonb_build_object('first_seen', kql.ticks_text(first_seen), 'was', kql.ticks_text(old_first), 'late', late) || about
     FROM told WHERE old_first > first_seen
     UNION ALL
-    SELECT 6, 'grew', device_id, device_name, tool, jsonb_build_object('count', count, 'was', told, 'late', late)
+    SELECT 6, 'grew', device_id, device_name, tool, jsonb_build_object('count', count, 'was', told, 'late', late) || about
     FROM told WHERE old_first IS NOT NULL AND count >= 2 * told
 )
 INSERT INTO rmm.changes (type, device_id, device_name, tool, run_id, detail)

@@ -87,6 +87,13 @@ static void a_first_sighting_is_a_new_tool_then_new_devices_tools_and_signals(vo
         "\"late\":0,\"machine_group\":\"Lab\",\"signals\":[\"process\"]}");
     assert_string_equal(hunt_text(changes, "1.device_name"), "pc.example");
     assert_string_equal(hunt_text(changes, "1.run_id"), "1");
+    assert_null(json_string_value(json_at(changes, "0.links.device")));
+    static const char *const links[] = {"0.links.tool", "1.links.device", "1.links.evidence", "1.links.tool", "1.links.run"};
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+        ANSWER_AUTO followed = hunt_get(&one.server, hunt_text(changes, links[i]));
+    }
+    ANSWER_AUTO csv = hunt_get(&one.server, "/v1/changes?types=new_device&format=csv");
+    assert_non_null(strstr(csv.body, "id,at,type,tool,device_id,device_name,run_id,detail"));
     json_decref(changes);
     run(PROBE);
     expect_changes("", NULL);
@@ -94,7 +101,7 @@ static void a_first_sighting_is_a_new_tool_then_new_devices_tools_and_signals(vo
     send_event("DeviceNetworkEvents", "d1", "2026-07-18T12:00:00Z", 3, ",\"RemoteUrl\":\"https://a.probe.example/x\"");
     run(PROBE);
     expect_changes("new_device/Probe/d2 new_signal/Probe/d1", &changes);
-    expect_detail(changes, 1, "{\"late\":1,\"signal\":\"network\",\"signals\":[\"process\",\"network\"]}");
+    expect_detail(changes, 1, "{\"late\":1,\"machine_group\":\"Lab\",\"signal\":\"network\",\"signals\":[\"process\",\"network\"]}");
     json_decref(changes);
     send_event("DeviceProcessEvents", "d1", "2026-07-18T13:00:00Z", 4, ",\"FileName\":\"rival.exe\"");
     run(RIVAL);
@@ -116,7 +123,7 @@ static void growth_is_told_at_each_doubling(void **state) {
         run(PROBE);
         expect_changes(expected[i], &changes);
         if (i == 7)
-            expect_detail(changes, 0, "{\"count\":8,\"late\":1,\"was\":4}");
+            expect_detail(changes, 0, "{\"count\":8,\"late\":1,\"machine_group\":\"Lab\",\"signals\":[\"process\"],\"was\":4}");
         json_decref(changes);
     }
     hunt_server_stop(&one);
@@ -136,7 +143,7 @@ static void who_comes_back_has_returned_until_late_events_fill_the_gap(void **st
     expect_changes("returned/Probe/d1 grew/Probe/d1 grew/Probe/d2", &changes);
     expect_detail(
         changes, 0,
-        "{\"last_seen\":\"2026-06-16T00:00:00.0000000Z\",\"late\":1,\"since\":\"2026-06-16T00:00:00.0000000Z\"}");
+        "{\"last_seen\":\"2026-06-16T00:00:00.0000000Z\",\"late\":1,\"machine_group\":\"Lab\",\"signals\":[\"process\"],\"since\":\"2026-06-16T00:00:00.0000000Z\"}");
     json_decref(changes);
     ANSWER_AUTO back = hunt_get(&one.server, "/v1/findings?device=d1&as_of=2026-06-17T00:00:00Z");
     assert_string_equal(answer_text(&back, "findings.0.state"), "returned");
@@ -150,7 +157,8 @@ static void who_comes_back_has_returned_until_late_events_fill_the_gap(void **st
     expect_changes("first_moved/Probe/d1 grew/Probe/d1", &changes);
     expect_detail(
         changes, 0,
-        "{\"first_seen\":\"2026-05-31T12:00:00.0000000Z\",\"late\":1,\"was\":\"2026-06-01T23:59:59.9999999Z\"}");
+        "{\"first_seen\":\"2026-05-31T12:00:00.0000000Z\",\"late\":1,\"machine_group\":\"Lab\",\"signals\":[\"process\"],"
+        "\"was\":\"2026-06-01T23:59:59.9999999Z\"}");
     json_decref(changes);
     hunt_server_stop(&one);
 }

@@ -313,7 +313,8 @@ static void what_a_list_does_not_know_is_refused(void **state) {
                  {"/v1/devices?since=soon", "since"},   {"/v1/devices?as_of=soon", "as_of"},
                  {"/v1/devices?cursor=AAAA", "cursor"}, {"/v1/findings?state=odd", "state"},
                  {"/v1/findings?as_of=x", "as_of"},     {"/v1/findings?cursor=m01", "cursor"},
-                 {"/v1/devices?limit=0", "limit"},      {"/v1/devices/m01?as_of=x", "as_of"}};
+                 {"/v1/devices?limit=0", "limit"},      {"/v1/devices/m01?as_of=x", "as_of"},
+                 {"/v1/devices?signal=odd", "signal"},  {"/v1/findings?signal=odd", "signal"}};
     (void)state;
     fill_many();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
