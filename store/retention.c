@@ -153,16 +153,23 @@ static bool chunks_run(struct pass *pass, const char *sql, int64_t keep, int64_t
     return true;
 }
 
-static bool counts_sum(struct pass *pass, struct err *err) {
-    static const struct str chunk = {"20000", 5};
-    int64_t moved = 20000;
-    for (int i = 0; i < CHUNKS && moved == 20000 && !atomic_load(pass->stop); i++) {
-        DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement("retention_count"), &chunk, 1, step_deadline(), err);
+/* Runs a statement that sums up at most so many rows of commits, until fewer are left. */
+static bool sum(struct pass *pass, const char *statement, int64_t most, struct err *err) {
+    char number[24];
+    int64_t moved = most;
+    snprintf(number, sizeof number, "%" PRId64, most);
+    struct str param = str_from(number);
+    for (int i = 0; i < CHUNKS && moved == most && !atomic_load(pass->stop); i++) {
+        DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement(statement), &param, 1, step_deadline(), err);
         if (!rows)
             return false;
         moved = db_int(rows, 0, 0);
     }
     return true;
+}
+
+static bool counts_sum(struct pass *pass, struct err *err) {
+    return sum(pass, "retention_present", 500, err) && sum(pass, "retention_count", 20000, err);
 }
 
 static bool rows_delete(struct pass *pass, struct err *err) {
