@@ -153,13 +153,13 @@ static bool chunks_run(struct pass *pass, const char *sql, int64_t keep, int64_t
     return true;
 }
 
-/* Runs a statement that sums up at most so many rows of commits, until fewer are left. */
+/* Runs a statement that sums up about so many of what commits noted, until nothing is left. */
 static bool sum(struct pass *pass, const char *statement, int64_t most, struct err *err) {
     char number[24];
     int64_t moved = most;
     snprintf(number, sizeof number, "%" PRId64, most);
     struct str param = str_from(number);
-    for (int i = 0; i < CHUNKS && moved == most && !atomic_load(pass->stop); i++) {
+    for (int i = 0; i < CHUNKS && moved > 0 && !atomic_load(pass->stop); i++) {
         DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement(statement), &param, 1, step_deadline(), err);
         if (!rows)
             return false;
@@ -169,7 +169,7 @@ static bool sum(struct pass *pass, const char *statement, int64_t most, struct e
 }
 
 static bool counts_sum(struct pass *pass, struct err *err) {
-    return sum(pass, "retention_present", 500, err) && sum(pass, "retention_count", 20000, err);
+    return sum(pass, "retention_present", 1000000, err) && sum(pass, "retention_count", 20000, err);
 }
 
 static bool rows_delete(struct pass *pass, struct err *err) {

@@ -1,9 +1,11 @@
--- $1 integer: at most that many commits' notes. Merges the devices that commits noted into those of their days, and adds
+-- $1 integer: about how many devices at most. Merges the devices that commits noted into those of their days, and adds
 -- them to those that report. Another merge at the same time leaves two rows of a day, for the next one.
 WITH moved AS MATERIALIZED (
     DELETE FROM rmm.presence
-    WHERE ctid = ANY (ARRAY(SELECT ctid FROM rmm.presence WHERE batch IS NOT NULL
-                            LIMIT $1::integer FOR UPDATE SKIP LOCKED))
+    WHERE batch <= (SELECT max(batch)
+                    FROM (SELECT batch, sum(cardinality(devices)) OVER (ORDER BY batch) - cardinality(devices) AS before
+                          FROM rmm.presence WHERE batch IS NOT NULL) b
+                    WHERE before < $1::integer)
     RETURNING *
 ), merged AS MATERIALIZED (
     DELETE FROM rmm.presence p USING (SELECT DISTINCT event_table, day FROM moved) d
