@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "kql/schema.h"
 #include "store/array.h"
+#include "store/collect.h"
 #include "store/partition.h"
 
 enum {
@@ -197,6 +198,12 @@ static bool rows_delete(struct pass *pass, struct err *err) {
     return ok;
 }
 
+/* Values went with the partitions that used them. */
+static bool values_collect(struct pass *pass, struct err *err) {
+    return !pass->report->dropped[RETENTION_PARTITIONS] ||
+           dictionary_collect(pass->conn, &pass->report->dropped[RETENTION_VALUES], err);
+}
+
 static bool turn_take(struct pass *pass, struct err *err) {
     struct str param = str_from(pass->retention->server);
     DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement("retention_take"), &param, 1, step_deadline(), err);
@@ -212,7 +219,8 @@ static bool turn_give(struct pass *pass, struct err *err) {
 
 bool retention_pass(struct db *db, const struct retention *retention, const atomic_bool *stop,
                     struct retention_report *report, struct err *err) {
-    static bool (*const steps[])(struct pass *, struct err *) = {counts_sum, partitions_drop, rows_delete, turn_give};
+    static bool (*const steps[])(struct pass *, struct err *) = {counts_sum, partitions_drop, rows_delete,
+                                                                 values_collect, turn_give};
     struct pass pass = {.retention = retention, .stop = stop, .report = report};
     *report = (struct retention_report){0};
     pass.conn = db_take(db, step_deadline(), err);
