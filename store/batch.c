@@ -24,8 +24,8 @@ struct batch_misses {
     struct miss_list lists[DICT_COUNT];
 };
 
-bool batch_init(struct batch *batch, struct err *err) {
-    *batch = (struct batch){.scratch = BUF(4u << 20)};
+bool batch_init(struct batch *batch, const struct intern *intern, struct err *err) {
+    *batch = (struct batch){.scratch = BUF(4u << 20), .epoch = intern_epoch(intern)};
     for (size_t t = 0; t < SCHEMA_TABLES; t++)
         batch->tables[t].plain = BUF(512u << 20);
     batch->misses = calloc(1, sizeof *batch->misses);
@@ -202,7 +202,7 @@ bool batch_resolve(struct batch *batch, struct intern *intern, struct db_conn *c
         if (!list->count)
             continue;
         qsort(list->items, list->count, sizeof *list->items, compare_misses);
-        if (!intern_resolve(intern, conn, d, list->items, list->count, deadline_ms, err))
+        if (!intern_resolve(intern, batch->epoch, conn, d, list->items, list->count, deadline_ms, err))
             return false;
         for (size_t i = 0; i < list->waiting_count; i++) {
             const struct waiting *waiting = &list->waiting[i];

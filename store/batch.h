@@ -26,11 +26,12 @@ struct batch {
     struct batch_misses *misses;
     struct groups groups; /* names of device groups */
     struct buf scratch;
+    int64_t epoch; /* of the ids: intern_epoch when the batch began */
     size_t bytes; /* about what it holds in memory */
 };
 
 void batch_free(struct batch *batch);
-bool batch_init(struct batch *batch, struct err *err);
+bool batch_init(struct batch *batch, const struct intern *intern, struct err *err);
 /* Adds one event; tuples that the cache lacks are noted and resolved later. The event's text must live until then. */
 bool batch_add(struct batch *batch, struct intern *intern, const unsigned char *key, const struct event *event,
                struct err *err);

@@ -28,6 +28,7 @@ struct group {
     size_t count;
     int64_t batch;   /* arrival number's upper part */
     int64_t arrived; /* ticks */
+    int64_t epoch;   /* of dictionary ids */
     struct commit_memory *memory;
 };
 
@@ -358,9 +359,12 @@ static bool batch_open(struct db_conn *conn, struct group *group, int64_t deadli
     struct str params[] = {str_from(numbers[0]), empty ? (struct str){0} : str_from(numbers[1]),
                            empty ? (struct str){0} : str_from(numbers[2])};
     DB_ROWS_AUTO *batch = db_query(conn, db_statement("batch_open"), params, 3, deadline_ms, err);
-    if (batch)
-        group->batch = db_int(batch, 0, 0), group->arrived = db_int(batch, 0, 1);
-    return batch != NULL;
+    if (!batch)
+        return false;
+    group->batch = db_int(batch, 0, 0);
+    group->arrived = db_int(batch, 0, 1);
+    group->epoch = db_int(batch, 0, 2);
+    return true;
 }
 
 /* Straight into the event table, which fails on a repeat that the memory doesn't know, or by way of staging. */
@@ -384,9 +388,18 @@ static bool write_table(struct db_conn *conn, struct group *group, bool staged, 
     return ok;
 }
 
+static bool is_stale(const struct group *group) {
+    for (size_t p = 0; p < group->part_count; p++)
+        if (group->parts[p]->batch.epoch != group->epoch)
+            return true;
+    return false;
+}
+
 static bool write_all(struct db_conn *conn, struct group *group, bool staged, int64_t deadline_ms, struct err *err) {
     if (!batch_open(conn, group, deadline_ms, err))
         return false;
+    if (is_stale(group))
+        return err_set(err, ERR_DATABASE_RETRY, "dictionary values were deleted meanwhile");
     for (size_t p = 0; p < group->part_count; p++) {
         memset(group->parts[p]->stored, 0, sizeof group->parts[p]->stored);
         memset(group->parts[p]->duplicate, 0, sizeof group->parts[p]->duplicate);
@@ -424,9 +437,9 @@ static bool write_or_roll_back(struct db_conn *conn, struct group *group, bool s
 }
 
 bool commit_parts(struct db_conn *conn, struct commit_memory *memory, struct commit_part *const *parts, size_t count,
-                  int64_t deadline_ms, bool *unknown, struct err *err) {
-    struct group group = {.parts = parts, .part_count = count, .memory = memory};
-    *unknown = false;
+                  int64_t deadline_ms, struct commit_end *end, struct err *err) {
+    struct group group = {.parts = parts, .part_count = count, .memory = memory, .epoch = -1};
+    *end = (struct commit_end){0};
     if (!partitions_ensure(conn, parts, count, deadline_ms, err))
         return false;
     bool ok = write_or_roll_back(conn, &group, false, deadline_ms, err);
@@ -437,7 +450,8 @@ bool commit_parts(struct db_conn *conn, struct commit_memory *memory, struct com
         recent_clear(memory->presence);
         err->code = ERR_DATABASE_RETRY;
     }
-    if (!ok || !db_commit(conn, deadline_ms, unknown, err))
+    *end = (struct commit_end){.stale = !ok && group.epoch >= 0 && is_stale(&group), .epoch = group.epoch};
+    if (!ok || !db_commit(conn, deadline_ms, &end->unknown, err))
         return false;
     remember(&group);
     for (size_t p = 0; p < count; p++)

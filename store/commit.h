@@ -30,6 +30,13 @@ struct commit_memory;
 void commit_memory_free(struct commit_memory *memory);
 OWNED_BY(commit_memory_free) struct commit_memory *commit_memory_new(struct err *err);
 
-/* False: nothing is stored, unless *unknown. May be run again with the same parts. */
+/* How a commit failed. */
+struct commit_end {
+    bool unknown; /* it may have been stored all the same */
+    bool stale;   /* ids were read under another epoch than this: the bodies must be read anew */
+    int64_t epoch;
+};
+
+/* False: nothing is stored, unless end->unknown. May be run again with the same parts, unless end->stale. */
 bool commit_parts(struct db_conn *conn, struct commit_memory *memory, struct commit_part *const *parts, size_t count,
-                  int64_t deadline_ms, bool *unknown, struct err *err);
+                  int64_t deadline_ms, struct commit_end *end, struct err *err);

@@ -27,7 +27,8 @@ struct job {
     struct commit_part part;
     size_t rows; /* events and dead letters */
     int64_t deadline_ms;
-    bool done, ok, unknown;
+    bool done, ok;
+    struct commit_end end;
     struct err err;
     pthread_cond_t finished;
 };
@@ -63,12 +64,12 @@ static size_t jobs_take(struct ingest *ingest, struct job **jobs) {
     return count;
 }
 
-static void jobs_finish(struct ingest *ingest, struct job **jobs, size_t count, bool ok, bool unknown,
-                        const struct err *err) {
+static void jobs_finish(struct ingest *ingest, struct job **jobs, size_t count, bool ok,
+                        const struct commit_end *end, const struct err *err) {
     pthread_mutex_lock(&ingest->lock);
     for (size_t i = 0; i < count; i++) {
         jobs[i]->ok = ok;
-        jobs[i]->unknown = unknown;
+        jobs[i]->end = *end;
         jobs[i]->err = *err;
         jobs[i]->done = true;
         pthread_cond_signal(&jobs[i]->finished);
@@ -80,7 +81,8 @@ static void jobs_commit(struct ingest *ingest, struct job **jobs, size_t count) 
     struct commit_part *parts[GROUP_PARTS];
     int64_t deadline_ms = jobs[0]->deadline_ms;
     struct err err = {0};
-    bool ok = false, unknown = false;
+    struct commit_end end = {0};
+    bool ok = false;
     for (size_t i = 0; i < count; i++) {
         parts[i] = &jobs[i]->part;
         if (jobs[i]->deadline_ms > deadline_ms)
@@ -88,12 +90,14 @@ static void jobs_commit(struct ingest *ingest, struct job **jobs, size_t count) 
     }
     for (unsigned attempt = 0; !ok && attempt < COMMIT_TRIES; attempt++) {
         struct db_conn *conn = db_take(ingest->db, deadline_ms, &err);
-        ok = conn && commit_parts(conn, ingest->memory, parts, count, deadline_ms, &unknown, &err);
+        ok = conn && commit_parts(conn, ingest->memory, parts, count, deadline_ms, &end, &err);
         db_give(conn);
-        if (!ok && (unknown || err.code != ERR_DATABASE_RETRY))
+        if (!ok && (end.unknown || end.stale || err.code != ERR_DATABASE_RETRY))
             break;
     }
-    jobs_finish(ingest, jobs, count, ok, unknown, &err);
+    if (end.stale)
+        intern_renew(ingest->intern, end.epoch);
+    jobs_finish(ingest, jobs, count, ok, &end, &err);
 }
 
 static void *committer(void *argument) {
@@ -245,7 +249,7 @@ static bool job_run(struct ingest *ingest, struct job *job, bool *unknown, struc
     while (!job->done)
         pthread_cond_wait(&job->finished, &ingest->lock);
     pthread_mutex_unlock(&ingest->lock);
-    *unknown = job->unknown;
+    *unknown = job->end.unknown;
     if (!job->ok)
         *err = job->err;
     return job->ok;
@@ -315,31 +319,43 @@ static bool body_take(struct ingest *ingest, size_t bytes, struct err *err) {
     return true;
 }
 
-bool ingest_body(struct ingest *ingest, struct str body, const struct reader_options *options, bool atomic,
-                 int64_t deadline_ms, struct ingest_result *result, bool *unknown, struct err *err) {
+/* Reads and stores the body once. *stale: it must be read anew, since dictionary values were deleted meanwhile. */
+static bool body_run(struct ingest *ingest, struct str body, const struct reader_options *options, bool atomic,
+                     int64_t deadline_ms, struct ingest_result *result, bool *unknown, bool *stale, struct err *err) {
     struct job *job = calloc(1, sizeof *job);
     *result = (struct ingest_result){0};
-    *unknown = false;
+    *unknown = *stale = false;
     if (!job)
         return err_memory(err);
-    if (!body_take(ingest, body.len, err)) {
-        free(job);
-        return false;
-    }
     job->deadline_ms = deadline_ms;
     pthread_cond_init(&job->finished, NULL);
-    struct reader *reader = batch_init(&job->part.batch, err) ? reader_open(body, options, err) : NULL;
+    struct reader *reader = batch_init(&job->part.batch, ingest->intern, err) ? reader_open(body, options, err) : NULL;
     if (reader) {
         job->part.csv_header = reader_csv_header(reader);
         job->part.zone = options->zone;
     }
     bool ok = reader && ingest_job(ingest, reader, job, !str_trim(body).len, atomic, result, unknown, err);
+    *stale = job->end.stale;
     reader_free(reader);
     batch_free(&job->part.batch);
     free(job->part.rejected);
     arena_free(job->part.messages);
     pthread_cond_destroy(&job->finished);
     free(job);
+    return ok;
+}
+
+bool ingest_body(struct ingest *ingest, struct str body, const struct reader_options *options, bool atomic,
+                 int64_t deadline_ms, struct ingest_result *result, bool *unknown, struct err *err) {
+    bool ok = false, stale = true;
+    *result = (struct ingest_result){0};
+    *unknown = false;
+    if (!body_take(ingest, body.len, err))
+        return false;
+    for (unsigned attempt = 0; !ok && stale && attempt < COMMIT_TRIES; attempt++) {
+        *err = (struct err){0};
+        ok = body_run(ingest, body, options, atomic, deadline_ms, result, unknown, &stale, err);
+    }
     atomic_fetch_sub(&ingest->in_flight, body.len);
     return ok;
 }

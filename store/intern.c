@@ -1,6 +1,7 @@
 #include "store/intern.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "store/array.h"
@@ -18,6 +19,7 @@ struct cache {
 
 struct intern {
     size_t capacity, mask;
+    _Atomic int64_t epoch; /* changed under all locks */
     struct cache caches[DICT_COUNT];
 };
 
@@ -57,6 +59,24 @@ void intern_free(struct intern *intern) {
     free(intern);
 }
 
+int64_t intern_epoch(const struct intern *intern) {
+    return atomic_load(&intern->epoch);
+}
+
+void intern_renew(struct intern *intern, int64_t epoch) {
+    for (size_t i = 0; i < DICT_COUNT; i++)
+        pthread_mutex_lock(&intern->caches[i].lock);
+    if (atomic_load(&intern->epoch) != epoch) {
+        for (size_t i = 0; i < DICT_COUNT; i++) {
+            memset(intern->caches[i].entries, 0, (intern->mask + 1) * sizeof(struct entry));
+            intern->caches[i].used = 0;
+        }
+        atomic_store(&intern->epoch, epoch);
+    }
+    for (size_t i = DICT_COUNT; i > 0; i--)
+        pthread_mutex_unlock(&intern->caches[i - 1].lock);
+}
+
 static struct entry *entry_at(struct intern *intern, struct cache *cache, const struct tuple_digest *digest) {
     uint64_t hash;
     memcpy(&hash, digest->bytes, sizeof hash);
@@ -80,9 +100,13 @@ bool intern_find(struct intern *intern, enum schema_dictionary_id dictionary, co
 }
 
 static void cache_add(struct intern *intern, enum schema_dictionary_id dictionary, const struct tuple_digest *digest,
-                      int32_t id) {
+                      int32_t id, int64_t epoch) {
     struct cache *cache = &intern->caches[dictionary];
     pthread_mutex_lock(&cache->lock);
+    if (atomic_load(&intern->epoch) != epoch) { /* the id may have been deleted meanwhile */
+        pthread_mutex_unlock(&cache->lock);
+        return;
+    }
     if (cache->used >= intern->capacity) {
         memset(cache->entries, 0, (intern->mask + 1) * sizeof(struct entry));
         cache->used = 0;
@@ -120,7 +144,7 @@ static int compare_digest(const void *digest, const void *miss) {
     return memcmp(digest, &((const struct intern_miss *)miss)->digest, sizeof(struct tuple_digest));
 }
 
-static void take_ids(struct intern *intern, enum schema_dictionary_id dictionary, const struct db_rows *rows,
+static void take_ids(struct intern *intern, int64_t epoch, enum schema_dictionary_id dictionary, const struct db_rows *rows,
                      struct intern_miss *misses, size_t count) {
     for (size_t row = 0; row < db_count(rows); row++) {
         struct tuple_digest digest;
@@ -129,11 +153,11 @@ static void take_ids(struct intern *intern, enum schema_dictionary_id dictionary
         if (!miss)
             continue;
         miss->id = (int32_t)db_int(rows, row, 0);
-        cache_add(intern, dictionary, &digest, miss->id);
+        cache_add(intern, dictionary, &digest, miss->id, epoch);
     }
 }
 
-static bool find_known(struct intern *intern, struct db_conn *conn, enum schema_dictionary_id dictionary,
+static bool find_known(struct intern *intern, int64_t epoch, struct db_conn *conn, enum schema_dictionary_id dictionary,
                        struct intern_miss *misses, size_t count, int64_t deadline_ms, struct err *err) {
     BUF_AUTO sql = BUF(4096), digests = BUF(256u << 20);
     char text[33];
@@ -152,7 +176,7 @@ static bool find_known(struct intern *intern, struct db_conn *conn, enum schema_
     DB_ROWS_AUTO *rows = sql.failed || digests.failed ? (err_memory(err), NULL)
                                                       : db_query(conn, buf_cstr(&sql), &param, 1, deadline_ms, err);
     if (rows)
-        take_ids(intern, dictionary, rows, misses, count);
+        take_ids(intern, epoch, dictionary, rows, misses, count);
     return rows != NULL;
 }
 
@@ -187,7 +211,7 @@ static void add_member(struct buf *array, const struct schema_field *field, cons
 }
 
 /* Inserts what has no id yet. The transaction needs no flush of its own: the events' COMMIT comes later in the log. */
-static bool insert_new(struct intern *intern, struct db_conn *conn, enum schema_dictionary_id id,
+static bool insert_new(struct intern *intern, int64_t epoch, struct db_conn *conn, enum schema_dictionary_id id,
                        struct intern_miss *misses, size_t count, int64_t deadline_ms, struct err *err) {
     const struct schema_dictionary *dictionary = schema_dictionary(id);
     BUF_AUTO sql = BUF(8192);
@@ -220,7 +244,7 @@ static bool insert_new(struct intern *intern, struct db_conn *conn, enum schema_
             ok ? db_query(conn, sql.ptr, params, dictionary->field_count + 1, deadline_ms, err) : NULL;
         ok = rows && db_commit(conn, deadline_ms, &unknown, err);
         if (ok)
-            take_ids(intern, id, rows, misses, count);
+            take_ids(intern, epoch, id, rows, misses, count);
         else
             db_rollback(conn);
     }
@@ -229,11 +253,11 @@ static bool insert_new(struct intern *intern, struct db_conn *conn, enum schema_
     return ok;
 }
 
-bool intern_resolve(struct intern *intern, struct db_conn *conn, enum schema_dictionary_id dictionary,
+bool intern_resolve(struct intern *intern, int64_t epoch, struct db_conn *conn, enum schema_dictionary_id dictionary,
                     struct intern_miss *misses, size_t count, int64_t deadline_ms, struct err *err) {
-    if (!find_known(intern, conn, dictionary, misses, count, deadline_ms, err) ||
-        !insert_new(intern, conn, dictionary, misses, count, deadline_ms, err) ||
-        !find_known(intern, conn, dictionary, misses, count, deadline_ms, err))
+    if (!find_known(intern, epoch, conn, dictionary, misses, count, deadline_ms, err) ||
+        !insert_new(intern, epoch, conn, dictionary, misses, count, deadline_ms, err) ||
+        !find_known(intern, epoch, conn, dictionary, misses, count, deadline_ms, err))
         return false;
     for (size_t i = 0; i < count; i++)
         if (!misses[i].id)

@@ -1,5 +1,6 @@
 /* Dictionary values to ids: a bounded cache shared by all threads, and one round of statements a dictionary for all that
- * a batch doesn't find in it. Ids come from committed transactions only, so a cached id is always valid. */
+ * a batch doesn't find in it. Ids come from committed transactions only, so a cached id is valid as long as the database's
+ * epoch is the cache's: collect.c deletes values and counts it up. */
 #pragma once
 #include "base/attr.h"
 #include "store/db.h"
@@ -9,6 +10,10 @@ struct intern;
 void intern_free(struct intern *intern);
 /* capacity: entries a dictionary; a full cache starts anew. */
 OWNED_BY(intern_free) struct intern *intern_new(size_t capacity, struct err *err);
+/* The epoch under which ids are cached now. */
+int64_t intern_epoch(const struct intern *intern);
+/* Forgets all ids when the epoch is another one. */
+void intern_renew(struct intern *intern, int64_t epoch);
 /* False when the cache doesn't know the digest. The all-empty tuple is id 0. */
 bool intern_find(struct intern *intern, enum schema_dictionary_id dictionary, const struct tuple_digest *digest,
                  int32_t *id);
@@ -20,6 +25,7 @@ struct intern_miss {
     int32_t id; /* filled by intern_resolve */
 };
 
-/* Resolves all misses (sorted by digest, distinct) of one dictionary: finds or inserts them, and caches the ids. */
-bool intern_resolve(struct intern *intern, struct db_conn *conn, enum schema_dictionary_id dictionary,
+/* Resolves all misses (sorted by digest, distinct) of one dictionary: finds or inserts them, and caches the ids if the epoch
+ * is still the one that the batch began with. */
+bool intern_resolve(struct intern *intern, int64_t epoch, struct db_conn *conn, enum schema_dictionary_id dictionary,
                     struct intern_miss *misses, size_t count, int64_t deadline_ms, struct err *err);

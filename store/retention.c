@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "kql/schema.h"
 #include "store/array.h"
+#include "store/collect.h"
 #include "store/partition.h"
 
 enum {
@@ -154,16 +155,23 @@ static bool chunks_run(struct pass *pass, const char *sql, int64_t keep, int64_t
     return true;
 }
 
-static bool counts_sum(struct pass *pass, struct err *err) {
-    static const struct str chunk = {"20000", 5};
-    int64_t moved = 20000;
-    for (int i = 0; i < CHUNKS && moved == 20000 && !atomic_load(pass->stop); i++) {
-        DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement("retention_count"), &chunk, 1, step_deadline(), err);
+/* Runs a statement that sums up about so many of what commits noted, until nothing is left. */
+static bool sum(struct pass *pass, const char *statement, int64_t most, struct err *err) {
+    char number[24];
+    int64_t moved = most;
+    snprintf(number, sizeof number, "%" PRId64, most);
+    struct str param = str_from(number);
+    for (int i = 0; i < CHUNKS && moved > 0 && !atomic_load(pass->stop); i++) {
+        DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement(statement), &param, 1, step_deadline(), err);
         if (!rows)
             return false;
         moved = db_int(rows, 0, 0);
     }
     return true;
+}
+
+static bool counts_sum(struct pass *pass, struct err *err) {
+    return sum(pass, "retention_present", 1000000, err) && sum(pass, "retention_count", 20000, err);
 }
 
 static bool rows_delete(struct pass *pass, struct err *err) {
@@ -191,6 +199,12 @@ static bool rows_delete(struct pass *pass, struct err *err) {
     return ok;
 }
 
+/* Values went with the partitions that used them. */
+static bool values_collect(struct pass *pass, struct err *err) {
+    return !pass->report->dropped[RETENTION_PARTITIONS] ||
+           dictionary_collect(pass->conn, &pass->report->dropped[RETENTION_VALUES], err);
+}
+
 static bool turn_take(struct pass *pass, struct err *err) {
     struct str param = str_from(db_name(pass->db));
     DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement("retention_take"), &param, 1, step_deadline(), err);
@@ -206,7 +220,8 @@ static bool turn_give(struct pass *pass, struct err *err) {
 
 bool retention_pass(struct db *db, const struct retention *retention, const atomic_bool *stop,
                     struct retention_report *report, struct err *err) {
-    static bool (*const steps[])(struct pass *, struct err *) = {counts_sum, partitions_drop, rows_delete, turn_give};
+    static bool (*const steps[])(struct pass *, struct err *) = {counts_sum, partitions_drop, rows_delete,
+                                                                 values_collect, turn_give};
     struct pass pass = {.db = db, .retention = retention, .stop = stop, .report = report};
     *report = (struct retention_report){0};
     pass.conn = db_take(db, step_deadline(), err);

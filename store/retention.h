@@ -19,7 +19,8 @@ struct retention {
     RETENTION(RESULTS, "results")                                                                                      \
     RETENTION(RUNS, "runs")                                                                                            \
     RETENTION(CHANGES, "changes")                                                                                      \
-    RETENTION(REJECTED, "rejected")
+    RETENTION(REJECTED, "rejected")                                                                                    \
+    RETENTION(VALUES, "values")
 enum retention_kind {
 #define RETENTION(kind, name) RETENTION_##kind,
     RETENTION_KINDS

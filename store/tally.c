@@ -76,12 +76,12 @@ static bool write_all(struct tally *tally, struct db_conn *conn, int64_t deadlin
         count_flush(tally, &tally->places[i]);
     bool any = tally->counts[0].len > 0, fresh = tally->devices.len > 0;
     struct str seen[] = {str_from(table), array_close(&tally->days, &failed), array_close(&tally->devices, &failed),
-                         array_close(&tally->hosts, &failed)};
+                         array_close(&tally->hosts, &failed), str_from(batch)};
     for (size_t i = 0; i < 7; i++)
         counted[3 + i] = array_close(&tally->counts[i], &failed);
     if (failed)
         return err_memory(err);
-    return (!fresh || db_exec(conn, db_statement("presence_insert"), seen, 4, deadline_ms, NULL, err)) &&
+    return (!fresh || db_exec(conn, db_statement("presence_insert"), seen, 5, deadline_ms, NULL, err)) &&
            (!any || db_exec(conn, db_statement("arrivals_insert"), counted, 10, deadline_ms, NULL, err));
 }
 

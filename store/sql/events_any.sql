@@ -1,2 +1,2 @@
 -- One row when any event was ever stored.
-SELECT 1 FROM rmm.presence LIMIT 1
+SELECT 1 FROM rmm.present LIMIT 1

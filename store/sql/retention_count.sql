@@ -1,4 +1,4 @@
--- $1 integer: at most that many. Adds the counts of commits to those of days, and their devices to those that report.
+-- $1 integer: at most that many. Adds the counts of commits to those of days.
 WITH moved AS (
     DELETE FROM rmm.arrivals
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM rmm.arrivals LIMIT $1::integer FOR UPDATE SKIP LOCKED))
@@ -14,14 +14,5 @@ WITH moved AS (
         newest_event = greatest(d.newest_event, excluded.newest_event),
         newest_arrival = greatest(d.newest_arrival, excluded.newest_arrival),
         archived = greatest(d.archived, excluded.archived)
-), seen AS (
-    INSERT INTO rmm.reporters AS r (event_table, device, host, last_day)
-    SELECT DISTINCT ON (p.event_table, p.device) p.event_table, p.device, p.host, p.day
-    FROM (SELECT DISTINCT event_table, day FROM moved) m JOIN rmm.presence p USING (event_table, day)
-    WHERE NOT EXISTS (SELECT FROM rmm.reporters k
-                      WHERE k.event_table = p.event_table AND k.device = p.device AND k.last_day >= p.day)
-    ORDER BY p.event_table, p.device, p.day DESC
-    ON CONFLICT (event_table, device) DO UPDATE SET host = excluded.host, last_day = excluded.last_day
-    WHERE r.last_day < excluded.last_day
 )
 SELECT count(*) FROM moved

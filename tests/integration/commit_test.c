@@ -115,7 +115,7 @@ static void rows_carry_the_number_of_their_batch_in_the_order_of_their_keys(void
                                   "SELECT count(*) FROM data.device_process_events e LEFT JOIN rmm.batches b ON b.id = "
                                   "e.arrived >> 20 WHERE b.id IS NULL OR e.ts NOT BETWEEN b.from_ts AND b.to_ts"),
                      0);
-    assert_int_equal(database_int(db, "SELECT count(DISTINCT device) FROM rmm.presence WHERE event_table = 1"), 7);
+    assert_int_equal(database_int(db, "SELECT count(DISTINCT device) FROM rmm.present WHERE event_table = 1"), 7);
     ingest_close(ingest);
     cluster_fixture_close(db);
 }

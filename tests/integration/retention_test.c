@@ -115,7 +115,7 @@ static void days_go_when_all_of_them_is_older_and_the_rest_stays(void **state) {
     assert_int_equal(events_of("first-tick-kept"), 1);
     assert_int_equal(events_of("recent"), 1);
     struct db *db = database_of(&server);
-    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.presence"), 2);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.present"), 2);
     assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.reporters"), 2);
     assert_int_equal(database_int(db, "SELECT sum(rows)::bigint FROM rmm.counts"), 2);
     db_close(db);
