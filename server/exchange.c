@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "handlers/finished.h"
 #include "handlers/problem.h"
 #include "handlers/routes.h"
 #include "server/guard.h"
@@ -84,6 +85,7 @@ void exchange_end(void *cls, struct MHD_Connection *connection, void **state, en
         atomic_fetch_sub(&service->active, 1);
     buf_free(&exchange->body);
     buf_free(&exchange->reply.body);
+    finished_release(exchange->reply.finished);
     arena_free(exchange->arena);
     free(exchange);
     *state = NULL;
@@ -202,8 +204,23 @@ static bool answers_at_once(const struct exchange *exchange) {
     return exchange->ended || exchange->declared > limit || request_header(request, "Expect").ptr;
 }
 
+static void release_body(void *finished) {
+    finished_release(finished);
+}
+
+/* Shared bytes go out as they lie in memory; the response holds them until it is sent. */
+static struct MHD_Response *share_body(struct finished *finished) {
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+        finished->body.len, (void *)(uintptr_t)finished->body.ptr, release_body, finished);
+    if (response)
+        finished_hold(finished);
+    return response;
+}
+
 static struct MHD_Response *make_response(struct reply *reply) {
     static char nothing[1];
+    if (reply->finished && reply->status == 200)
+        return share_body(reply->finished);
     if (!reply->body.len)
         return MHD_create_response_from_buffer(0, nothing, MHD_RESPMEM_PERSISTENT);
     struct MHD_Response *response =

@@ -1,0 +1,156 @@
+/* Results, as dashboards poll them: /v1/hunts/{id}/results and /v1/runs/{id}/results. */
+#include "handlers/results.h"
+
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "handlers/cache.h"
+#include "handlers/format.h"
+#include "handlers/handlers.h"
+#include "handlers/list.h"
+#include "handlers/service.h"
+
+enum { READ_MS = 10000, BODY_CAP = 512 << 20, WORTH_ZIPPING = 1024 };
+
+bool run_id_parameter(struct request *request, struct str *id, struct err *err) {
+    long long number;
+    *id = request_path_parameter(request, "id");
+    return (str_to_int64(*id, &number) && number > 0) || err_set(err, ERR_NOT_FOUND, "no run '%.*s'", STR_ARG(*id));
+}
+
+static struct db_rows *statement_read(struct request *request, const char *statement, const struct str *params,
+                                      size_t count, struct err *err) {
+    int64_t deadline = mono_ms() + READ_MS;
+    struct db_conn *conn = db_take(request->service->db, deadline, err);
+    struct db_rows *rows = conn ? db_query(conn, db_statement(statement), params, count, deadline, err) : NULL;
+    db_give(conn);
+    return rows;
+}
+
+bool run_state(struct request *request, struct str id, struct str *json, struct str *state, struct err *err) {
+    DB_ROWS_AUTO *rows = statement_read(request, "run_read", &id, 1, err);
+    if (!rows)
+        return false;
+    if (!db_count(rows))
+        return err_set(err, ERR_NOT_FOUND, "no run %.*s; GET /v1/runs lists them", STR_ARG(id));
+    *json = arena_copy(request->arena, db_text(rows, 0, 0));
+    *state = arena_copy(request->arena, db_text(rows, 0, 1));
+    return (json->ptr && state->ptr) || err_memory(err);
+}
+
+bool run_state_over(struct str state) {
+    return !str_eq(state, STR("queued")) && !str_eq(state, STR("running"));
+}
+
+bool results_body(struct request *request, struct str id, struct str json, struct str state, struct buf *out,
+                  int64_t *pulse, struct err *err) {
+    DB_ROWS_AUTO *rows = statement_read(request, "run_results", &id, 1, err);
+    if (!rows)
+        return false;
+    if (pulse)
+        *pulse = db_count(rows) ? db_int(rows, 0, 4) : 0;
+    if (db_count(rows) == 1) {
+        buf_add_str(out, db_text(rows, 0, 1));
+        return !out->failed || err_memory(err);
+    }
+    json_auto_t *root = json_loadb(json.ptr, json.len, 0, NULL);
+    const json_t *window = json_object_get(root, "window"), *as_of = json_object_get(root, "as_of");
+    char *window_text = json_dumps(window, JSON_COMPACT);
+    buf_printf(out, "{\"run_id\":\"%.*s\",\"state\":\"%.*s\",\"as_of\":\"%s\",\"window\":%s,\"hunts\":[", STR_ARG(id),
+               STR_ARG(state), json_string_value(as_of), window_text ? window_text : "null");
+    free(window_text);
+    for (size_t r = 0; r < db_count(rows); r++) {
+        if (r)
+            buf_add_char(out, ',');
+        buf_add_str(out, db_text(rows, r, 1));
+    }
+    buf_add_str(out, STR("]}"));
+    return !out->failed || err_memory(err);
+}
+
+/* The body in the format and encoding that the request asked for. */
+static bool result_finish(struct request *request, struct str body, struct str source, struct made *made,
+                          struct err *err) {
+    struct reply shaped = {.content_type = "application/json"};
+    bool ok = result_reply(request, &shaped, body, err);
+    bool zipped = shaped.body.len >= WORTH_ZIPPING && format_gzip(request);
+    if (ok)
+        made->finished = finished_new(&shaped.body, shaped.content_type, source, zipped, err);
+    buf_free(&shaped.body);
+    return made->finished != NULL;
+}
+
+static bool hunt_make(struct request *request, struct str known, struct made *made, struct err *err) {
+    struct str id = request_path_parameter(request, "id"), params[] = {id, known};
+    DB_ROWS_AUTO *rows = statement_read(request, "hunt_result", params, 2, err);
+    if (!rows)
+        return false;
+    if (!db_count(rows))
+        return err_set(err, ERR_NOT_FOUND,
+                       "no finished result of a hunt '%.*s'; POST /v1/runs {\"hunts\":[\"%.*s\"]} makes one", STR_ARG(id),
+                       STR_ARG(id));
+    made->pulse = db_int(rows, 0, 2);
+    return db_is_null(rows, 0, 1) || result_finish(request, db_text(rows, 0, 1), db_text(rows, 0, 0), made, err);
+}
+
+/* A run that is over stays as it is, but for what retention drops. */
+static bool run_make(struct request *request, struct str known, struct made *made, struct err *err) {
+    struct str id = {0}, json = {0}, state = {0};
+    BUF_AUTO out = BUF(BODY_CAP);
+    (void)known;
+    if (!run_id_parameter(request, &id, err) || !run_state(request, id, &json, &state, err))
+        return false;
+    made->nothing = !run_state_over(state);
+    return made->nothing || (results_body(request, id, json, state, &out, &made->pulse, err) &&
+                             result_finish(request, buf_str(&out), STR(""), made, err));
+}
+
+/* Everything that the bytes depend on. */
+static struct str result_key(struct request *request, const char *kind, struct err *err) {
+    enum format format;
+    bool pretty;
+    if (!format_choose(request, &format, err) || !request_flag(request, "pretty", &pretty, err))
+        return (struct str){0};
+    struct str id = request_path_parameter(request, "id");
+    struct str key = arena_printf(request->arena, "%s %d %d %d %.*s", kind, (int)format, pretty, format_gzip(request),
+                                  STR_ARG(id));
+    if (!key.ptr)
+        err_memory(err);
+    return key;
+}
+
+static bool result_send(struct request *request, struct reply *reply, const char *kind, cache_make *make,
+                        struct err *err) {
+    struct str key = result_key(request, kind, err), known = request_header(request, "If-None-Match");
+    if (!key.ptr || !cache_get(request, key, make, &reply->finished, err))
+        return false;
+    struct finished *finished = reply->finished;
+    if (!finished)
+        return true;
+    reply_header(reply, "Vary", STR("Accept, Accept-Encoding"));
+    reply_header(reply, "ETag", finished->etag);
+    reply_header(reply, "Cache-Control", STR("no-cache"));
+    reply->content_type = finished->content_type;
+    if (known.len && etag_listed(known, finished->etag))
+        reply->status = 304;
+    else if (finished->encoding)
+        reply_header(reply, "Content-Encoding", str_from(finished->encoding));
+    return true;
+}
+
+bool handle_hunt_results(struct request *request, struct reply *reply, struct err *err) {
+    return result_send(request, reply, "hunt", hunt_make, err);
+}
+
+bool handle_run_results(struct request *request, struct reply *reply, struct err *err) {
+    struct str id = {0}, json = {0}, state = {0};
+    if (!result_send(request, reply, "run", run_make, err))
+        return false;
+    if (reply->finished)
+        return true;
+    if (!run_id_parameter(request, &id, err) || !run_state(request, id, &json, &state, err))
+        return false;
+    reply->status = 202;
+    reply_header(reply, "Retry-After", STR("2"));
+    return json_reply(request, reply, json, err);
+}
