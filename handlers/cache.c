@@ -90,25 +90,30 @@ void cache_free(struct cache *cache) {
     free(cache);
 }
 
-/* The key's entry as the last used one; made when there is none. NULL: memory is out. */
+/* The key's entry, now the last used one; NULL when there is none. */
 static struct entry *entry_find(struct cache *cache, struct str key) {
-    struct entry **bucket = bucket_of(cache, key), *entry = *bucket;
+    struct entry *entry = *bucket_of(cache, key);
     while (entry && !str_eq(key_of(entry), key))
         entry = entry->next;
-    if (entry && entry == cache->newest)
-        return entry;
-    if (entry) {
+    if (entry && entry != cache->newest) {
         use_end(cache, entry);
-    } else if ((entry = calloc(1, sizeof *entry + key.len)) != NULL) {
-        memcpy(entry->key, key.ptr, key.len);
-        entry->key_length = key.len;
-        entry->size = sizeof *entry + key.len;
-        cache->used += entry->size;
-        entry->next = *bucket;
-        *bucket = entry;
-    }
-    if (entry)
         use_begin(cache, entry);
+    }
+    return entry;
+}
+
+/* NULL: memory is out. */
+static struct entry *entry_add(struct cache *cache, struct str key) {
+    struct entry **bucket = bucket_of(cache, key), *entry = calloc(1, sizeof *entry + key.len);
+    if (!entry)
+        return NULL;
+    memcpy(entry->key, key.ptr, key.len);
+    entry->key_length = key.len;
+    entry->size = sizeof *entry + key.len;
+    cache->used += entry->size;
+    entry->next = *bucket;
+    *bucket = entry;
+    use_begin(cache, entry);
     return entry;
 }
 
@@ -224,6 +229,7 @@ bool cache_get(struct request *request, struct str key, cache_make *make, struct
     pthread_mutex_lock(&cache->lock);
     for (struct entry *entry; ok && !alone && !*out;) {
         entry = entry_find(cache, key);
+        entry = entry ? entry : entry_add(cache, key);
         if (!entry) {
             ok = err_memory(err);
         } else if (entry_good(request, entry)) {
@@ -239,6 +245,17 @@ bool cache_get(struct request *request, struct str key, cache_make *make, struct
     }
     pthread_mutex_unlock(&cache->lock);
     return alone ? make_alone(request, make, out, err) : ok;
+}
+
+struct finished *cache_peek(struct request *request, struct str key) {
+    struct cache *cache = request->service->cache;
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = entry_find(cache, key);
+    bool good = entry && entry_good(request, entry);
+    struct finished *finished = good ? finished_hold(entry->finished) : NULL;
+    cache->hits += good;
+    pthread_mutex_unlock(&cache->lock);
+    return finished;
 }
 
 struct cache_counts cache_count(struct cache *cache) {

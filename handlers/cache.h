@@ -22,6 +22,9 @@ typedef bool cache_make(struct request *request, struct str known, struct made *
 /* The answer under the key, held for the caller; NULL in *out when there is nothing to keep. False: making it failed. */
 bool cache_get(struct request *request, struct str key, cache_make *make, struct finished **out, struct err *err);
 
+/* The same when it is kept and good, else NULL; never waits. */
+struct finished *cache_peek(struct request *request, struct str key);
+
 struct cache_counts {
     long long hits, misses, bytes;
 };

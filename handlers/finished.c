@@ -1,10 +1,11 @@
 #include "handlers/finished.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <zlib.h>
 
-enum { DIGEST = 16, ETAG = 2 * DIGEST + 3, ZIP_WINDOW = 15 + 16 /* zlib's way to ask for gzip */, ZIP_LEVEL = 6 };
+#include "handlers/etag.h"
+
+enum { ZIP_WINDOW = 15 + 16 /* zlib's way to ask for gzip */, ZIP_LEVEL = 6 };
 
 void finished_release(struct finished *finished) {
     if (!finished || atomic_fetch_sub(&finished->holders, 1) != 1)
@@ -44,18 +45,9 @@ static bool zip(struct buf *body, struct err *err) {
     return true;
 }
 
-static void etag_write(char out[ETAG], struct str body) {
-    unsigned char digest[DIGEST];
-    crypto_generichash(digest, sizeof digest, (const unsigned char *)body.ptr, body.len, NULL, 0);
-    out[0] = '"';
-    sodium_bin2hex(out + 1, ETAG - 1, digest, sizeof digest);
-    out[ETAG - 2] = '"';
-    out[ETAG - 1] = 0;
-}
-
 struct finished *finished_new(struct buf *body, const char *content_type, struct str source, bool zipped,
                               struct err *err) {
-    struct finished *finished = calloc(1, sizeof *finished + ETAG + source.len);
+    struct finished *finished = calloc(1, sizeof *finished + ETAG_TEXT + source.len);
     if (!finished || body->failed || (zipped && !zip(body, err))) {
         free(finished);
         err_memory(err);
@@ -65,32 +57,12 @@ struct finished *finished_new(struct buf *body, const char *content_type, struct
     atomic_init(&finished->holders, 1);
     etag_write(text, buf_str(body));
     if (source.len)
-        memcpy(text + ETAG, source.ptr, source.len);
-    finished->etag = (struct str){text, ETAG - 1};
-    finished->source = (struct str){text + ETAG, source.len};
+        memcpy(text + ETAG_TEXT, source.ptr, source.len);
+    finished->etag = (struct str){text, ETAG_TEXT - 1};
+    finished->source = (struct str){text + ETAG_TEXT, source.len};
     finished->content_type = content_type;
     finished->encoding = zipped ? "gzip" : NULL;
     finished->body = buf_str(body);
     *body = BUF(0);
     return finished;
-}
-
-bool etag_listed(struct str list, struct str etag) {
-    list = str_trim(list);
-    if (str_eq(list, STR("*")))
-        return true;
-    while (list.len) {
-        size_t weak = str_starts(list, STR("W/")) ? 2 : 0;
-        const char *open = list.ptr + weak, *end = list.ptr + list.len;
-        const char *close = open < end && *open == '"' ? memchr(open + 1, '"', (size_t)(end - open) - 1) : NULL;
-        if (!close)
-            return false;
-        if (str_eq((struct str){open, (size_t)(close - open) + 1}, etag))
-            return true;
-        list = str_trim((struct str){close + 1, (size_t)(end - close) - 1});
-        if (!list.len || list.ptr[0] != ',')
-            return false;
-        list = str_trim((struct str){list.ptr + 1, list.len - 1});
-    }
-    return false;
 }

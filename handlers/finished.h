@@ -21,5 +21,3 @@ void finished_release(struct finished *finished); /* NULL is fine */
 OWNED_BY(finished_release)
 struct finished *finished_new(struct buf *body, const char *content_type, struct str source, bool zipped, struct err *err);
 struct finished *finished_hold(struct finished *finished);
-/* Does If-None-Match name the etag (or *)? Weak comparison, RFC 9110 8.8.3.2 and 13.1.2. */
-bool etag_listed(struct str list, struct str etag);

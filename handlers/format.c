@@ -305,3 +305,17 @@ void format_pretty(struct str json, struct buf *out) {
     }
     buf_add_char(out, '\n');
 }
+
+void format_pretty_reply(const struct request *request, struct reply *reply) {
+    if (!request->pretty || !reply->body.len || !strstr(reply->content_type, "json") ||
+        strstr(reply->content_type, "ndjson"))
+        return;
+    struct buf pretty = BUF(reply->body.cap * 4);
+    format_pretty(buf_str(&reply->body), &pretty);
+    if (pretty.failed) {
+        buf_free(&pretty);
+        return;
+    }
+    buf_free(&reply->body);
+    reply->body = pretty;
+}

@@ -29,3 +29,5 @@ const char *format_content_type(enum format format);
 void format_write(enum format format, const struct format_table *table, struct buf *out);
 /* Valid JSON with two spaces of indent. */
 void format_pretty(struct str json, struct buf *out);
+/* Makes the reply's JSON pretty when the request asks for that. */
+void format_pretty_reply(const struct request *request, struct reply *reply);

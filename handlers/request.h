@@ -46,7 +46,6 @@ struct reply {
     const char *content_type; /* constant text; "application/json" unless set */
     struct pair headers[REPLY_MAX_HEADERS]; /* text constant or in the request's arena */
     size_t header_count;
-    bool tagged; /* gets a strong ETag of its bytes, and is 304 for who has them */
     bool close;  /* end the connection behind it */
 };
 

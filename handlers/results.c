@@ -5,9 +5,11 @@
 
 #include "base/clock.h"
 #include "handlers/cache.h"
+#include "handlers/etag.h"
 #include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
+#include "handlers/routes.h"
 #include "handlers/service.h"
 
 enum { READ_MS = 10000, BODY_CAP = 512 << 20, WORTH_ZIPPING = 1024 };
@@ -73,6 +75,7 @@ static bool result_finish(struct request *request, struct str body, struct str s
                           struct err *err) {
     struct reply shaped = {.content_type = "application/json"};
     bool ok = result_reply(request, &shaped, body, err);
+    format_pretty_reply(request, &shaped);
     bool zipped = shaped.body.len >= WORTH_ZIPPING && format_gzip(request);
     if (ok)
         made->finished = finished_new(&shaped.body, shaped.content_type, source, zipped, err);
@@ -108,49 +111,66 @@ static bool run_make(struct request *request, struct str known, struct made *mad
 /* Everything that the bytes depend on. */
 static struct str result_key(struct request *request, const char *kind, struct err *err) {
     enum format format;
-    bool pretty;
-    if (!format_choose(request, &format, err) || !request_flag(request, "pretty", &pretty, err))
+    if (!format_choose(request, &format, err))
         return (struct str){0};
     struct str id = request_path_parameter(request, "id");
-    struct str key = arena_printf(request->arena, "%s %d %d %d %.*s", kind, (int)format, pretty, format_gzip(request),
+    struct str key = arena_printf(request->arena, "%s %d %d %d %.*s", kind, (int)format, request->pretty, format_gzip(request),
                                   STR_ARG(id));
     if (!key.ptr)
         err_memory(err);
     return key;
 }
 
-static bool result_send(struct request *request, struct reply *reply, const char *kind, cache_make *make,
-                        struct err *err) {
-    struct str key = result_key(request, kind, err), known = request_header(request, "If-None-Match");
-    if (!key.ptr || !cache_get(request, key, make, &reply->finished, err))
-        return false;
-    struct finished *finished = reply->finished;
-    if (!finished)
-        return true;
+static void result_send(const struct request *request, struct reply *reply, struct finished *finished) {
+    reply->finished = finished;
     reply_header(reply, "Vary", STR("Accept, Accept-Encoding"));
     reply_header(reply, "ETag", finished->etag);
     reply_header(reply, "Cache-Control", STR("no-cache"));
     reply->content_type = finished->content_type;
-    if (known.len && etag_listed(known, finished->etag))
+    if (etag_known(request, finished->etag))
         reply->status = 304;
     else if (finished->encoding)
         reply_header(reply, "Content-Encoding", str_from(finished->encoding));
-    return true;
+}
+
+static const char *kind_of(const struct request *request) {
+    return request->route->handler == handle_hunt_results  ? "hunt"
+           : request->route->handler == handle_run_results ? "run"
+                                                           : NULL;
+}
+
+bool results_kept(struct request *request, struct reply *reply) {
+    struct err err;
+    const char *kind = kind_of(request);
+    struct str key = kind ? result_key(request, kind, &err) : (struct str){0};
+    struct finished *finished = key.ptr ? cache_peek(request, key) : NULL;
+    if (finished)
+        result_send(request, reply, finished);
+    return finished != NULL;
+}
+
+/* False, and no error, when there is no result yet. */
+static bool result_get(struct request *request, struct reply *reply, cache_make *make, struct err *err) {
+    struct finished *finished = NULL;
+    struct str key = result_key(request, kind_of(request), err);
+    if (!key.ptr || !cache_get(request, key, make, &finished, err))
+        return false;
+    if (finished)
+        result_send(request, reply, finished);
+    return finished != NULL;
 }
 
 bool handle_hunt_results(struct request *request, struct reply *reply, struct err *err) {
-    return result_send(request, reply, "hunt", hunt_make, err);
+    return result_get(request, reply, hunt_make, err);
 }
 
 bool handle_run_results(struct request *request, struct reply *reply, struct err *err) {
     struct str id = {0}, json = {0}, state = {0};
-    if (!result_send(request, reply, "run", run_make, err))
-        return false;
-    if (reply->finished)
+    if (result_get(request, reply, run_make, err))
         return true;
-    if (!run_id_parameter(request, &id, err) || !run_state(request, id, &json, &state, err))
+    if (err->code != ERR_NONE || !run_id_parameter(request, &id, err) || !run_state(request, id, &json, &state, err))
         return false;
     reply->status = 202;
     reply_header(reply, "Retry-After", STR("2"));
-    return json_reply(request, reply, json, err);
+    return json_reply(reply, json, err);
 }
