@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "handlers/service.h"
 #include "store/pulse.h"
 
@@ -33,15 +34,11 @@ struct cache {
 
 struct cache *cache_new(size_t limit) {
     struct cache *cache = calloc(1, sizeof *cache);
-    pthread_condattr_t monotonic;
     if (!cache)
         return NULL;
     cache->limit = limit;
     pthread_mutex_init(&cache->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&cache->made, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&cache->made);
     return cache;
 }
 
@@ -144,12 +141,11 @@ static bool entry_good(const struct request *request, const struct entry *entry)
 
 /* Until the making under way has ended; false at the deadline. */
 static bool turn_await(struct cache *cache, struct entry *entry, int64_t deadline_ms) {
-    struct timespec until = {deadline_ms / 1000, deadline_ms % 1000 * 1000000};
     unsigned turn = entry->turns;
     bool in_time = true;
     entry->waiting++;
     while (entry->turns == turn && in_time)
-        in_time = pthread_cond_timedwait(&cache->made, &cache->lock, &until) == 0;
+        in_time = cond_wait(&cache->made, &cache->lock, deadline_ms);
     entry->waiting--;
     return entry->turns != turn;
 }

@@ -3,7 +3,6 @@
 
 #include <jansson.h>
 
-#include "base/clock.h"
 #include "handlers/cache.h"
 #include "handlers/etag.h"
 #include "handlers/format.h"
@@ -12,7 +11,7 @@
 #include "handlers/routes.h"
 #include "handlers/service.h"
 
-enum { READ_MS = 10000, BODY_CAP = 512 << 20, WORTH_ZIPPING = 1024 };
+enum { BODY_CAP = 512 << 20, WORTH_ZIPPING = 1024 };
 
 bool run_id_parameter(struct request *request, struct str *id, struct err *err) {
     long long number;
@@ -20,17 +19,8 @@ bool run_id_parameter(struct request *request, struct str *id, struct err *err) 
     return (str_to_int64(*id, &number) && number > 0) || err_set(err, ERR_NOT_FOUND, "no run '%.*s'", STR_ARG(*id));
 }
 
-static struct db_rows *statement_read(struct request *request, const char *statement, const struct str *params,
-                                      size_t count, struct err *err) {
-    int64_t deadline = mono_ms() + READ_MS;
-    struct db_conn *conn = db_take(request->service->db, deadline, err);
-    struct db_rows *rows = conn ? db_query(conn, db_statement(statement), params, count, deadline, err) : NULL;
-    db_give(conn);
-    return rows;
-}
-
 bool run_state(struct request *request, struct str id, struct str *json, struct str *state, struct err *err) {
-    DB_ROWS_AUTO *rows = statement_read(request, "run_read", &id, 1, err);
+    DB_ROWS_AUTO *rows = statement_run(request, "run_read", &id, 1, err);
     if (!rows)
         return false;
     if (!db_count(rows))
@@ -46,7 +36,7 @@ bool run_state_over(struct str state) {
 
 bool results_body(struct request *request, struct str id, struct str json, struct str state, struct buf *out,
                   int64_t *pulse, struct err *err) {
-    DB_ROWS_AUTO *rows = statement_read(request, "run_results", &id, 1, err);
+    DB_ROWS_AUTO *rows = statement_run(request, "run_results", &id, 1, err);
     if (!rows)
         return false;
     if (pulse)
@@ -85,7 +75,7 @@ static bool result_finish(struct request *request, struct str body, struct str s
 
 static bool hunt_make(struct request *request, struct str known, struct made *made, struct err *err) {
     struct str id = request_path_parameter(request, "id"), params[] = {id, known};
-    DB_ROWS_AUTO *rows = statement_read(request, "hunt_result", params, 2, err);
+    DB_ROWS_AUTO *rows = statement_run(request, "hunt_result", params, 2, err);
     if (!rows)
         return false;
     if (!db_count(rows))

@@ -2,9 +2,9 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/cond.h"
 
 enum { STACK = 512 * 1024, IDLE_MS = 10000 };
 
@@ -18,27 +18,22 @@ struct workers {
 
 struct workers *workers_open(unsigned most) {
     struct workers *workers = calloc(1, sizeof *workers);
-    pthread_condattr_t monotonic;
     if (!workers)
         return NULL;
     workers->most = most;
     workers->last = &workers->first;
     pthread_mutex_init(&workers->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&workers->given, &monotonic);
-    pthread_cond_init(&workers->ended, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&workers->given);
+    cond_init(&workers->ended);
     return workers;
 }
 
 /* The next work, or NULL when the thread is to end: nothing came for long, or all is over. */
 static struct work *work_take(struct workers *workers) {
     int64_t until_ms = mono_ms() + IDLE_MS;
-    struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
     workers->idle++;
     while (!workers->first && !workers->finishing && ms_left(until_ms) > 0)
-        pthread_cond_timedwait(&workers->given, &workers->lock, &until);
+        cond_wait(&workers->given, &workers->lock, until_ms);
     workers->idle--;
     struct work *work = workers->first;
     if (work) {

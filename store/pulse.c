@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "store/internal.h"
 
 enum { EVERY_MS = 250, LOOK_MS = 1000 };
@@ -25,14 +26,10 @@ struct pulse_keeper {
 
 struct pulse *pulse_new(void) {
     struct pulse *pulse = calloc(1, sizeof *pulse);
-    pthread_condattr_t monotonic;
     if (!pulse)
         return NULL;
     pthread_mutex_init(&pulse->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&pulse->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&pulse->changed);
     return pulse;
 }
 
@@ -111,10 +108,9 @@ static void keeper_look(struct db *db, struct db_conn **conn) {
 static bool keeper_wait(struct pulse_keeper *keeper, unsigned changes) {
     struct pulse *pulse = keeper->db->pulse;
     int64_t until_ms = mono_ms() + EVERY_MS;
-    struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
     pthread_mutex_lock(&pulse->lock);
     while (!keeper->stop && changes == atomic_load(&pulse->changes) && ms_left(until_ms) > 0)
-        pthread_cond_timedwait(&pulse->changed, &pulse->lock, &until);
+        cond_wait(&pulse->changed, &pulse->lock, until_ms);
     bool go_on = !keeper->stop;
     pthread_mutex_unlock(&pulse->lock);
     return go_on;
