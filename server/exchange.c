@@ -223,7 +223,8 @@ static struct MHD_Response *share_body(struct finished *finished) {
 
 static struct MHD_Response *make_response(struct reply *reply) {
     static char nothing[1];
-    if (reply->finished)
+    /* 304 goes without: libmicrohttpd would state the body's length, and clients wait for one that doesn't come. */
+    if (reply->finished && reply->status == 200)
         return share_body(reply->finished);
     if (!reply->body.len)
         return MHD_create_response_from_buffer(0, nothing, MHD_RESPMEM_PERSISTENT);

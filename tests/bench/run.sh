@@ -1,7 +1,7 @@
 #!/bin/sh
 # make bench: one JSON line a figure on stdout, progress on stderr. SIZE=small (200,000 rows a hunted table, a few
 # minutes), SIZE=medium (1,000,000) or SIZE=full (5,000,000; about 60 GB below TMPDIR).
-# Everything it makes goes into one folder, removed at the end; the peers' packages go into build/bench.
+# ONLY=serve stops after serving. Everything it makes goes into one folder, removed at the end; the peers' packages go into build/bench.
 set -eu
 SIZE=${SIZE:-small} SENDERS=4
 case $SIZE in
@@ -33,6 +33,7 @@ finish() {
     wait "$SERVER" || true
   fi
   if [ $code -ne 0 ] && [ -f "$DIR/server.log" ]; then tail -n 20 "$DIR/server.log" >&2; fi
+  [ ! -f "$DIR/nginx.pid" ] || kill "$(cat "$DIR/nginx.pid")" 2>/dev/null || true
   rm -rf "$DIR"
   exit $code
 }
@@ -43,6 +44,7 @@ chmod 711 "$DIR" # PostgreSQL's user must get to the data folder
 serve() { # FOLDER: SERVER and URL of a server with its own database
   DATA=$1
   RMMHUNT_LISTEN=127.0.0.1:0 RMMHUNT_DATA="$DATA" RMMHUNT_RETENTION=3650d RMMHUNT_LOG_LEVEL=warn DATABASE_URL= \
+    RMMHUNT_MAX_PER_ADDRESS=0 RMMHUNT_MAX_CONNECTIONS=2000 \
     build/rmmhunt serve > "$DIR/ready.out" 2> "$DIR/server.log" &
   SERVER=$!
   tries=0
@@ -117,6 +119,8 @@ figure() { # NAME OURS PEER PEER_NAME NOTE
     'BEGIN { printf "{\"name\":\"%s\",\"ours\":%d,\"peer\":%d,\"peer_name\":\"%s\",\"ratio\":%.2f,\"unit\":\"rows/s\",\"note\":\"%s\"}\n", name, ours, peer, peer_name, ours / peer, note }'
 }
 
+. tests/bench/serve.sh
+[ "${ONLY:-}" != serve ] || exit 0
 serve "$DIR/variants"
 variants
 kill $SERVER; wait $SERVER; SERVER= # its files stay to the end: ext4 makes new ones slowly for minutes after many went
