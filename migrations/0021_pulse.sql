@@ -24,3 +24,6 @@ CREATE TRIGGER pulse_gone AFTER DELETE ON rmm.runs FOR EACH STATEMENT EXECUTE FU
 CREATE TRIGGER pulse_gone AFTER DELETE ON rmm.results FOR EACH STATEMENT EXECUTE FUNCTION rmm.pulse_raise();
 CREATE TRIGGER pulse_hunts AFTER INSERT OR UPDATE OR DELETE ON rmm.hunts FOR EACH STATEMENT
     EXECUTE FUNCTION rmm.pulse_raise();
+-- Whose run a slot was says whether it is a whole look (rmm.looks).
+CREATE TRIGGER pulse_slots AFTER UPDATE OF run_id OR DELETE ON rmm.slots FOR EACH STATEMENT
+    EXECUTE FUNCTION rmm.pulse_raise();
