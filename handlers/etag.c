@@ -32,23 +32,18 @@ static bool list_names(struct str list, struct str tag) {
     return false;
 }
 
-void etag_apply(struct request *request, struct reply *reply) {
+void etag_write(char out[ETAG_TEXT], struct str body) {
     unsigned char digest[DIGEST];
-    char hex[DIGEST * 2 + 1];
-    crypto_generichash(digest, sizeof digest, (const unsigned char *)reply->body.ptr, reply->body.len, NULL, 0);
-    sodium_bin2hex(hex, sizeof hex, digest, sizeof digest);
-    struct str tag = arena_printf(request->arena, "\"%s\"", hex);
-    if (!tag.ptr)
-        return;
-    reply_header(reply, "ETag", tag);
-    reply_header(reply, "Cache-Control", STR("no-cache"));
-    reply_header(reply, "Vary", STR("Accept"));
-    bool known = false;
+    crypto_generichash(digest, sizeof digest, (const unsigned char *)body.ptr, body.len, NULL, 0);
+    out[0] = '"';
+    sodium_bin2hex(out + 1, ETAG_TEXT - 1, digest, sizeof digest);
+    out[ETAG_TEXT - 2] = '"';
+    out[ETAG_TEXT - 1] = 0;
+}
+
+bool etag_known(const struct request *request, struct str tag) {
     for (size_t i = 0; i < request->header_count; i++)
-        if (str_eq_nocase(request->headers[i].name, STR("If-None-Match")))
-            known = known || list_names(request->headers[i].value, tag);
-    if (!known)
-        return;
-    reply->status = 304;
-    buf_free(&reply->body);
+        if (str_eq_nocase(request->headers[i].name, STR("If-None-Match")) && list_names(request->headers[i].value, tag))
+            return true;
+    return false;
 }

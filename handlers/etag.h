@@ -1,6 +1,9 @@
-/* Strong entity tags (RFC 9110, 8.8.3 and 13.1.2) of a reply's very bytes, so that each format has its own. */
+/* Strong entity tags (RFC 9110, 8.8.3 and 13.1.2) of an answer's very bytes, so that each format has its own. */
 #pragma once
 #include "handlers/request.h"
 
-/* Adds ETag, Cache-Control and Vary to a finished reply; makes it 304 without a body when If-None-Match names the tag. */
-void etag_apply(struct request *request, struct reply *reply);
+enum { ETAG_TEXT = 35 }; /* 32 hex digits in quotes, and NUL */
+
+void etag_write(char out[ETAG_TEXT], struct str body);
+/* Whether If-None-Match names the tag, compared weakly, or any ("*"): then the answer is 304. */
+bool etag_known(const struct request *request, struct str tag);

@@ -52,6 +52,35 @@ bool format_choose(struct request *request, enum format *format, struct err *err
     return err_set(err, ERR_BAD_PARAMETER, "format: '%.*s' is none of json, ndjson, csv, table", STR_ARG(name));
 }
 
+/* "q=0", "q=0.0", …: what is named isn't taken. */
+static bool weight_is_zero(struct str parameters) {
+    parameters = str_trim(parameters);
+    if (!str_starts(parameters, STR("q=")) && !str_starts(parameters, STR("Q=")))
+        return false;
+    for (size_t i = 2; i < parameters.len; i++)
+        if (parameters.ptr[i] != '0' && parameters.ptr[i] != '.')
+            return false;
+    return true;
+}
+
+bool format_gzip(const struct request *request) {
+    struct str accept = request_header(request, "Accept-Encoding");
+    bool any = false;
+    while (accept.len) {
+        const char *comma = memchr(accept.ptr, ',', accept.len);
+        struct str item = {accept.ptr, comma ? (size_t)(comma - accept.ptr) : accept.len};
+        const char *semicolon = memchr(item.ptr, ';', item.len);
+        struct str name = str_trim((struct str){item.ptr, semicolon ? (size_t)(semicolon - item.ptr) : item.len});
+        bool taken = !semicolon || !weight_is_zero((struct str){semicolon + 1, (size_t)(item.ptr + item.len - semicolon) - 1});
+        if (str_eq_nocase(name, STR("gzip")) || str_eq_nocase(name, STR("x-gzip")))
+            return taken;
+        any = any || (taken && str_eq(name, STR("*")));
+        size_t step = item.len + (comma != NULL);
+        accept = (struct str){accept.ptr + step, accept.len - step};
+    }
+    return any;
+}
+
 static const struct cell *cell_at(const struct format_table *table, size_t row, size_t column) {
     return &table->cells[row * table->column_count + column];
 }
@@ -275,4 +304,18 @@ void format_pretty(struct str json, struct buf *out) {
         }
     }
     buf_add_char(out, '\n');
+}
+
+void format_pretty_reply(const struct request *request, struct reply *reply) {
+    if (!request->pretty || !reply->body.len || !strstr(reply->content_type, "json") ||
+        strstr(reply->content_type, "ndjson"))
+        return;
+    struct buf pretty = BUF(reply->body.cap * 4);
+    format_pretty(buf_str(&reply->body), &pretty);
+    if (pretty.failed) {
+        buf_free(&pretty);
+        return;
+    }
+    buf_free(&reply->body);
+    reply->body = pretty;
 }

@@ -22,8 +22,12 @@ enum { FORMAT_WIDTH = 120 }; /* characters of a table's line */
 
 /* By ?format=, else by Accept (application/x-ndjson, text/csv, text/plain), else JSON. */
 bool format_choose(struct request *request, enum format *format, struct err *err);
+/* Does Accept-Encoding take gzip (RFC 9110 12.5.3)? */
+bool format_gzip(const struct request *request);
 const char *format_content_type(enum format format);
 /* JSON: an array of objects. CSV (RFC 4180): cells that a spreadsheet would run get a ' in front. */
 void format_write(enum format format, const struct format_table *table, struct buf *out);
 /* Valid JSON with two spaces of indent. */
 void format_pretty(struct str json, struct buf *out);
+/* Makes the reply's JSON pretty when the request asks for that. */
+void format_pretty_reply(const struct request *request, struct reply *reply);

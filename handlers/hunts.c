@@ -10,6 +10,7 @@
 #include "hunts/loader.h"
 #include "hunts/registry.h"
 #include "hunts/result.h"
+#include "store/pulse.h"
 
 enum { READ_MS = 10000, REPLY_CAP = 64 << 20 };
 
@@ -84,7 +85,10 @@ bool handle_hunt_get(struct request *request, struct reply *reply, struct err *e
 bool handle_hunt_delete(struct request *request, struct reply *reply, struct err *err) {
     struct str id = request_path_parameter(request, "id");
     DB_ROWS_AUTO *known = hunt_read(request, err);
+    struct db *db = request->service->db;
+    pulse_change_begin(db);
     DB_ROWS_AUTO *rows = known ? statement_run(request, "hunt_retire", &id, 1, err) : NULL;
+    pulse_change_end(db);
     reply->status = 204;
     return rows != NULL;
 }

@@ -1,5 +1,6 @@
 #include "handlers/metrics.h"
 
+#include "handlers/cache.h"
 #include "handlers/handlers.h"
 #include "handlers/routes.h"
 #include "handlers/service.h"
@@ -72,6 +73,14 @@ static void add_webhooks(const struct webhooks *webhooks, struct buf *out) {
                    webhooks ? webhooks_count(webhooks, outcome) : 0);
 }
 
+static void add_cache(struct cache *cache, struct buf *out) {
+    struct cache_counts counts = cache ? cache_count(cache) : (struct cache_counts){0};
+    add_one(out, "rmmhunt_cache_hits_total", "counter", "Answers out of memory.", counts.hits);
+    add_one(out, "rmmhunt_cache_misses_total", "counter", "Answers made for the cache, or found to be still right.",
+            counts.misses);
+    add_one(out, "rmmhunt_cache_bytes", "gauge", "Bytes of finished answers kept.", counts.bytes);
+}
+
 static void add_all(const struct service *service, struct buf *out) {
     const struct metrics *metrics = &service->metrics;
     add_events(metrics, out);
@@ -87,6 +96,7 @@ static void add_all(const struct service *service, struct buf *out) {
             (long long)atomic_load(&service->in_flight.used));
     add_one(out, "rmmhunt_active_requests", "gauge", "Requests under way.", atomic_load(&service->active));
     add_one(out, "rmmhunt_draining", "gauge", "1 while the server stops.", atomic_load(&service->draining));
+    add_cache(service->cache, out);
     add_retention(metrics, out);
     add_webhooks(service->webhooks, out);
     add_requests(metrics, out);

@@ -1,6 +1,7 @@
 #include "handlers/problem.h"
 
 #include "base/json.h"
+#include "handlers/finished.h"
 
 /* Faults of ours are told in the log only. */
 static const char *detail_of(const struct err *err) {
@@ -55,6 +56,8 @@ void problem_reply_with(const struct request *request, struct reply *reply, cons
                         const char *json) {
     struct buf body = BUF(2 * 1024 * 1024), *out = &body;
     buf_free(&reply->body);
+    finished_release(reply->finished);
+    reply->finished = NULL;
     reply->status = err_status(err->code);
     reply->content_type = "application/problem+json";
     buf_add_char(out, '{');

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+struct finished;
 struct service;
 struct route;
 
@@ -41,10 +42,10 @@ struct request {
 struct reply {
     int status; /* 200 unless set */
     struct buf body;
+    struct finished *finished; /* held: sent instead of the body when the status is 200 */
     const char *content_type; /* constant text; "application/json" unless set */
     struct pair headers[REPLY_MAX_HEADERS]; /* text constant or in the request's arena */
     size_t header_count;
-    bool tagged; /* gets a strong ETag of its bytes, and is 304 for who has them */
     bool close;  /* end the connection behind it */
 };
 

@@ -4,10 +4,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "handlers/etag.h"
 #include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/problem.h"
+#include "handlers/results.h"
 #include "handlers/service.h"
 
 static const struct route routes[] = {
@@ -158,27 +158,13 @@ size_t routes_body_limit(const struct request *request) {
     return limit == BODY_EVENTS ? request->service->max_body : limit;
 }
 
-static void make_pretty(const struct request *request, struct reply *reply) {
-    if (!request->pretty || !reply->body.len || !strstr(reply->content_type, "json") ||
-        strstr(reply->content_type, "ndjson"))
-        return;
-    struct buf pretty = BUF(reply->body.cap * 4);
-    format_pretty(buf_str(&reply->body), &pretty);
-    if (pretty.failed) {
-        buf_free(&pretty);
-        return;
-    }
-    buf_free(&reply->body);
-    reply->body = pretty;
-}
-
 void routes_fail(struct request *request, struct reply *reply, const struct err *err) {
     char id[65];
     snprintf(id, sizeof id, "%.*s", STR_ARG(request->request_id));
     if (err_status(err->code) >= 500)
         log_err("request.failed", id, err);
     problem_reply(request, reply, err);
-    make_pretty(request, reply);
+    format_pretty_reply(request, reply);
 }
 
 /* A handler that ran out of its body's cap or memory must not send half an answer. */
@@ -193,14 +179,17 @@ static bool run_handler(struct request *request, struct reply *reply, struct err
     return true;
 }
 
+/* Whoever must show a key may have to be looked up. */
+bool routes_answer_kept(struct request *request, struct reply *reply) {
+    return !request->service->authorize && results_kept(request, reply);
+}
+
 void routes_answer(struct request *request, struct reply *reply) {
     struct err err = {0};
     int64_t started = mono_ms();
     if (run_handler(request, reply, &err))
-        make_pretty(request, reply);
+        format_pretty_reply(request, reply);
     else
         routes_fail(request, reply, &err);
-    if (reply->tagged && reply->status == 200)
-        etag_apply(request, reply);
     atomic_fetch_add(&request->service->metrics.seconds_ms, mono_ms() - started);
 }

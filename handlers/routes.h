@@ -33,6 +33,8 @@ const char *scope_name(enum scope scope);
 bool routes_find(struct request *request, struct reply *reply, struct err *err);
 /* Bytes of body that the found route takes. */
 size_t routes_body_limit(const struct request *request);
+/* The whole reply out of what is in memory, without waiting for anything; false, and nothing done, when it isn't there. */
+bool routes_answer_kept(struct request *request, struct reply *reply);
 /* Runs the handler of a routed request and makes the reply whole: request id, problem document, pretty. */
 void routes_answer(struct request *request, struct reply *reply);
 /* The reply for an error met before or in the handler; logs it. */

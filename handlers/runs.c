@@ -1,12 +1,12 @@
-/* /v1/runs and a hunt's latest result. */
+/* /v1/runs; their results are in results.c. */
 #include <inttypes.h>
 #include <jansson.h>
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
+#include "handlers/results.h"
 #include "handlers/runs.h"
 #include "handlers/service.h"
 #include "hunts/runner.h"
@@ -67,47 +67,6 @@ static long long wait_seconds(const struct request *request) {
     return DEFAULT_WAIT;
 }
 
-/* A run's state as its row says, and whether it is over. */
-static bool run_state(struct request *request, struct str id, struct str *json, struct str *state, struct err *err) {
-    DB_ROWS_AUTO *rows = statement_run(request, "run_read", &id, 1, err);
-    if (!rows)
-        return false;
-    if (!db_count(rows))
-        return err_set(err, ERR_NOT_FOUND, "no run %.*s; GET /v1/runs lists them", STR_ARG(id));
-    *json = arena_copy(request->arena, db_text(rows, 0, 0));
-    *state = arena_copy(request->arena, db_text(rows, 0, 1));
-    return (json->ptr && state->ptr) || err_memory(err);
-}
-
-static bool is_over(struct str state) {
-    return !str_eq(state, STR("queued")) && !str_eq(state, STR("running"));
-}
-
-/* The state's members, then the hunts' results: the one result alone when the run named one hunt. */
-static bool results_body(struct request *request, struct str id, struct str json, struct str state, struct buf *out,
-                         struct err *err) {
-    DB_ROWS_AUTO *rows = statement_run(request, "run_results", &id, 1, err);
-    if (!rows)
-        return false;
-    if (db_count(rows) == 1) {
-        buf_add_str(out, db_text(rows, 0, 1));
-        return !out->failed || err_memory(err);
-    }
-    json_auto_t *root = json_loadb(json.ptr, json.len, 0, NULL);
-    const json_t *window = json_object_get(root, "window"), *as_of = json_object_get(root, "as_of");
-    char *window_text = json_dumps(window, JSON_COMPACT);
-    buf_printf(out, "{\"run_id\":\"%.*s\",\"state\":\"%.*s\",\"as_of\":\"%s\",\"window\":%s,\"hunts\":[", STR_ARG(id),
-               STR_ARG(state), json_string_value(as_of), window_text ? window_text : "null");
-    free(window_text);
-    for (size_t r = 0; r < db_count(rows); r++) {
-        if (r)
-            buf_add_char(out, ',');
-        buf_add_str(out, db_text(rows, r, 1));
-    }
-    buf_add_str(out, STR("]}"));
-    return !out->failed || err_memory(err);
-}
-
 static bool run_answer(struct request *request, struct reply *reply, int64_t run_id, struct err *err) {
     struct str id = arena_printf(request->arena, "%" PRId64, run_id), json = {0}, state = {0};
     struct str location = arena_printf(request->arena, "/v1/runs/%" PRId64, run_id);
@@ -117,13 +76,13 @@ static bool run_answer(struct request *request, struct reply *reply, int64_t run
     if (!run_state(request, id, &json, &state, err))
         return false;
     reply_header(reply, "Location", location);
-    if (!is_over(state)) {
+    if (!run_state_over(state)) {
         reply->status = 202;
         reply_header(reply, "Retry-After", STR("2"));
         return json_reply(reply, json, err);
     }
     reply->status = 201;
-    return results_body(request, id, json, state, &out, err) && json_reply(reply, buf_str(&out), err);
+    return results_body(request, id, json, state, &out, NULL, err) && json_reply(reply, buf_str(&out), err);
 }
 
 bool run_wait_reply(struct request *request, struct reply *reply, int64_t run_id, struct err *err) {
@@ -150,12 +109,6 @@ bool handle_run_post(struct request *request, struct reply *reply, struct err *e
     return run_wait_reply(request, reply, run_id, err);
 }
 
-static bool run_id_parameter(struct request *request, struct str *id, struct err *err) {
-    long long number;
-    *id = request_path_parameter(request, "id");
-    return (str_to_int64(*id, &number) && number > 0) || err_set(err, ERR_NOT_FOUND, "no run '%.*s'", STR_ARG(*id));
-}
-
 bool handle_run_get(struct request *request, struct reply *reply, struct err *err) {
     struct str id = {0}, json = {0}, state = {0};
     return run_id_parameter(request, &id, err) && run_state(request, id, &json, &state, err) &&
@@ -168,22 +121,8 @@ bool handle_run_delete(struct request *request, struct reply *reply, struct err 
     if (!run_id_parameter(request, &id, err) || !str_to_int64(id, &number) ||
         !runner_cancel(request->service->runner, number, err) || !run_state(request, id, &json, &state, err))
         return false;
-    reply->status = is_over(state) ? 200 : 202;
+    reply->status = run_state_over(state) ? 200 : 202;
     return json_reply(reply, json, err);
-}
-
-bool handle_run_results(struct request *request, struct reply *reply, struct err *err) {
-    struct str id = {0}, json = {0}, state = {0};
-    BUF_AUTO out = BUF(BODY_CAP);
-    if (!run_id_parameter(request, &id, err) || !run_state(request, id, &json, &state, err))
-        return false;
-    if (!is_over(state)) {
-        reply->status = 202;
-        reply_header(reply, "Retry-After", STR("2"));
-        return json_reply(reply, json, err);
-    }
-    reply->tagged = true;
-    return results_body(request, id, json, state, &out, err) && result_reply(request, reply, buf_str(&out), err);
 }
 
 bool handle_runs_list(struct request *request, struct reply *reply, struct err *err) {
@@ -196,17 +135,4 @@ bool handle_runs_list(struct request *request, struct reply *reply, struct err *
     struct str params[] = {cursor, limit_text};
     DB_ROWS_AUTO *rows = statement_run(request, "runs_list", params, 2, err);
     return rows && list_reply(request, reply, "runs", rows, limit, columns, err);
-}
-
-bool handle_hunt_results(struct request *request, struct reply *reply, struct err *err) {
-    struct str id = request_path_parameter(request, "id");
-    DB_ROWS_AUTO *rows = statement_run(request, "hunt_result", &id, 1, err);
-    if (!rows)
-        return false;
-    if (!db_count(rows))
-        return err_set(err, ERR_NOT_FOUND,
-                       "no finished result of a hunt '%.*s'; POST /v1/runs {\"hunts\":[\"%.*s\"]} makes one", STR_ARG(id),
-                       STR_ARG(id));
-    reply->tagged = true;
-    return result_reply(request, reply, db_text(rows, 0, 0), err);
 }

@@ -8,6 +8,7 @@
 #include "handlers/metrics.h"
 #include "store/ingest.h"
 
+struct cache;
 struct runner;
 struct webhooks;
 struct request;
@@ -23,6 +24,7 @@ struct service {
     struct ingest *ingest;
     struct runner *runner;
     struct webhooks *webhooks;
+    struct cache *cache;
     int64_t started;          /* ticks */
     atomic_bool draining;
     atomic_llong active;      /* requests between their headers and the end of their answer */

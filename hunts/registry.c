@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "hunts/result.h"
 #include "store/array.h"
+#include "store/pulse.h"
 
 static void add_error(struct buf *out, const struct err *err, struct str text, size_t first_line) {
     char excerpt[512];
@@ -128,7 +129,7 @@ const char *registry_outcome_name(enum registry_outcome outcome) {
 
 bool registry_save(struct db_conn *conn, const struct hunt *hunt, const char *origin, const struct hunt_check *check,
                    int64_t deadline_ms, struct registry_saved *saved, struct err *err) {
-    bool unknown, mine;
+    bool mine;
     BUF_AUTO original = BUF(16u << 20);
     add_bytea(&original, hunt->original);
     if (original.failed)
@@ -139,7 +140,7 @@ bool registry_save(struct db_conn *conn, const struct hunt *hunt, const char *or
     if (outcome_find(conn, hunt, bytes, deadline_ms, &saved->outcome, err) &&
         save_hunt(conn, hunt, origin, check, deadline_ms, &mine, err) &&
         (!mine || save_version(conn, hunt, bytes, check, deadline_ms, &saved->version, err)))
-        return db_commit(conn, deadline_ms, &unknown, err);
+        return pulse_commit(conn, deadline_ms, err);
     db_rollback(conn);
     return false;
 }

@@ -11,6 +11,7 @@
 #include "hunts/plans.h"
 #include "hunts/query.h"
 #include "hunts/registry.h"
+#include "store/pulse.h"
 
 enum {
     WRITE_MS = 30000,
@@ -142,7 +143,6 @@ static bool run_hold(struct db_conn *conn, const struct str params[2], bool *hel
 static bool run_end(struct db_conn *conn, const struct run *run, const struct str params[2], const struct err *failure,
                     struct err *err) {
     char done[24], from[24], to[24];
-    bool unknown;
     BUF_AUTO error = BUF(64 * 1024);
     snprintf(done, sizeof done, "%zu", run->done);
     snprintf(from, sizeof from, "%" PRId64, run->from);
@@ -154,7 +154,7 @@ static bool run_end(struct db_conn *conn, const struct run *run, const struct st
                         buf_str(&error), str_from(done),
                         run->from < 0 ? (struct str){0} : str_from(from), run->to < 0 ? (struct str){0} : str_from(to)};
     return db_exec(conn, db_statement("run_finish"), end, 6, mono_ms() + WRITE_MS, NULL, err) &&
-           db_commit(conn, mono_ms() + WRITE_MS, &unknown, err);
+           pulse_commit(conn, mono_ms() + WRITE_MS, err);
 }
 
 /* Results and the run's end, or nothing. failure NULL: the hunts were run. */

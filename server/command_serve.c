@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "handlers/cache.h"
 #include "handlers/service.h"
 #include "hunts/ledger.h"
 #include "hunts/registry.h"
@@ -20,6 +21,7 @@
 #include "server/reviver.h"
 #include "server/upkeep.h"
 #include "server/version.h"
+#include "store/pulse.h"
 
 enum { DRAIN_MS = 7000, SYNC_MS = 60000, FILES_WANTED = 8192 };
 
@@ -32,6 +34,7 @@ struct server {
     struct upkeep *upkeep;
     struct worker *reviver;
     struct scheduler *scheduler; /* NULL: other servers start what is scheduled */
+    struct pulse_keeper *keeper;
 };
 
 /* No core dumps, as memory holds events and keys; room for a file a connection. */
@@ -55,9 +58,10 @@ static void block_stop_signals(sigset_t *set) {
 
 static bool make_service(struct server *server, struct err *err) {
     const struct config *config = &server->config;
-    long long max_body, max_in_flight, seconds;
+    long long max_body, max_in_flight, seconds, cache_bytes;
     if (!config_number("max-body", config->max_body, 1024, 64 * 1024 * 1024, &max_body, err) ||
         !config_number("max-in-flight", config->max_in_flight, max_body, 1LL << 40, &max_in_flight, err) ||
+        !config_number("cache-bytes", config->cache_bytes, 0, 1LL << 40, &cache_bytes, err) ||
         !config_number("database-seconds", config->database_seconds, 1, 600, &seconds, err))
         return false;
     struct service *service = calloc(1, sizeof *service);
@@ -69,8 +73,9 @@ static bool make_service(struct server *server, struct err *err) {
     service->database_ms = seconds * 1000;
     service->version = RMMHUNT_VERSION;
     service->open = true;
+    service->cache = cache_new((size_t)cache_bytes);
     server->service = service;
-    return true;
+    return service->cache || err_memory(err);
 }
 
 static bool configure_ledger(const struct config *config, struct db *db, struct err *err) {
@@ -102,7 +107,10 @@ static bool open_database(struct server *server, struct err *err) {
         service->webhooks = webhooks_open(service->db, config_yes(config->webhook_private), err);
     if (service->webhooks && schedules)
         server->scheduler = scheduler_open(service->db, service->runner, err);
-    return service->webhooks && (server->scheduler || !schedules);
+    if (!service->webhooks || (!server->scheduler && schedules))
+        return false;
+    server->keeper = pulse_keeper_start(service->db, err);
+    return server->keeper != NULL;
 }
 
 /* Wrong addresses are told before a database is started for nothing. */
@@ -132,12 +140,14 @@ static void server_close(struct server *server) {
     worker_stop(server->reviver);
     upkeep_stop(server->upkeep);
     scheduler_close(server->scheduler);
+    pulse_keeper_stop(server->keeper);
     if (server->service) {
         webhooks_close(server->service->webhooks);
         if (server->service->runner)
             runner_close(server->service->runner);
         if (server->service->ingest)
             ingest_close(server->service->ingest);
+        cache_free(server->service->cache);
     }
     if (server->database.db)
         database_close(&server->database);

@@ -1,8 +1,10 @@
 #include "server/exchange.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "handlers/finished.h"
 #include "handlers/problem.h"
 #include "handlers/routes.h"
 #include "server/guard.h"
@@ -26,7 +28,10 @@ struct exchange {
     size_t held;      /* taken from the budget */
     size_t declared;  /* Content-Length; 0 when there is none */
     size_t discarded;
+    struct work work;
+    struct MHD_Connection *connection; /* suspended, while a worker has the request */
     bool started;
+    bool answered;    /* the reply is made */
     bool refused;     /* the reply is made, the body isn't wanted */
     bool ended;       /* the request must end its connection */
     bool mangled;     /* libmicrohttpd altered or cut a header's line */
@@ -84,6 +89,7 @@ void exchange_end(void *cls, struct MHD_Connection *connection, void **state, en
         atomic_fetch_sub(&service->active, 1);
     buf_free(&exchange->body);
     buf_free(&exchange->reply.body);
+    finished_release(exchange->reply.finished);
     arena_free(exchange->arena);
     free(exchange);
     *state = NULL;
@@ -202,8 +208,24 @@ static bool answers_at_once(const struct exchange *exchange) {
     return exchange->ended || exchange->declared > limit || request_header(request, "Expect").ptr;
 }
 
+static void release_body(void *finished) {
+    finished_release(finished);
+}
+
+/* Shared bytes go out as they lie in memory; the response holds them until it is sent. */
+static struct MHD_Response *share_body(struct finished *finished) {
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+        finished->body.len, (void *)(uintptr_t)finished->body.ptr, release_body, finished);
+    if (response)
+        finished_hold(finished);
+    return response;
+}
+
 static struct MHD_Response *make_response(struct reply *reply) {
     static char nothing[1];
+    /* 304 goes without: libmicrohttpd would state the body's length, and clients wait for one that doesn't come. */
+    if (reply->finished && reply->status == 200)
+        return share_body(reply->finished);
     if (!reply->body.len)
         return MHD_create_response_from_buffer(0, nothing, MHD_RESPMEM_PERSISTENT);
     struct MHD_Response *response =
@@ -277,6 +299,37 @@ static void answer(struct exchange *exchange) {
         exchange->request.body = STR("");
     set_deadline(exchange, -1);
     routes_answer(&exchange->request, &exchange->reply);
+    exchange->answered = true;
+}
+
+static void answer_work(struct work *work) {
+    struct exchange *exchange = (struct exchange *)(void *)((char *)work - offsetof(struct exchange, work));
+    answer(exchange);
+    MHD_resume_connection(exchange->connection);
+}
+
+/* What is in memory is answered at once; the rest may wait for the database, for a run or for a change, which is a
+ * worker's to do: this thread has other sockets to serve. Suspended, the connection comes back when it is resumed. */
+static void answer_begin(struct exchange *exchange, struct MHD_Connection *connection) {
+    struct err err = {0};
+    exchange->answered = routes_answer_kept(&exchange->request, &exchange->reply);
+    if (exchange->answered)
+        return;
+    if (!exchange->port->workers) {
+        answer(exchange);
+        return;
+    }
+    exchange->connection = connection;
+    exchange->work.run = answer_work;
+    MHD_suspend_connection(connection);
+    if (workers_give(exchange->port->workers, &exchange->work))
+        return;
+    if (atomic_load(&exchange->port->service->draining))
+        err_set(&err, ERR_DRAINING, "the server is stopping");
+    else
+        err_set(&err, ERR_TOO_MANY, "the server has no thread left for the request; send it again later");
+    refuse(exchange, &err);
+    MHD_resume_connection(connection);
 }
 
 enum MHD_Result exchange_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
@@ -301,7 +354,10 @@ enum MHD_Result exchange_handle(void *cls, struct MHD_Connection *connection, co
         *upload_size = 0;
         return exchange->discarded > DISCARD_LIMIT ? MHD_NO : MHD_YES;
     }
-    if (!exchange->refused)
-        answer(exchange);
+    if (!exchange->refused && !exchange->answered) {
+        answer_begin(exchange, connection);
+        if (exchange->connection)
+            return MHD_YES;
+    }
     return send_reply(exchange, connection, false);
 }

@@ -1,11 +1,13 @@
 /* One request on its way through libmicrohttpd: guard, route, body under its limits, handler, answer. Made when the
- * request line has been read, freed when the answer is sent. One thread, the connection's. For server/ only: the one
- * header beside listen.c that knows libmicrohttpd. */
+ * request line has been read, freed when the answer is sent. One thread at a time: a socket's
+ * and, while libmicrohttpd has the connection suspended, a worker's. For server/ only: the one header beside listen.c that
+ * knows libmicrohttpd. */
 #pragma once
 #include <microhttpd.h>
 
 #include "handlers/service.h"
 #include "server/watchdog.h"
+#include "server/workers.h"
 
 enum { CONNECTION_MEMORY = 48 * 1024 }; /* bytes of a connection's request line and headers */
 
@@ -13,6 +15,7 @@ enum { CONNECTION_MEMORY = 48 * 1024 }; /* bytes of a connection's request line 
 struct port {
     struct service *service;
     struct watchdog *watchdog;
+    struct workers *workers; /* for handlers; NULL: they run on the connection's own thread */
     bool admin; /* health and metrics only */
     int64_t header_ms, request_ms;
 };

@@ -11,11 +11,12 @@
 #include "base/clock.h"
 #include "server/exchange.h"
 
-enum { THREAD_STACK = 512 * 1024, ADMIN_CONNECTIONS = 64, CALM_MS = 100, DRAIN_LOOK_MS = 10 };
+enum { THREAD_STACK = 512 * 1024, ADMIN_CONNECTIONS = 64, CALM_MS = 100, DRAIN_LOOK_MS = 10, MOST_SOCKET_THREADS = 8 };
 
 struct listener {
     struct service *service;
     struct watchdog *watchdog;
+    struct workers *workers;
     struct port main_port, admin_port;
     struct MHD_Daemon *daemon, *admin;
     int quiesced; /* the listening socket after a drain has begun, -1 before */
@@ -41,10 +42,17 @@ static void fill_sockaddr(const struct address *address, struct sockaddr_storage
     inet_pton(AF_INET, address->host, &four->sin_addr);
 }
 
+/* As many as there are processors to run them, within reason: they never wait. */
+static unsigned socket_threads(void) {
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return processors < 2 ? 2 : processors > MOST_SOCKET_THREADS ? MOST_SOCKET_THREADS : (unsigned)processors;
+}
+
 static struct MHD_Daemon *start_daemon(struct port *port, const struct address *address, const struct limits *limits,
                                        struct err *err) {
     struct sockaddr_storage place;
-    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC;
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC, threads = port->workers ? socket_threads() : 0;
+    flags |= port->workers ? MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME : MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL;
     fill_sockaddr(address, &place);
     if (place.ss_family == AF_INET6)
         flags |= MHD_USE_IPv6;
@@ -55,7 +63,8 @@ static struct MHD_Daemon *start_daemon(struct port *port, const struct address *
         MHD_OPTION_NOTIFY_CONNECTION, exchange_connection, port, MHD_OPTION_CONNECTION_LIMIT, limits->connections,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, limits->per_address, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0,
-        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, threads ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads,
+        MHD_OPTION_END);
     if (!daemon)
         err_set(err, ERR_CONFIG, "can't listen on %s port %u: %s", address->host, (unsigned)address->port,
                 strerror(errno));
@@ -95,7 +104,8 @@ static bool read_limits(const struct config *config, struct listener *listener, 
                                         .header_ms = header_seconds * 1000, .request_ms = request_seconds * 1000};
     listener->admin_port = listener->main_port;
     listener->admin_port.admin = true;
-    return true;
+    listener->main_port.workers = listener->workers = workers_open(limits->connections);
+    return listener->workers || err_memory(err);
 }
 
 static bool open_ports(struct listener *listener, const struct config *config, struct err *err) {
@@ -165,12 +175,14 @@ bool listener_drain(struct listener *listener, int64_t limit_ms) {
 void listener_close(struct listener *listener) {
     if (!listener)
         return;
+    workers_finish(listener->workers); /* no connection may be suspended when its daemon stops */
     if (listener->daemon)
         MHD_stop_daemon(listener->daemon);
     if (listener->admin)
         MHD_stop_daemon(listener->admin);
     if (listener->quiesced >= 0)
         close(listener->quiesced);
+    workers_free(listener->workers);
     watchdog_free(listener->watchdog);
     free(listener);
 }

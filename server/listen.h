@@ -1,5 +1,6 @@
-/* HTTP by libmicrohttpd, a thread per connection: guard, limits and deadlines, body in memory, then a handler. The API
- * and, on its own port so that a full house can't shut it out, health and metrics. Only this module includes
+/* HTTP by libmicrohttpd: guard, limits and deadlines, body in memory, then a handler. A few threads serve the API's sockets
+ * (epoll) and answer what is in memory; handlers that may wait run on workers. Health and metrics are on a port of their
+ * own, a thread a connection, so that a full house can't shut them out. Only this module includes
  * microhttpd.h. */
 #pragma once
 #include "handlers/service.h"

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/cond.h"
+#include "store/pulse.h"
 #include "store/verdict.h"
 
 enum { OPEN_LIMIT_MS = 20 * 1000, SERVER_OLDEST = 150000 };
@@ -145,6 +146,7 @@ __attribute__((noinline)) static struct db *pool_new(const struct db_options *op
     db->conninfo = strdup(options->conninfo ? options->conninfo : "");
     db->verdicts = verdicts_new();
     name_make(db->name, sizeof db->name);
+    db->pulse = pulse_new();
     db->limit = options->connections ? options->connections : 1;
     pthread_mutex_init(&db->lock, NULL);
     pthread_mutex_init(&db->days_lock, NULL);
@@ -156,7 +158,7 @@ __attribute__((noinline)) static struct db *pool_new(const struct db_options *op
 struct db *db_open(const struct db_options *options, struct err *err) {
     int64_t deadline = mono_ms() + OPEN_LIMIT_MS;
     struct db *db = pool_new(options);
-    if (!db || !db->conninfo || !db->verdicts) {
+    if (!db || !db->conninfo || !db->verdicts || !db->pulse) {
         err_memory(err);
         db_close(db);
         return NULL;
@@ -184,6 +186,7 @@ void db_close(struct db *db) {
     pthread_mutex_destroy(&db->presence_lock);
     free(db->days);
     verdicts_free(db->verdicts);
+    pulse_free(db->pulse);
     free(db->conninfo);
     free(db);
 }

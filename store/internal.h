@@ -28,6 +28,7 @@ struct db {
     uint64_t *days; /* partitions known to exist, see partition.c */
     size_t day_count, day_room;
     struct verdicts *verdicts; /* see verdict.c */
+    struct pulse *pulse;       /* see pulse.c */
     pthread_mutex_t presence_lock;
     struct presence_count presence[PRESENCE_COUNTS];
     size_t presence_next;
