@@ -21,43 +21,6 @@ if ! command -v npm >/dev/null || ! command -v psql >/dev/null; then
 fi
 [ -d build/bench/node_modules/@duckdb/node-api ] || npm install --prefix build/bench --no-save --no-audit --no-fund @duckdb/node-api@1.5.6-r.1 >&2
 
-<<<<<<< HEAD
-=======
-DIR=$(mktemp -d "${TMPDIR:-/tmp}/rmmhunt-bench.XXXXXX")
-SERVER=
-finish() {
-  code=$?
-  trap - EXIT INT TERM
-  if [ -n "$SERVER" ] && ! kill "$SERVER" 2>/dev/null; then
-    status=0; wait "$SERVER" || status=$?
-    say "the server had ended with status $status"
-  elif [ -n "$SERVER" ]; then
-    wait "$SERVER" || true
-  fi
-  if [ $code -ne 0 ] && [ -f "$DIR/server.log" ]; then tail -n 20 "$DIR/server.log" >&2; fi
-  [ ! -f "$DIR/nginx.pid" ] || kill "$(cat "$DIR/nginx.pid")" 2>/dev/null || true
-  rm -rf "$DIR"
-  exit $code
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-chmod 711 "$DIR" # PostgreSQL's user must get to the data folder
-
-serve() { # FOLDER: SERVER and URL of a server with its own database
-  DATA=$1
-  RMMHUNT_LISTEN=127.0.0.1:0 RMMHUNT_DATA="$DATA" RMMHUNT_RETENTION=3650d RMMHUNT_LOG_LEVEL=warn DATABASE_URL= \
-    RMMHUNT_MAX_PER_ADDRESS=0 RMMHUNT_MAX_CONNECTIONS=2000 \
-    build/rmmhunt serve > "$DIR/ready.out" 2> "$DIR/server.log" &
-  SERVER=$!
-  tries=0
-  until URL=$(sed -n 's/^listening on //p;1q' "$DIR/ready.out") && [ -n "$URL" ]; do
-    kill -0 $SERVER || { say "the server ended"; exit 1; }
-    tries=$((tries + 1)); [ $tries -lt 600 ] || { say "the server doesn't get ready"; exit 1; }
-    sleep 0.1
-  done
-}
-sql() { psql -XAtq -v ON_ERROR_STOP=1 -h "$DATA/run" -U rmmhunt -d rmmhunt "$@"; }
->>>>>>> 1adf2bf293135470ce5c0d1d82fbb96d3d154ef0
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 dictionaries() { sql -c "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = 'dict'::regnamespace AND relkind = 'r'"; }
 stored() { case $1 in $CERT) echo device_file_certificate_info ;; $PROCESS) echo device_process_events ;; *) echo device_network_events ;; esac; }
