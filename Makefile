@@ -41,7 +41,7 @@ UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*_
 INTEGRATION := $(patsubst tests/integration/%.c,$(BUILD)/tests/integration/%,$(wildcard tests/integration/*_test.c))
 SUPPORT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 
-.PHONY: all help deps run check units integration replay sanitize bench fuzz lint clean includes banned
+.PHONY: all help deps run check units integration replay sanitize bench soak fuzz lint clean includes banned
 all: $(BUILD)/rmmhunt ## build the service into build/rmmhunt
 
 help: ## this list
@@ -149,6 +149,9 @@ fuzz: ## coverage-guided fuzzing of every harness, FUZZ_SECONDS each (needs clan
 bench: deps ## measurements as JSON lines
 	@$(MAKE) --no-print-directory -s all
 	@sh tests/bench/run.sh
+soak: deps ## a steady load for MINUTES=30 while days come and go: latency as JSON lines
+	@$(MAKE) --no-print-directory -s all
+	@sh tests/bench/soak.sh
 lint: ## clang-tidy over all sources
 	clang-tidy --quiet $(LIB_SOURCES) server/main.c -- $(CPPFLAGS) -std=gnu17
 clean: ## remove what was built

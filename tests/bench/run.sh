@@ -14,45 +14,13 @@ esac
 BIN=build/tests/bench
 CERT=DeviceFileCertificateInfo PROCESS=DeviceProcessEvents NETWORK=DeviceNetworkEvents
 
-say() { echo "bench: $*" >&2; }
+. tests/bench/server.sh
 make --no-print-directory -s $BIN/fill $BIN/send $BIN/decode
 if ! command -v npm >/dev/null || ! command -v psql >/dev/null; then
   say "npm and psql are needed"; apt-get install -y -qq --no-install-recommends nodejs npm postgresql-client >&2
 fi
 [ -d build/bench/node_modules/@duckdb/node-api ] || npm install --prefix build/bench --no-save --no-audit --no-fund @duckdb/node-api@1.5.6-r.1 >&2
 
-DIR=$(mktemp -d "${TMPDIR:-/tmp}/rmmhunt-bench.XXXXXX")
-SERVER=
-finish() {
-  code=$?
-  trap - EXIT INT TERM
-  if [ -n "$SERVER" ] && ! kill "$SERVER" 2>/dev/null; then
-    status=0; wait "$SERVER" || status=$?
-    say "the server had ended with status $status"
-  elif [ -n "$SERVER" ]; then
-    wait "$SERVER" || true
-  fi
-  if [ $code -ne 0 ] && [ -f "$DIR/server.log" ]; then tail -n 20 "$DIR/server.log" >&2; fi
-  rm -rf "$DIR"
-  exit $code
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-chmod 711 "$DIR" # PostgreSQL's user must get to the data folder
-
-serve() { # FOLDER: SERVER and URL of a server with its own database
-  DATA=$1
-  RMMHUNT_LISTEN=127.0.0.1:0 RMMHUNT_DATA="$DATA" RMMHUNT_RETENTION=3650d RMMHUNT_LOG_LEVEL=warn DATABASE_URL= \
-    build/rmmhunt serve > "$DIR/ready.out" 2> "$DIR/server.log" &
-  SERVER=$!
-  tries=0
-  until URL=$(sed -n 's/^listening on //p;1q' "$DIR/ready.out") && [ -n "$URL" ]; do
-    kill -0 $SERVER || { say "the server ended"; exit 1; }
-    tries=$((tries + 1)); [ $tries -lt 600 ] || { say "the server doesn't get ready"; exit 1; }
-    sleep 0.1
-  done
-}
-sql() { psql -XAtq -v ON_ERROR_STOP=1 -h "$DATA/run" -U rmmhunt -d rmmhunt "$@"; }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 dictionaries() { sql -c "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = 'dict'::regnamespace AND relkind = 'r'"; }
 stored() { case $1 in $CERT) echo device_file_certificate_info ;; $PROCESS) echo device_process_events ;; *) echo device_network_events ;; esac; }
