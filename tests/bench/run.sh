@@ -100,4 +100,6 @@ $BIN/decode "$DIR/decode.ndjson" | awk '{ printf "{\"name\":\"decode.process\",\
 failed=0
 node tests/bench/hunts.mjs "$URL" "$DIR" || failed=1
 awk '/^VmHWM/ { printf "{\"name\":\"memory.server\",\"ours\":%.1f,\"peer\":256,\"peer_name\":\"the limit\",\"ratio\":%.2f,\"unit\":\"MB\",\"note\":\"peak resident set of the server over all of the above\"}\n", $2 / 1024, 256 / ($2 / 1024) }' /proc/$SERVER/status
+kill $SERVER; wait $SERVER; SERVER=
+. tests/bench/growth.sh
 exit $failed

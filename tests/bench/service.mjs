@@ -1,0 +1,79 @@
+// What the measurements of hunts share: the service's answers and DuckDB's over the same records, in one form that can be
+// compared. Arguments of the program: URL FOLDER.
+import { readFileSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+export const [url, folder] = process.argv.slice(2);
+export const AS_OF = '2026-07-20T00:00:00Z';
+const { DuckDBInstance } = createRequire(`${process.cwd()}/build/bench/`)('@duckdb/node-api');
+const ticks = (text) => BigInt(Date.parse(`${text.slice(0, 19)}Z`)) * 10000n + 621355968000000000n +
+  BigInt((text.slice(20).replace('Z', '') || '0').padEnd(7, '0'));
+export const TO = ticks(AS_OF), FROM = TO - 5n * 864000000000n;
+export const log = (text) => process.stderr.write(`bench: ${text}\n`);
+export const duckdb = async (file) => (await DuckDBInstance.create(`${folder}/${file}`)).connect();
+
+export async function load(db, table) {
+  const columns = readFileSync(`${folder}/${table}.columns`, 'utf8').trim().split('\n').map((line) => line.split('\t'));
+  const files = readdirSync(folder).filter((name) => name.startsWith(`${table}.`) && name.endsWith('.tsv'));
+  const types = columns.map(([name, type]) => `'${name}': '${type === 'text' ? 'VARCHAR' : type}'`).join(', ');
+  const wanted = columns.map(([name, type]) =>
+    type === 'text' ? `coalesce(replace("${name}", '\\\\', '\\'), '') AS "${name}"` : `"${name}"`).join(', ');
+  await db.run(`CREATE TABLE "${table}" AS SELECT DISTINCT ${wanted} FROM read_csv([${files.map((f) => `'${folder}/${f}'`).join(', ')}],
+    delim = '\t', header = false, quote = '', escape = '', nullstr = '\\N', auto_detect = false, columns = {${types}}) ORDER BY "Timestamp"`);
+  const [[count]] = (await db.runAndReadAll(`SELECT count(*) FROM "${table}"`)).getRows();
+  log(`${table}: DuckDB holds ${count} distinct events`);
+}
+
+export async function answer(body) {
+  const headers = { 'content-type': 'application/json', prefer: 'wait=60' };
+  const reply = await fetch(`${url}/v1/runs`, { method: 'POST', headers, body: JSON.stringify({ ...body, as_of: AS_OF }) });
+  const text = await reply.text();
+  if (reply.status !== 201) throw new Error(`POST /v1/runs: ${reply.status} ${text.slice(0, 500)}`);
+  return text;
+}
+
+async function ask(query) {
+  const reply = await fetch(`${url}/v1/query`, { method: 'POST', headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query, as_of: AS_OF }) });
+  const text = await reply.text();
+  if (reply.status !== 200) throw new Error(`POST /v1/query: ${reply.status} ${text.slice(0, 500)}`);
+  return text;
+}
+
+// Report ids have up to 18 digits: more than a double holds.
+export const parse = (text) => JSON.parse(text.replace(/([[,:]\s*)(\d{16,})(?=\s*[,\]}])/g, '$1"$2"'));
+const canonical = (keys, first, last, reports, count) =>
+  JSON.stringify([...keys.map((k) => k ?? ''), String(first), String(last), reports.map(String).sort(), String(count)]);
+
+export function ourRows(hunt, result) {
+  const place = Object.fromEntries(result.columns.map((c, i) => [c.name, i]));
+  return result.rows.map((row) => canonical(hunt.keys.map((k) => row[place[k]]), ticks(row[place.FirstSeen]),
+    ticks(row[place.LastSeen]), row[place.Report], row[place.Count])).sort();
+}
+
+export const peerRow = (row, keys) => canonical(row.slice(0, keys), row[keys], row[keys + 1], row[keys + 2].items, row[keys + 3]);
+
+export function compare(name, mine, theirs) {
+  const same = mine.length === theirs.length && mine.every((row, i) => row === theirs[i]);
+  if (!same) {
+    const place = mine.findIndex((row, i) => row !== theirs[i]);
+    log(`${name}: ${mine.length} rows, DuckDB ${theirs.length}; first difference\n  ${mine[Math.max(place, 0)]}\n  ${theirs[Math.max(place, 0)]}`);
+  }
+  return same;
+}
+
+const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+
+/** Milliseconds of both, run in turns. */
+export async function medians(ours, peer, rounds) {
+  const mine = [], theirs = [];
+  for (let i = 0; i < rounds; i++) {
+    const turns = [[ours, mine], [peer, theirs]];
+    for (const [run, times] of i % 2 ? turns.reverse() : turns) {
+      const start = performance.now();
+      await run();
+      times.push(performance.now() - start);
+    }
+  }
+  return [median(mine), median(theirs)];
+}
