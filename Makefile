@@ -146,9 +146,13 @@ build/fuzz/%: tests/fuzz/%.c $(LIB_SOURCES) $(EMBED)
 fuzz: ## coverage-guided fuzzing of every harness, FUZZ_SECONDS each (needs clang)
 	@$(MAKE) --no-print-directory $(FUZZERS)
 	@set -e; for f in $(FUZZERS); do mkdir -p $$f.corpus; $$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 $$f.corpus $$(ls -d tests/fuzz/corpus/$$(basename $$f) 2>/dev/null); done
-bench: deps ## measurements as JSON lines
+# A pipe gives the status of its last command: that of the measurements goes round it.
+bench: deps ## measurements as JSON lines, and the plots in docs/ drawn from them
 	@$(MAKE) --no-print-directory -s all
-	@sh tests/bench/run.sh
+	@mkdir -p build/bench
+	@{ sh tests/bench/run.sh; echo $$? > build/bench/status; } | tee build/bench/last.jsonl
+	@node tests/bench/plot.mjs build/bench/last.jsonl $(if $(filter tiny,$(SIZE)),build/bench,docs)
+	@exit $$(cat build/bench/status)
 soak: deps ## a steady load for MINUTES=30 while days come and go: latency as JSON lines
 	@$(MAKE) --no-print-directory -s all
 	@sh tests/bench/soak.sh
