@@ -75,26 +75,26 @@ static bool is_attached(struct db_conn *conn, const char *name, bool *attached, 
     return rows != NULL;
 }
 
-/* Rows only come, and mostly within a day. Freezing them on the way leaves nothing for the day when 200 million commits
- * are over and all partitions would have to be rewritten at once; a fifth more rows is enough for a vacuum's look at
- * the new pages. Statistics of a day barely change while it grows: each doubling instead of each tenth. */
-#define LEAF_SETTINGS                                                                                                  \
-    "WITH (autovacuum_freeze_min_age = 0, autovacuum_vacuum_insert_scale_factor = 0.2, "                               \
-    "autovacuum_vacuum_insert_threshold = 20000, autovacuum_analyze_scale_factor = 1, "                                \
-    "autovacuum_analyze_threshold = 1000)"
+/* Rows only come, mostly within a day, and stay for months. A vacuum on the way freezes the pages while they are in memory
+ * and were logged lately, for some 15 bytes of log a row; left to the limit of 200 million transactions, each would be
+ * read again and logged as a whole. What a day's columns hold hardly changes while it grows: statistics are made anew at
+ * each doubling instead of each tenth. */
+static const char leaf_settings[] =
+    "autovacuum_freeze_min_age = 0, autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_vacuum_insert_threshold = 20000, "
+    "autovacuum_analyze_scale_factor = 1, autovacuum_analyze_threshold = 1000";
 
 /* Made apart, then attached: readers and writers of the parent go on meanwhile, and the check spares the scan. Defaults
  * and comments stay with the parent, through which rows come. */
 static bool create(struct db_conn *conn, const struct schema_table *table, const char *name, int64_t day,
                    int64_t deadline_ms, struct err *err) {
-    char sql[1024];
+    char sql[2048];
     long long from = day * TICKS_DAY, to = from + TICKS_DAY;
     snprintf(sql, sizeof sql,
              "CREATE TABLE data.%s (LIKE data.%s INCLUDING INDEXES INCLUDING STORAGE INCLUDING COMPRESSION, "
-             "CONSTRAINT day CHECK (ts >= %lld AND ts < %lld)) " LEAF_SETTINGS ";"
+             "CONSTRAINT day CHECK (ts >= %lld AND ts < %lld)) WITH (%s);"
              "ALTER TABLE data.%s ATTACH PARTITION data.%s FOR VALUES FROM (%lld) TO (%lld);"
              "ALTER TABLE data.%s DROP CONSTRAINT day",
-             name, table->sql, from, to, table->sql, name, from, to, name);
+             name, table->sql, from, to, leaf_settings, table->sql, name, from, to, name);
     return conn_script(conn, sql, deadline_ms, err);
 }
 

@@ -14,6 +14,7 @@ finish() {
     wait "$SERVER" || true
   fi
   if [ $code -ne 0 ] && [ -f "$DIR/server.log" ]; then tail -n 20 "$DIR/server.log" >&2; fi
+  [ ! -f "$DIR/nginx.pid" ] || kill "$(cat "$DIR/nginx.pid")" 2>/dev/null || true
   rm -rf "$DIR"
   exit $code
 }
@@ -24,6 +25,7 @@ chmod 711 "$DIR" # PostgreSQL's user must get to the data folder
 serve() { # FOLDER: SERVER and URL of a server with its own database
   DATA=$1
   RMMHUNT_LISTEN=127.0.0.1:0 RMMHUNT_DATA="$DATA" RMMHUNT_RETENTION=${RETENTION:-3650d} RMMHUNT_LOG_LEVEL=warn DATABASE_URL= \
+    RMMHUNT_MAX_PER_ADDRESS=0 RMMHUNT_MAX_CONNECTIONS=2000 \
     build/rmmhunt serve > "$DIR/ready.out" 2> "$DIR/server.log" &
   SERVER=$!
   tries=0
