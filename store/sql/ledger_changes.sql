@@ -1,4 +1,4 @@
--- $1 bigint: run. Tells of new tools, devices and signals, of those that grew or returned or were there earlier than known.
+-- $1 bigint: run. A hunt over "All Tools" is told where no hunt of a tool saw the device. Tells of new tools, devices and signals, of those that grew or returned or were there earlier than known.
 WITH told AS (
     SELECT c.*, jsonb_build_object('signals', d.signals, 'machine_group', v.machine_group) AS about, d.first_seen, d.last_seen, d.count, d.streak_from, d.told, v.device_id, v.device_name,
            (SELECT sum(t.late) FROM rmm.ledger_touched t WHERE t.device = c.device AND t.tool = c.tool) AS late,
@@ -7,6 +7,7 @@ WITH told AS (
     FROM rmm.ledger_changed c
     JOIN rmm.device_tools d ON d.device = c.device AND d.tool = c.tool
     JOIN rmm.devices v ON v.device = c.device
+    WHERE c.tool <> 'All Tools' OR NOT EXISTS (SELECT FROM rmm.ledger_touched t WHERE t.device = c.device AND t.tool <> c.tool)
 ), change AS (
     SELECT 1 AS rank, 'new_tool' AS type, NULL AS device_id, NULL AS device_name, tool,
            jsonb_build_object('devices', count(*), 'first_seen', kql.ticks_text(min(first_seen))) AS detail
