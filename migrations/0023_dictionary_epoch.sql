@@ -7,6 +7,13 @@ COMMENT ON TABLE rmm.dictionary_epoch IS 'one row: how often values were deleted
 -- statement of its own, so that it is the one behind the lock.
 CREATE FUNCTION rmm.dictionary_hold() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(hashtext('rmm.dictionary_epoch'));
+    LOCK TABLE rmm.dictionary_epoch IN ROW SHARE MODE;
+    RETURN (SELECT epoch FROM rmm.dictionary_epoch);
+END $$;
+
+-- For the one who deletes values: until the end of its transaction nobody commits rows with ids that were noted before.
+CREATE FUNCTION rmm.dictionary_take() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    LOCK TABLE rmm.dictionary_epoch IN EXCLUSIVE MODE;
     RETURN (SELECT epoch FROM rmm.dictionary_epoch);
 END $$;

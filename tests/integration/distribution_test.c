@@ -19,8 +19,6 @@ enum { LIMIT_MS = 30 * 1000, DOCUMENT_CAP = 1 << 20 };
 static const struct {
     const char *table, *place;
 } places[] = {
-    {"rmm.presence", "D"},
-
     {"rmm.hunt_versions", "R"},    {"rmm.hunts", "R"},          {"rmm.instance", "R"},      {"rmm.ledger", "R"},
     {"rmm.retention", "R"},        {"rmm.tool_processes", "R"}, {"rmm.tools", "R"},
 
@@ -30,7 +28,8 @@ static const struct {
     {"rmm.ledger_facts", "C"},     {"rmm.ledger_found", "C"},   {"rmm.ledger_hunts", "C"},  {"rmm.ledger_new", "C"},
     {"rmm.ledger_touched", "C"},   {"rmm.migrations", "C"},     {"rmm.reporters", "C"},     {"rmm.results", "C"},
     {"rmm.runs", "C"},             {"rmm.schedules", "C"},      {"rmm.slots", "C"},         {"rmm.tool_facts", "C"},
-    {"rmm.webhook_deliveries", "C"}, {"rmm.webhooks", "C"},
+    {"rmm.webhook_deliveries", "C"}, {"rmm.webhooks", "C"},     {"rmm.presence", "C"},      {"rmm.pulse", "C"},
+    {"rmm.dictionary_epoch", "C"},
 };
 enum { PLACES = sizeof places / sizeof *places };
 
