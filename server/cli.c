@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
 
 bool cli_open(struct database *database, struct err *err) {
-    const char *data = getenv("RMMHUNT_DATA");
+    const char *data = getenv("RMMHUNT_DATA"), *level = getenv("RMMHUNT_LOG_LEVEL");
+    if (!log_set_level(level && level[0] ? str_from(level) : STR("warn")))
+        return err_set(err, ERR_CONFIG, "RMMHUNT_LOG_LEVEL: '%s' is none of debug, info, warn, error", level);
     return database_open(getenv("DATABASE_URL"), data && data[0] ? data : "./.rmmhunt", !data || !data[0], false,
                          database, err);
 }
@@ -40,8 +43,15 @@ int cli_fail(const char *command, const struct err *err, struct str text) {
     return 1;
 }
 
-int cli_usage(const char *usage) {
-    fprintf(stderr, "usage: rmmhunt %s\n", usage);
+int cli_usage(const char *command) {
+    static const char *const usages[][2] = {
+#define COMMAND(name, function, usage, help) {name, usage},
+#include "server/commands.def"
+#undef COMMAND
+    };
+    for (size_t i = 0; i < sizeof usages / sizeof *usages; i++)
+        if (strcmp(usages[i][0], command) == 0)
+            fprintf(stderr, "usage: rmmhunt %s\n", usages[i][1]);
     return 2;
 }
 

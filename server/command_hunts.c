@@ -11,8 +11,6 @@
 #include "server/cli.h"
 #include "server/commands.h"
 
-static const char usage[] = "hunts list | check FILE|DIR… | import FILE|DIR… | export DIR";
-
 enum { FILE_CAP = HUNT_FILE_LIMIT + (1 << 17), ARENA = 64 << 20, WAIT_MS = 60000 };
 
 struct loading {
@@ -172,5 +170,5 @@ int command_hunts(int argc, char **argv) {
         return hunts_load(argc, argv, true);
     if (argc == 3 && strcmp(argv[1], "export") == 0)
         return hunts_export(argv[2]);
-    return cli_usage(usage);
+    return cli_usage("hunts");
 }

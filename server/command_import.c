@@ -10,8 +10,6 @@
 #include "store/inflate.h"
 #include "store/ingest.h"
 
-static const char usage[] = "import [--table TABLE] [--tz ZONE|+HH:MM|Z] FILE|DIR|- …";
-
 enum {
     FILE_CAP = 2000 << 20,
     PIECE = 16 << 20,
@@ -217,7 +215,7 @@ int command_import(int argc, char **argv) {
     bool ok = false;
     if (argc < 2 || !import.arena) {
         arena_free(import.arena);
-        return cli_usage(usage);
+        return cli_usage("import");
     }
     if (cli_open(&database, &err)) {
         import.db = database.db;

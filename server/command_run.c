@@ -11,8 +11,6 @@
 #include "server/cli.h"
 #include "server/commands.h"
 
-static const char usage[] = "run HUNT…|--tool T|--all [--from T] [--to T] [--as-of T] [--format table|json|ndjson|csv]";
-
 enum { MAX_HUNTS = 1000, WAIT_MS = 3600000, OUT_CAP = 512 << 20, ARENA = 512 << 20 };
 
 struct arguments {
@@ -99,7 +97,7 @@ int command_run(int argc, char **argv) {
     int64_t run_id = 0;
     if (argc < 2 || !arguments) {
         free(arguments);
-        return cli_usage(usage);
+        return cli_usage("run");
     }
     bool ok = arguments_read(argc, argv, arguments, &err) && cli_open(&database, &err) &&
               registry_sync(database.db, mono_ms() + 60000, &err) &&

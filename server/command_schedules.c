@@ -12,10 +12,6 @@
 #include "server/cli.h"
 #include "server/commands.h"
 
-static const char usage[] =
-    "schedules list | show ID | delete ID | run ID | pause ID | resume ID\n"
-    "       rmmhunt schedules create ID --cron '30 6 * * MON-FRI' [--time-zone Europe/Berlin] | --every 15m\n"
-    "         --hunt SLUG… | --tool T | --all [--window 5d] [--catch-up latest|all|none] [--catch-up-limit N] [--name N]";
 
 enum { ARENA = 16 << 20, OUT_CAP = 64 << 20, WAIT_MS = 60000, RUN_WAIT_MS = 3600000 };
 
@@ -152,7 +148,7 @@ int command_schedules(int argc, char **argv) {
     for (size_t i = 0; argc == 3 && i < sizeof verbs / sizeof *verbs; i++)
         known = known || strcmp(argv[1], verbs[i]) == 0;
     if (!known && !creates)
-        return cli_usage(usage);
+        return cli_usage("schedules");
     struct call call = {0};
     struct err err = {0};
     json_auto_t *body = creates ? body_of(argc, argv) : NULL;
