@@ -23,6 +23,7 @@ WITH touched AS (
       AND EXISTS (SELECT FROM rmm.tool_processes p WHERE p.tool = n.tool)
       AND NOT EXISTS (SELECT FROM rmm.tool_processes p WHERE p.tool = n.tool AND p.name = regexp_replace(lower(f.value), '\.exe$', ''))
 )
-UPDATE rmm.devices d
-SET flags = coalesce((SELECT jsonb_agg(value ORDER BY rank, first) FROM flag f WHERE f.device = d.device), '[]')
-FROM touched t WHERE t.device = d.device
+UPDATE rmm.devices d SET flags = coalesce(f.flags, '[]')
+FROM touched t
+LEFT JOIN (SELECT device, jsonb_agg(value ORDER BY rank, first) AS flags FROM flag GROUP BY device) f ON f.device = t.device
+WHERE t.device = d.device

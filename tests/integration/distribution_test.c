@@ -19,17 +19,14 @@ enum { LIMIT_MS = 30 * 1000, DOCUMENT_CAP = 1 << 20 };
 static const struct {
     const char *table, *place;
 } places[] = {
-    {"rmm.hunt_versions", "R"},    {"rmm.hunts", "R"},          {"rmm.instance", "R"},      {"rmm.ledger", "R"},
-    {"rmm.retention", "R"},        {"rmm.tool_processes", "R"}, {"rmm.tools", "R"},
-
-    {"rmm.arrivals", "C"},         {"rmm.batches", "C"},        {"rmm.changes", "C"},       {"rmm.days", "C"},
-    {"rmm.dead_letters", "C"},     {"rmm.device_tools", "C"},   {"rmm.devices", "C"},       {"rmm.facts", "C"},
-    {"rmm.filled", "C"},           {"rmm.findings", "C"},       {"rmm.hits", "C"},          {"rmm.ledger_changed", "C"},
-    {"rmm.ledger_facts", "C"},     {"rmm.ledger_found", "C"},   {"rmm.ledger_hunts", "C"},  {"rmm.ledger_new", "C"},
-    {"rmm.ledger_touched", "C"},   {"rmm.migrations", "C"},     {"rmm.reporters", "C"},     {"rmm.results", "C"},
-    {"rmm.runs", "C"},             {"rmm.schedules", "C"},      {"rmm.slots", "C"},         {"rmm.tool_facts", "C"},
-    {"rmm.webhook_deliveries", "C"}, {"rmm.webhooks", "C"},     {"rmm.presence", "C"},      {"rmm.pulse", "C"},
-    {"rmm.dictionary_epoch", "C"},
+    {"rmm.arrivals", "C"}, {"rmm.batches", "C"}, {"rmm.changes", "C"}, {"rmm.days", "C"}, {"rmm.dead_letters", "C"},
+    {"rmm.device_tools", "C"}, {"rmm.devices", "C"}, {"rmm.dictionary_epoch", "C"}, {"rmm.facts", "C"},
+    {"rmm.filled", "C"}, {"rmm.findings", "C"}, {"rmm.hits", "C"}, {"rmm.hunt_versions", "C"}, {"rmm.hunts", "C"},
+    {"rmm.instance", "C"}, {"rmm.ledger", "C"}, {"rmm.ledger_changed", "C"}, {"rmm.ledger_facts", "C"},
+    {"rmm.ledger_found", "C"}, {"rmm.ledger_hunts", "C"}, {"rmm.ledger_new", "C"}, {"rmm.ledger_touched", "C"},
+    {"rmm.migrations", "C"}, {"rmm.presence", "C"}, {"rmm.pulse", "C"}, {"rmm.reporters", "C"}, {"rmm.results", "C"},
+    {"rmm.retention", "C"}, {"rmm.runs", "C"}, {"rmm.schedules", "C"}, {"rmm.slots", "C"}, {"rmm.tool_facts", "C"},
+    {"rmm.tool_processes", "C"}, {"rmm.tools", "C"}, {"rmm.webhook_deliveries", "C"}, {"rmm.webhooks", "C"},
 };
 enum { PLACES = sizeof places / sizeof *places };
 
@@ -103,6 +100,13 @@ static void foreign_keys_stay_within_what_one_node_has(void **state) {
          "foreign keys that would cross nodes");
 }
 
+static void only_the_coordinator_has_triggers(void **state) {
+    (void)state;
+    none("SELECT p.name || ' ' || t.tgname FROM placed p JOIN pg_trigger t ON t.tgrelid = p.oid "
+         "WHERE p.place <> 'C' AND NOT t.tgisinternal",
+         "triggers that no other node may have");
+}
+
 /* An identity column is filled on one node: dictionaries get their ids on the coordinator, divided tables have none. */
 static void divided_tables_make_no_numbers_of_their_own(void **state) {
     (void)state;
@@ -152,6 +156,7 @@ int main(void) {
         cmocka_unit_test(a_divided_table_has_the_device_never_null),
         cmocka_unit_test(unique_indexes_of_divided_tables_contain_the_device),
         cmocka_unit_test(foreign_keys_stay_within_what_one_node_has),
+        cmocka_unit_test(only_the_coordinator_has_triggers),
         cmocka_unit_test(divided_tables_make_no_numbers_of_their_own),
         cmocka_unit_test(the_document_names_every_table_and_every_statement),
     };
