@@ -1,9 +1,14 @@
--- $1 bigint: run. A hunt over "All Tools" is told where no hunt of a tool saw the device. Tells of new tools, devices and signals, of those that grew or returned or were there earlier than known.
-WITH told AS (
+-- $1 bigint: run. Tells of new tools, devices and signals, of those that grew or returned or were there earlier than known.
+-- A hunt over "All Tools" is told where no hunt of a tool saw the device.
+WITH fresh AS MATERIALIZED (
+    SELECT t.tool FROM (SELECT DISTINCT tool FROM rmm.ledger_changed) t
+    WHERE NOT EXISTS (SELECT FROM rmm.device_tools o
+                      LEFT JOIN rmm.ledger_changed n ON n.device = o.device AND n.tool = o.tool
+                      WHERE lower(o.tool) = lower(t.tool) AND o.tool = t.tool AND (n.device IS NULL OR n.old_first IS NOT NULL))
+), told AS (
     SELECT c.*, jsonb_build_object('signals', d.signals, 'machine_group', v.machine_group) AS about, d.first_seen, d.last_seen, d.count, d.streak_from, d.told, v.device_id, v.device_name,
            (SELECT sum(t.late) FROM rmm.ledger_touched t WHERE t.device = c.device AND t.tool = c.tool) AS late,
-           NOT EXISTS (SELECT FROM rmm.device_tools o WHERE o.tool = c.tool AND NOT EXISTS (
-               SELECT FROM rmm.ledger_changed n WHERE n.device = o.device AND n.tool = o.tool AND n.old_first IS NULL)) AS first_in_estate
+           c.tool IN (SELECT tool FROM fresh) AS first_in_estate
     FROM rmm.ledger_changed c
     JOIN rmm.device_tools d ON d.device = c.device AND d.tool = c.tool
     JOIN rmm.devices v ON v.device = c.device
