@@ -220,7 +220,9 @@ bool plans_answer(struct plans *plans, struct db_conn *conn, const atomic_bool *
     bool ok = chunk.results && chunk.rows && chunk.failures ? chunk_fill(plans, conn, stop, done, &chunk, err) : err_memory(err);
     if (ok && chunk.count) {
         ok = chunk_write(plans, conn, &chunk, answers, err);
-        *count = chunk.count;
+        *count = ok ? chunk.count : 0;
+        for (size_t i = 0; !ok && i < chunk.count; i++)
+            answer_clear(&answers[i]);
     }
     for (size_t i = 0; i < chunk.count; i++)
         db_rows_free(chunk.rows[i]);

@@ -22,7 +22,7 @@ OWNED_BY(plans_free) struct plans *plans_new(const struct db_rows *work, const s
                                              const struct result_context *context, struct err *err);
 /* What the dictionaries say, for all hunts at once. */
 bool plans_decide(struct plans *plans, struct db_conn *conn, struct err *err);
-/* Answers the next hunts, one at least while some are left; answers: room for all that are. *done counts hunts as they come.
+/* Answers the next hunts, one at least while some are left; answers: zeroed room for all that are. *done counts hunts as they come.
  * stop: a flag that ends it before the next hunt. A hunt's fault is its own; false: the run itself can't go on. */
 bool plans_answer(struct plans *plans, struct db_conn *conn, const atomic_bool *stop, atomic_llong *done,
                   struct answer *answers, size_t *count, struct err *err);
