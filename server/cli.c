@@ -43,6 +43,11 @@ int cli_fail(const char *command, const struct err *err, struct str text) {
     return 1;
 }
 
+void cli_print(struct str answer) {
+    if (answer.len)
+        fwrite(answer.ptr, 1, answer.len, stdout);
+}
+
 int cli_usage(const char *command) {
     static const char *const usages[][2] = {
 #define COMMAND(name, function, usage, help) {name, usage},

@@ -172,9 +172,8 @@ static bool show(struct service *service, struct reading *reading, struct err *e
     bool ok = read_once(service, buf_str(&reading->target), &reply, err);
     if (ok && reading->one)
         format_pretty(buf_str(&reply.body), &pretty);
-    struct str text = pretty.len ? buf_str(&pretty) : buf_str(&reply.body);
     if (ok)
-        fwrite(text.ptr, 1, text.len, stdout);
+        cli_print(pretty.len ? buf_str(&pretty) : buf_str(&reply.body));
     buf_free(&reply.body);
     return ok;
 }

@@ -84,7 +84,7 @@ static bool print_results(struct db *db, int64_t run_id, struct str format, stru
     struct str text = rows && db_count(rows) == 1 ? db_text(rows, 0, 1) : buf_str(&body);
     bool ok = rows && result_reply(&request, &reply, text, err);
     if (ok)
-        fwrite(reply.body.ptr, 1, reply.body.len, stdout);
+        cli_print(buf_str(&reply.body));
     buf_free(&reply.body);
     arena_free(arena);
     return ok;

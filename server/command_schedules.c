@@ -48,9 +48,8 @@ static bool call_show(struct call *call, route_handler *handler, const char *id,
     bool ok = handler(&call->request, &call->reply, err);
     if (ok && !list && call->reply.body.len)
         format_pretty(buf_str(&call->reply.body), &pretty);
-    struct str text = list ? buf_str(&call->reply.body) : buf_str(&pretty);
     if (ok)
-        fwrite(text.ptr, 1, text.len, stdout);
+        cli_print(list ? buf_str(&call->reply.body) : buf_str(&pretty));
     buf_free(&call->reply.body);
     return ok;
 }
