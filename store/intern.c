@@ -6,6 +6,8 @@
 
 #include "store/array.h"
 
+enum { TRIES = 4 };
+
 struct entry {
     struct tuple_digest digest;
     int32_t id; /* 0: free, since id 0 is never cached */
@@ -253,15 +255,21 @@ static bool insert_new(struct intern *intern, int64_t epoch, struct db_conn *con
     return ok;
 }
 
-bool intern_resolve(struct intern *intern, int64_t epoch, struct db_conn *conn, enum schema_dictionary_id dictionary,
-                    struct intern_miss *misses, size_t count, int64_t deadline_ms, struct err *err) {
-    if (!find_known(intern, epoch, conn, dictionary, misses, count, deadline_ms, err) ||
-        !insert_new(intern, epoch, conn, dictionary, misses, count, deadline_ms, err) ||
-        !find_known(intern, epoch, conn, dictionary, misses, count, deadline_ms, err))
-        return false;
+static bool is_resolved(const struct intern_miss *misses, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (!misses[i].id)
-            return err_set(err, ERR_INTERNAL, "dict.%s: a value was neither found nor inserted",
-                           schema_dictionary(dictionary)->name);
+            return false;
     return true;
+}
+
+/* A value that another writer inserted first is found the next time round, unless it has been collected meanwhile. */
+bool intern_resolve(struct intern *intern, int64_t epoch, struct db_conn *conn, enum schema_dictionary_id dictionary,
+                    struct intern_miss *misses, size_t count, int64_t deadline_ms, struct err *err) {
+    for (int try = 0; try < TRIES && !is_resolved(misses, count); try++)
+        if (!find_known(intern, epoch, conn, dictionary, misses, count, deadline_ms, err) ||
+            !insert_new(intern, epoch, conn, dictionary, misses, count, deadline_ms, err))
+            return false;
+    return is_resolved(misses, count) ||
+           err_set(err, ERR_DATABASE_RETRY, "dict.%s: values are deleted as fast as they come; send the body again",
+                   schema_dictionary(dictionary)->name);
 }
