@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -147,7 +148,15 @@ pid_t hunt_command_start(struct hunt_server *server, const char *const *words, i
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-    assert_int_equal(posix_spawn(&child, binary, &actions, NULL, argv, environ), 0);
+    posix_spawnattr_t attributes; /* a shell's background job ignores SIGINT, and so would what it starts */
+    sigset_t interrupt;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigdefault(&attributes, &interrupt);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    assert_int_equal(posix_spawn(&child, binary, &actions, &attributes, argv, environ), 0);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     while (count > 1)
         free(argv[--count]);
