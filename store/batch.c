@@ -136,17 +136,22 @@ static bool row_tuples(struct batch *batch, struct intern *intern, const unsigne
     for (size_t c = 0; c < table->column_count; c++)
         if (table->columns[c].storage == STORED_TUPLE)
             members[table->columns[c].slot_index][table->columns[c].field_index] = event->values[c];
-    for (uint8_t s = 0; s < table->slot_count; s++) {
+    struct tuple_digest digests[SCHEMA_MAX_SLOTS];
+    for (size_t s = 0; s < table->slot_count; s++) {
         enum schema_dictionary_id id = table->slots[s].dictionary;
         const struct schema_dictionary *dictionary = schema_dictionary(id);
         if (id == DICT_host && event->tenant.len) /* no column of Kusto's tables, and the last field of the tuple */
             members[s][dictionary->field_count - 1] = (struct value){VALUE_TEXT, event->tenant, 0};
         if (id == DICT_host && !groups_place(&batch->groups, members[s][HOST_GROUP].text, &row->group))
             return false;
-        struct waiting waiting = {(uint8_t)schema_table_index(table), s, row_place,
-                                  identity_tuple(dictionary, members[s], key, &batch->scratch)};
-        if (!intern_find(intern, id, &waiting.digest, &row->ids[s]) &&
-            !miss_add(&batch->misses->lists[id], dictionary, members[s], &waiting))
+        digests[s] = identity_tuple(dictionary, members[s], key, &batch->scratch);
+        intern_prefetch(intern, id, &digests[s]);
+    }
+    for (uint8_t s = 0; s < table->slot_count; s++) {
+        enum schema_dictionary_id id = table->slots[s].dictionary;
+        struct waiting waiting = {(uint8_t)schema_table_index(table), s, row_place, digests[s]};
+        if (!intern_find(intern, id, &digests[s], &row->ids[s]) &&
+            !miss_add(&batch->misses->lists[id], schema_dictionary(id), members[s], &waiting))
             return false;
     }
     return true;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "store/array.h"
+#include "store/flight.h"
 #include "store/letters.h"
 #include "store/partition.h"
 #include "store/recent.h"
@@ -38,13 +39,18 @@ enum { COPY_CHUNK = 1 << 20, ARRIVAL_SHIFT = 20, EVENT_BITS = 21, PRESENCE_BITS 
  * known: a key is the whole fact. */
 struct commit_memory {
     struct recent *events, *presence;
+    struct flights *flights;
 };
 
-void commit_memory_free(struct commit_memory *memory) {
-    if (!memory)
-        return;
+static void memory_clear(struct commit_memory *memory) {
     recent_free(memory->events);
     recent_free(memory->presence);
+    flights_free(memory->flights);
+}
+
+void commit_memory_free(struct commit_memory *memory) {
+    if (memory)
+        memory_clear(memory);
     free(memory);
 }
 
@@ -56,10 +62,10 @@ struct commit_memory *commit_memory_new(struct err *err) {
     }
     memory->events = recent_new(EVENT_BITS, err);
     memory->presence = recent_new(PRESENCE_BITS, err);
-    if (memory->events && memory->presence)
+    memory->flights = flights_new(err);
+    if (memory->events && memory->presence && memory->flights)
         return memory;
-    recent_free(memory->events);
-    recent_free(memory->presence);
+    memory_clear(memory);
     free(memory);
     return NULL;
 }
@@ -426,6 +432,22 @@ static void remember(const struct group *group) {
         }
 }
 
+/* Waits for those under way that bring rows of its own. */
+static struct flight *take_off(const struct group *group, int64_t deadline_ms, struct err *err) {
+    size_t total = 0;
+    for (size_t p = 0; p < group->part_count; p++)
+        for (size_t t = 0; t < SCHEMA_TABLES; t++)
+            total += group->parts[p]->batch.tables[t].count;
+    struct flight *flight = flight_new(total, err);
+    for (size_t p = 0; flight && p < group->part_count; p++)
+        for (size_t t = 0; t < SCHEMA_TABLES; t++)
+            for (size_t i = 0; i < group->parts[p]->batch.tables[t].count; i++)
+                flight_add(flight, event_key(&group->parts[p]->batch.tables[t].rows[i], t));
+    if (flight)
+        flight_start(group->memory->flights, flight, deadline_ms);
+    return flight;
+}
+
 static bool write_or_roll_back(struct db_conn *conn, struct group *group, bool staged, int64_t deadline_ms,
                                struct err *err) {
     if (!db_begin(conn, "", deadline_ms, err))
@@ -436,26 +458,35 @@ static bool write_or_roll_back(struct db_conn *conn, struct group *group, bool s
     return false;
 }
 
+/* Straight, or by way of staging where that met a repeat; and for good. */
+static bool commit_group(struct db_conn *conn, struct group *group, int64_t deadline_ms, struct commit_end *end,
+                         struct err *err) {
+    bool ok = write_or_roll_back(conn, group, false, deadline_ms, err);
+    if (!ok && strcmp(err->sqlstate, "23505") == 0)
+        ok = write_or_roll_back(conn, group, true, deadline_ms, err);
+    if (!ok && strcmp(err->sqlstate, "23514") == 0) { /* a partition that was there has been dropped by someone */
+        partition_forget(conn);
+        recent_clear(group->memory->presence);
+        err->code = ERR_DATABASE_RETRY;
+    }
+    *end = (struct commit_end){.stale = !ok && group->epoch >= 0 && is_stale(group), .epoch = group->epoch};
+    if (!ok || !db_commit(conn, deadline_ms, &end->unknown, err))
+        return false;
+    remember(group);
+    for (size_t p = 0; p < group->part_count; p++)
+        for (size_t t = 0; t < SCHEMA_TABLES; t++)
+            filled_remember(conn, t, group->parts[p]->batch.tables[t].filled);
+    return true;
+}
+
 bool commit_parts(struct db_conn *conn, struct commit_memory *memory, struct commit_part *const *parts, size_t count,
                   int64_t deadline_ms, struct commit_end *end, struct err *err) {
     struct group group = {.parts = parts, .part_count = count, .memory = memory, .epoch = -1};
     *end = (struct commit_end){0};
     if (!partitions_ensure(conn, parts, count, deadline_ms, err))
         return false;
-    bool ok = write_or_roll_back(conn, &group, false, deadline_ms, err);
-    if (!ok && strcmp(err->sqlstate, "23505") == 0)
-        ok = write_or_roll_back(conn, &group, true, deadline_ms, err);
-    if (!ok && strcmp(err->sqlstate, "23514") == 0) { /* a partition that was there has been dropped by someone */
-        partition_forget(conn);
-        recent_clear(memory->presence);
-        err->code = ERR_DATABASE_RETRY;
-    }
-    *end = (struct commit_end){.stale = !ok && group.epoch >= 0 && is_stale(&group), .epoch = group.epoch};
-    if (!ok || !db_commit(conn, deadline_ms, &end->unknown, err))
-        return false;
-    remember(&group);
-    for (size_t p = 0; p < count; p++)
-        for (size_t t = 0; t < SCHEMA_TABLES; t++)
-            filled_remember(conn, t, parts[p]->batch.tables[t].filled);
-    return true;
+    struct flight *flight = take_off(&group, deadline_ms, err);
+    bool ok = flight && commit_group(conn, &group, deadline_ms, end, err);
+    flight_end(memory->flights, flight);
+    return ok;
 }

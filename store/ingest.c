@@ -11,7 +11,7 @@
 #include "store/commit.h"
 
 enum {
-    COMMITTERS = 1,
+    COMMITTERS = 2, /* one waits for its flush or for PostgreSQL while the other prepares */
     GROUP_ROWS = 60000,             /* rows after which a commit takes no further request */
     GROUP_PARTS = 256,
     CACHE_ENTRIES = 200000,         /* a dictionary */

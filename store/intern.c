@@ -79,10 +79,18 @@ void intern_renew(struct intern *intern, int64_t epoch) {
         pthread_mutex_unlock(&intern->caches[i - 1].lock);
 }
 
-static struct entry *entry_at(struct intern *intern, struct cache *cache, const struct tuple_digest *digest) {
+static size_t place_of(const struct intern *intern, const struct tuple_digest *digest) {
     uint64_t hash;
     memcpy(&hash, digest->bytes, sizeof hash);
-    size_t at = (size_t)hash & intern->mask;
+    return (size_t)hash & intern->mask;
+}
+
+void intern_prefetch(const struct intern *intern, enum schema_dictionary_id dictionary, const struct tuple_digest *digest) {
+    __builtin_prefetch(&intern->caches[dictionary].entries[place_of(intern, digest)]);
+}
+
+static struct entry *entry_at(struct intern *intern, struct cache *cache, const struct tuple_digest *digest) {
+    size_t at = place_of(intern, digest);
     while (cache->entries[at].id && memcmp(&cache->entries[at].digest, digest, sizeof *digest) != 0)
         at = (at + 1) & intern->mask;
     return &cache->entries[at];

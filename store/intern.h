@@ -14,6 +14,8 @@ OWNED_BY(intern_free) struct intern *intern_new(size_t capacity, struct err *err
 int64_t intern_epoch(const struct intern *intern);
 /* Forgets all ids when the epoch is another one. */
 void intern_renew(struct intern *intern, int64_t epoch);
+/* Asks for the processor's cache line where the digest would be, so that looking it up soon after doesn't wait. */
+void intern_prefetch(const struct intern *intern, enum schema_dictionary_id dictionary, const struct tuple_digest *digest);
 /* False when the cache doesn't know the digest. The all-empty tuple is id 0. */
 bool intern_find(struct intern *intern, enum schema_dictionary_id dictionary, const struct tuple_digest *digest,
                  int32_t *id);
