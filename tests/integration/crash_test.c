@@ -20,7 +20,8 @@ enum { SENDERS = 4, BODIES = 30, RECORDS = 100, CAP = 16 << 20, LIMIT_MS = 12000
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    unsigned generation; /* of the server that may be reached */
+    struct server server; /* that may be reached */
+    unsigned generation;  /* of it */
     bool up, stop;
     unsigned acknowledged, refused, cut, wrong;
 } world = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
@@ -47,7 +48,7 @@ static bool wait_for_server(struct server *server, unsigned *generation) {
         if (pthread_cond_timedwait(&world.changed, &world.lock, &until))
             break;
     bool ok = world.up;
-    *server = server_fixture;
+    *server = world.server;
     *generation = world.generation;
     pthread_mutex_unlock(&world.lock);
     return ok;
@@ -102,6 +103,7 @@ static void senders_start(struct sender senders[SENDERS], const char *device) {
     pthread_mutex_lock(&world.lock);
     world.acknowledged = world.refused = world.cut = world.wrong = 0;
     world.stop = false;
+    world.server = server_fixture;
     world.up = true;
     pthread_mutex_unlock(&world.lock);
     for (unsigned i = 0; i < SENDERS; i++) {
@@ -125,6 +127,7 @@ static void wait_for_acknowledged(unsigned count) {
 static void server_again(void) {
     assert_true(server_start(&server_fixture));
     pthread_mutex_lock(&world.lock);
+    world.server = server_fixture;
     world.generation++;
     world.up = true;
     pthread_cond_broadcast(&world.changed);
