@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BLOCK_SIZE = 64 * 1024, ALIGNMENT = 16 };
+#include "base/mem.h"
+
+enum { BLOCK_SIZE = 64 * 1024, ALIGNMENT = 16, FIRST_ROOM = 8 };
 
 struct block {
     struct block *next;
@@ -79,10 +81,26 @@ void *arena_array(struct arena *arena, size_t count, size_t size) {
     return __builtin_mul_overflow(count, size, &total) ? NULL : arena_take(arena, total);
 }
 
+void *arena_grow(struct arena *arena, void *items, size_t count, size_t more, size_t *room, size_t size) {
+    size_t need, wanted = *room ? *room : FIRST_ROOM;
+    if (__builtin_add_overflow(count, more, &need))
+        return NULL;
+    if (items && need <= *room)
+        return items;
+    while (wanted < need)
+        wanted = wanted > SIZE_MAX / 2 ? need : wanted * 2;
+    void *grown = arena_array(arena, wanted, size);
+    if (!grown)
+        return NULL;
+    mem_copy(grown, items, count * size);
+    *room = wanted;
+    return grown;
+}
+
 struct str arena_copy(struct arena *arena, struct str s) {
     char *copy = s.len < SIZE_MAX ? arena_take(arena, s.len + 1) : NULL;
-    if (copy && s.len)
-        memcpy(copy, s.ptr, s.len);
+    if (copy)
+        mem_copy(copy, s.ptr, s.len);
     return (struct str){copy, copy ? s.len : 0};
 }
 

@@ -17,6 +17,9 @@ OWNED_BY(arena_free) struct arena *arena_new(size_t cap);
 void *arena_take(struct arena *arena, size_t size);
 /* count * size without overflow. */
 void *arena_array(struct arena *arena, size_t count, size_t size);
+/* A list with room for `more` items behind its first `count`: `items` as it is while *room is enough, else a copy in new
+ * room, at least twice the old (which stays taken). NULL past the cap; the list is then as it was. */
+void *arena_grow(struct arena *arena, void *items, size_t count, size_t more, size_t *room, size_t size);
 /* A copy with a NUL behind it (not counted); ptr is NULL past the cap. */
 struct str arena_copy(struct arena *arena, struct str s);
 __attribute__((format(printf, 2, 3))) struct str arena_printf(struct arena *arena, const char *format, ...);

@@ -6,6 +6,14 @@ static unsigned char lower(char c) {
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
 }
 
+bool str_cut(struct str s, char mark, struct str *before, struct str *behind) {
+    const char *at = str_find(s, mark);
+    size_t length = at ? (size_t)(at - s.ptr) : s.len;
+    *before = (struct str){s.ptr, length};
+    *behind = at ? (struct str){at + 1, s.len - length - 1} : (struct str){"", 0};
+    return at != NULL;
+}
+
 bool str_eq_nocase(struct str a, struct str b) {
     if (a.len != b.len)
         return false;

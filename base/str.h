@@ -22,6 +22,18 @@ static inline bool str_eq(struct str a, struct str b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* The first such byte, NULL when there is none. Here and below, a text without bytes may have no address. */
+static inline const char *str_find(struct str s, char c) {
+    return s.len ? memchr(s.ptr, c, s.len) : NULL;
+}
+
+/* Whether the part stands somewhere in the text; nothing stands in every text. */
+static inline bool str_holds(struct str s, struct str part) {
+    return !part.len || (s.len && memmem(s.ptr, s.len, part.ptr, part.len));
+}
+
+/* Parts the text at its first `mark`. False when it has none: then all of it is before, and nothing behind. */
+bool str_cut(struct str s, char mark, struct str *before, struct str *behind);
 /* Equal when ASCII letters are compared without case. */
 bool str_eq_nocase(struct str a, struct str b);
 bool str_starts(struct str s, struct str prefix);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/cond.h"
+#include "base/mem.h"
 #include "handlers/service.h"
 #include "store/pulse.h"
 
@@ -104,7 +105,7 @@ static struct entry *entry_add(struct cache *cache, struct str key) {
     struct entry **bucket = bucket_of(cache, key), *entry = calloc(1, sizeof *entry + key.len);
     if (!entry)
         return NULL;
-    memcpy(entry->key, key.ptr, key.len);
+    mem_copy(entry->key, key.ptr, key.len);
     entry->key_length = key.len;
     entry->size = sizeof *entry + key.len;
     cache->used += entry->size;

@@ -16,11 +16,10 @@ enum { READ_MS = 30000, ARENA_CAP = 512 << 20, MAX_COLUMNS = SCHEMA_TABLES * SCH
 static bool place_read(struct request *request, struct str cursor, struct evidence_request *evidence, struct err *err) {
     long long numbers[3] = {-1, -1, 0};
     for (size_t i = 0; cursor.ptr && i < 3; i++) {
-        const char *dot = cursor.len ? memchr(cursor.ptr, '.', cursor.len) : NULL;
-        struct str part = {cursor.ptr, dot ? (size_t)(dot - cursor.ptr) : cursor.len};
-        if (!str_to_int64(part, &numbers[i]) || (dot != NULL) != (i < 2))
+        struct str part;
+        bool more = str_cut(cursor, '.', &part, &cursor);
+        if (!str_to_int64(part, &numbers[i]) || more != (i < 2))
             return list_cursor_refuse(request, err);
-        cursor = (struct str){part.ptr + part.len + (dot != NULL), cursor.len - part.len - (dot != NULL)};
     }
     evidence->after = (struct evidence_key){numbers[0], numbers[1]};
     evidence->until_us = numbers[2];

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <zlib.h>
 
+#include "base/mem.h"
 #include "handlers/etag.h"
 
 enum { ZIP_WINDOW = 15 + 16 /* zlib's way to ask for gzip */, ZIP_LEVEL = 6 };
@@ -56,8 +57,7 @@ struct finished *finished_new(struct buf *body, const char *content_type, struct
     char *text = (char *)(finished + 1);
     atomic_init(&finished->holders, 1);
     etag_write(text, buf_str(body));
-    if (source.len)
-        memcpy(text + ETAG_TEXT, source.ptr, source.len);
+    mem_copy(text + ETAG_TEXT, source.ptr, source.len);
     finished->etag = (struct str){text, ETAG_TEXT - 1};
     finished->source = (struct str){text + ETAG_TEXT, source.len};
     finished->content_type = content_type;

@@ -27,15 +27,13 @@ static enum format format_of_accept(struct str accept) {
     } known[] = {{"application/json", FORMAT_JSON}, {"application/x-ndjson", FORMAT_NDJSON},
                  {"application/jsonl", FORMAT_NDJSON}, {"text/csv", FORMAT_CSV}, {"text/plain", FORMAT_TABLE}};
     while (accept.len) {
-        const char *comma = memchr(accept.ptr, ',', accept.len);
-        size_t length = comma ? (size_t)(comma - accept.ptr) : accept.len;
-        const char *semicolon = memchr(accept.ptr, ';', length);
-        struct str type = str_trim((struct str){accept.ptr, semicolon ? (size_t)(semicolon - accept.ptr) : length});
+        struct str type, weight;
+        str_cut(accept, ',', &type, &accept);
+        str_cut(type, ';', &type, &weight);
+        type = str_trim(type);
         for (size_t i = 0; i < sizeof known / sizeof *known; i++)
             if (str_eq_nocase(type, str_from(known[i].type)))
                 return known[i].format;
-        length += comma != NULL;
-        accept = (struct str){accept.ptr + length, accept.len - length};
     }
     return FORMAT_JSON;
 }
@@ -67,16 +65,14 @@ bool format_gzip(const struct request *request) {
     struct str accept = request_header(request, "Accept-Encoding");
     bool any = false;
     while (accept.len) {
-        const char *comma = memchr(accept.ptr, ',', accept.len);
-        struct str item = {accept.ptr, comma ? (size_t)(comma - accept.ptr) : accept.len};
-        const char *semicolon = memchr(item.ptr, ';', item.len);
-        struct str name = str_trim((struct str){item.ptr, semicolon ? (size_t)(semicolon - item.ptr) : item.len});
-        bool taken = !semicolon || !weight_is_zero((struct str){semicolon + 1, (size_t)(item.ptr + item.len - semicolon) - 1});
+        struct str name, weight;
+        str_cut(accept, ',', &name, &accept);
+        str_cut(name, ';', &name, &weight);
+        name = str_trim(name);
+        bool taken = !weight_is_zero(weight);
         if (str_eq_nocase(name, STR("gzip")) || str_eq_nocase(name, STR("x-gzip")))
             return taken;
         any = any || (taken && str_eq(name, STR("*")));
-        size_t step = item.len + (comma != NULL);
-        accept = (struct str){accept.ptr + step, accept.len - step};
     }
     return any;
 }

@@ -169,7 +169,7 @@ static bool hunt_save(struct request *request, const struct hunt *hunt, const st
 
 /* A file without an id of its own takes the path's: a GUID, or a slug, whose hunt may be there already. */
 static bool identity_from_path(struct request *request, struct str id, struct hunt *hunt, struct err *err) {
-    if (memmem(request->body.ptr, request->body.len, hunt->id.ptr, hunt->id.len))
+    if (str_holds(request->body, hunt->id))
         return true;
     if (id.len == 36 && id.ptr[8] == '-' && id.ptr[13] == '-') {
         hunt->id = id;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "base/url.h"
 #include "handlers/format.h"
 #include "handlers/routes.h"
@@ -62,7 +63,7 @@ static struct str cursor_make(struct request *request, struct str key) {
         return (struct str){0};
     bytes[0] = CURSOR_VERSION;
     cursor_mark(request, key, bytes + 1);
-    memcpy(bytes + 1 + CURSOR_MARK, key.ptr, key.len);
+    mem_copy(bytes + 1 + CURSOR_MARK, key.ptr, key.len);
     sodium_bin2base64(text, room, bytes, length, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     return str_from(text);
 }

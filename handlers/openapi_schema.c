@@ -17,15 +17,16 @@ static void add_reference(struct buf *out, struct str name, bool swagger) {
 
 /* "A|B". Swagger 2.0 can't say one of two. */
 static void add_either(struct buf *out, struct str type, bool swagger) {
-    const char *bar = memchr(type.ptr, '|', type.len);
+    struct str one, other;
+    str_cut(type, '|', &one, &other);
     if (swagger) {
         buf_add_str(out, STR("{\"type\":\"object\"}"));
         return;
     }
     buf_add_str(out, STR("{\"anyOf\":["));
-    add_reference(out, (struct str){type.ptr, (size_t)(bar - type.ptr)}, false);
+    add_reference(out, one, false);
     buf_add_char(out, ',');
-    add_reference(out, (struct str){bar + 1, type.len - (size_t)(bar - type.ptr) - 1}, false);
+    add_reference(out, other, false);
     buf_add_str(out, STR("]}"));
 }
 
@@ -50,7 +51,7 @@ void schema_add_type(struct buf *out, const char *type, const char *more, bool s
     bool nullable = str_ends(rest, STR("?"));
     rest.len -= nullable;
     bool schema = rest.ptr[0] >= 'A' && rest.ptr[0] <= 'Z';
-    if (memchr(rest.ptr, '|', rest.len))
+    if (str_find(rest, '|'))
         add_either(out, rest, swagger);
     else if (!schema)
         add_plain(out, rest, nullable, more, swagger);

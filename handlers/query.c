@@ -32,14 +32,13 @@ static bool side_read(struct str text, bool *duration, int64_t *ticks) {
 
 /* "P1D", or an interval as ISO 8601 has it: start/end, start/duration, duration/end. */
 static bool timespan_read(struct str text, struct kql_options *options) {
-    const char *slash = memchr(text.ptr, '/', text.len);
+    struct str left, right;
     int64_t from, to;
     bool from_end, from_start;
-    if (!slash) {
+    if (!str_cut(text, '/', &left, &right)) {
         options->from = timespan_parse(text, &from) ? options->now - from : -1;
         return options->from >= 0;
     }
-    struct str left = {text.ptr, (size_t)(slash - text.ptr)}, right = {slash + 1, text.len - left.len - 1};
     if (!side_read(left, &from_end, &from) || !side_read(right, &from_start, &to) || (from_end && from_start))
         return false;
     options->from = from_end ? to - from : from;

@@ -98,9 +98,8 @@ bool percent_decode(struct arena *arena, struct str text, bool plus, struct str 
 }
 
 static bool add_pair(struct request *request, struct str text, struct err *err) {
-    const char *equals = memchr(text.ptr, '=', text.len);
-    struct str name = {text.ptr, equals ? (size_t)(equals - text.ptr) : text.len};
-    struct str value = equals ? (struct str){equals + 1, text.len - name.len - 1} : (struct str){"", 0};
+    struct str name, value;
+    str_cut(text, '=', &name, &value);
     struct pair *pair = &request->query[request->query_count];
     if (!percent_decode(request->arena, name, true, &pair->name) ||
         !percent_decode(request->arena, value, true, &pair->value))
@@ -122,25 +121,21 @@ static bool parse_query(struct request *request, struct str query, struct err *e
     if (!request->query)
         return err_memory(err);
     while (query.len) {
-        const char *and = memchr(query.ptr, '&', query.len);
-        size_t length = and ? (size_t)(and - query.ptr) : query.len;
-        if (length && !add_pair(request, (struct str){query.ptr, length}, err))
+        struct str one;
+        str_cut(query, '&', &one, &query);
+        if (one.len && !add_pair(request, one, err))
             return false;
-        size_t step = and ? length + 1 : length;
-        query = (struct str){query.ptr + step, query.len - step};
     }
     return true;
 }
 
 bool request_parse_target(struct request *request, struct str target, struct err *err) {
     request->target = target;
-    const char *mark = target.len ? memchr(target.ptr, '?', target.len) : NULL;
-    request->path = (struct str){target.ptr, mark ? (size_t)(mark - target.ptr) : target.len};
+    struct str query;
+    str_cut(target, '?', &request->path, &query);
     if (!request->path.len || request->path.ptr[0] != '/')
         return err_set(err, ERR_BAD_REQUEST, "the request's target must be a path that starts with /");
-    if (!mark)
-        return true;
-    return parse_query(request, (struct str){mark + 1, target.len - request->path.len - 1}, err);
+    return parse_query(request, query, err);
 }
 
 static bool id_fits(struct str id) {

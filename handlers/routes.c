@@ -86,12 +86,10 @@ static bool parameter_known(const char *names, struct str name) {
     if (str_eq(name, STR("pretty")))
         return true;
     while (rest.len) {
-        const char *comma = memchr(rest.ptr, ',', rest.len);
-        size_t length = comma ? (size_t)(comma - rest.ptr) : rest.len;
-        if (str_eq((struct str){rest.ptr, length}, name))
+        struct str known;
+        str_cut(rest, ',', &known, &rest);
+        if (str_eq(known, name))
             return true;
-        length += comma != NULL;
-        rest = (struct str){rest.ptr + length, rest.len - length};
     }
     return false;
 }

@@ -72,17 +72,15 @@ static bool parse_item(const struct field *field, struct str item, uint64_t *bit
 }
 
 static bool parse_field(const struct field *field, struct str text, uint64_t *bits, struct err *err) {
-    struct str rest = text;
+    struct str rest = text, item;
+    bool more = true;
     *bits = 0;
-    for (;;) {
-        const char *comma = memchr(rest.ptr, ',', rest.len);
-        size_t length = comma ? (size_t)(comma - rest.ptr) : rest.len;
-        if (!parse_item(field, (struct str){rest.ptr, length}, bits))
+    while (more) {
+        more = str_cut(rest, ',', &item, &rest);
+        if (!parse_item(field, item, bits))
             return field_fail(field, text, err);
-        if (!comma)
-            return true;
-        rest = (struct str){comma + 1, rest.len - length - 1};
     }
+    return true;
 }
 
 static bool is_space(char c) {

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "hunts/result.h"
 #include "store/array.h"
 
@@ -85,17 +86,11 @@ static bool wrap(const struct reading *reading, const struct kql_program *progra
 }
 
 static bool found_add(struct reading *reading, const struct db_rows *rows, size_t hunt) {
-    size_t need = reading->found_count + db_count(rows);
-    if (need > reading->found_room) {
-        size_t room = need * 2 + 64;
-        struct found *grown = arena_array(reading->arena, room, sizeof *grown);
-        if (!grown)
-            return false;
-        if (reading->found_count)
-            memcpy(grown, reading->found, reading->found_count * sizeof *grown);
-        reading->found = grown;
-        reading->found_room = room;
-    }
+    struct found *grown = arena_grow(reading->arena, reading->found, reading->found_count, db_count(rows),
+                                     &reading->found_room, sizeof *grown);
+    if (!grown)
+        return false;
+    reading->found = grown;
     for (size_t r = 0; r < db_count(rows); r++)
         reading->found[reading->found_count++] =
             (struct found){{db_int(rows, r, 0), db_int(rows, r, 1)}, schema_table_find(db_text(rows, r, 2)), hunt};
@@ -167,8 +162,7 @@ static int compare_found(const void *a, const void *b) {
 /* By time; what one hunt gave twice, as some queries may, stands once. */
 static void found_sort(struct reading *reading) {
     size_t kept = 0;
-    if (reading->found_count)
-        qsort(reading->found, reading->found_count, sizeof *reading->found, compare_found);
+    mem_sort(reading->found, reading->found_count, sizeof *reading->found, compare_found);
     for (size_t i = 0; i < reading->found_count; i++)
         if (!kept || compare_found(&reading->found[kept - 1], &reading->found[i]))
             reading->found[kept++] = reading->found[i];

@@ -1,5 +1,7 @@
 #include "hunts/lines.h"
 
+#include "base/mem.h"
+
 /* The keys that Sentinel's hunting and analytics templates have at the top. A line that starts with one of them and a
  * colon ends the text before it, also where all indentation is lost. */
 static const char *const top_keys[] = {
@@ -41,16 +43,15 @@ static bool line_blank(struct str line) {
 
 /* The known key that the line starts with in its first column, and the rest behind the colon. */
 static const char *line_key(struct str line, struct str *rest) {
-    const char *colon = memchr(line.ptr, ':', line.len);
-    if (!colon)
+    struct str key, value;
+    if (!str_cut(line, ':', &key, &value))
         return NULL;
-    size_t length = (size_t)(colon - line.ptr);
-    if (length + 1 < line.len && colon[1] != ' ' && colon[1] != '\t')
+    if (value.len && value.ptr[0] != ' ' && value.ptr[0] != '\t')
         return NULL;
     for (size_t i = 0; i < sizeof top_keys / sizeof *top_keys; i++) {
-        if (!str_eq((struct str){line.ptr, length}, str_from(top_keys[i])))
+        if (!str_eq(key, str_from(top_keys[i])))
             continue;
-        *rest = str_trim((struct str){colon + 1, line.len - length - 1});
+        *rest = str_trim(value);
         return top_keys[i];
     }
     return NULL;
@@ -67,7 +68,7 @@ static bool is_block_mark(struct str rest) {
 }
 
 static void add_line(struct str *text, char *room, struct str line) {
-    memcpy(room + text->len, line.ptr, line.len);
+    mem_copy(room + text->len, line.ptr, line.len);
     text->len += line.len;
     room[text->len++] = '\n';
 }

@@ -174,7 +174,7 @@ static bool json_read(struct arena *arena, struct str bytes, struct hunt *hunt, 
 static bool has_nul(const struct hunt *hunt) {
     const struct str texts[] = {hunt->name, hunt->description, hunt->query, hunt->tactics, hunt->techniques, hunt->why};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (texts[i].len && memchr(texts[i].ptr, 0, texts[i].len))
+        if (str_find(texts[i], '\0'))
             return true;
     return false;
 }
@@ -245,7 +245,7 @@ bool hunt_load(struct arena *arena, struct str bytes, struct str file_name, stru
     *hunt = (struct hunt){.noise_level = -1, .noise = STR(""), .why = STR(""), .tool = STR(""), .signal = STR("")};
     if (bytes.len > HUNT_FILE_LIMIT)
         return err_set(err, ERR_TOO_LARGE, "a hunt file may have 4 MiB at most");
-    if (!str_utf8_valid(bytes) || (bytes.len && memchr(bytes.ptr, 0, bytes.len))) {
+    if (!str_utf8_valid(bytes) || str_find(bytes, '\0')) {
         err_set(err, ERR_UNPROCESSABLE, "the file is not UTF-8 text");
         err->line = err->column = 1;
         return false;

@@ -67,7 +67,7 @@ bool schedule_check(struct schedule *schedule, const char **field, struct err *e
     if (!schedule->name.len)
         schedule->name = schedule->id;
     *field = "name";
-    if (schedule->name.len > MAX_NAME || memchr(schedule->name.ptr, 0, schedule->name.len))
+    if (schedule->name.len > MAX_NAME || str_find(schedule->name, '\0'))
         return err_set(err, ERR_BAD_REQUEST, "name must have at most %d bytes", MAX_NAME);
     if (!check_when(schedule, field, err))
         return false;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "store/array.h"
 #include "store/schema_sync.h"
 
@@ -40,8 +41,8 @@ static bool ids_gather(struct look *look, struct arena *arena, const struct kql_
                 const struct verdict_ids *verdict = &verdicts[p][i];
                 if (!is_mine(look, &programs[p]->predicates[i]) || !is_gate(programs[p], i, verdict))
                     continue;
-                if (pass && verdict->count)
-                    memcpy(look->ids + look->count, verdict->ids, verdict->count * sizeof *look->ids);
+                if (pass)
+                    mem_copy(look->ids + look->count, verdict->ids, verdict->count * sizeof *look->ids);
                 *(pass ? &look->count : &total) += verdict->count;
             }
         if (!pass && (!total || total > IDS_MOST))
@@ -49,7 +50,7 @@ static bool ids_gather(struct look *look, struct arena *arena, const struct kql_
         if (!pass && !(look->ids = arena_array(arena, total, sizeof *look->ids)))
             return false;
     }
-    qsort(look->ids, look->count, sizeof *look->ids, compare_ids);
+    mem_sort(look->ids, look->count, sizeof *look->ids, compare_ids);
     for (size_t i = 0; i < look->count; i++)
         if (!kept || look->ids[kept - 1] != look->ids[i])
             look->ids[kept++] = look->ids[i];
@@ -94,8 +95,8 @@ static bool verdict_narrow(struct arena *arena, const struct look *look, struct 
     size_t kept = 0;
     if (!ids)
         return false;
-    for (size_t i = 0; look->count && i < verdict->count; i++)
-        if (bsearch(&verdict->ids[i], look->ids, look->count, sizeof *ids, compare_ids))
+    for (size_t i = 0; i < verdict->count; i++)
+        if (mem_search(&verdict->ids[i], look->ids, look->count, sizeof *ids, compare_ids))
             ids[kept++] = verdict->ids[i];
     verdict->ids = ids;
     verdict->count = kept;

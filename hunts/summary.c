@@ -3,19 +3,15 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "store/array.h"
 
 static bool report_add(struct arena *arena, struct summary *summary, int64_t report) {
-    if (summary->report_count == summary->report_room) {
-        size_t room = summary->report_room ? summary->report_room * 2 : 8;
-        int64_t *grown = arena_array(arena, room, sizeof *grown);
-        if (!grown)
-            return false;
-        if (summary->report_count)
-            memcpy(grown, summary->reports, summary->report_count * sizeof *grown);
-        summary->reports = grown;
-        summary->report_room = room;
-    }
+    int64_t *grown =
+        arena_grow(arena, summary->reports, summary->report_count, 1, &summary->report_room, sizeof *grown);
+    if (!grown)
+        return false;
+    summary->reports = grown;
     summary->reports[summary->report_count++] = report;
     return true;
 }
@@ -81,8 +77,7 @@ static int compare_int64(const void *a, const void *b) {
 
 void summary_finish(struct summary *summary) {
     size_t kept = 0;
-    if (summary->report_count)
-        qsort(summary->reports, summary->report_count, sizeof *summary->reports, compare_int64);
+    mem_sort(summary->reports, summary->report_count, sizeof *summary->reports, compare_int64);
     for (size_t i = 0; i < summary->report_count; i++)
         if (!kept || summary->reports[kept - 1] != summary->reports[i])
             summary->reports[kept++] = summary->reports[i];

@@ -13,6 +13,15 @@ void *take(struct kql *kql, size_t count, size_t size) {
     return memory;
 }
 
+void *grow(struct kql *kql, void *items, size_t count, size_t *room, size_t size) {
+    void *grown = arena_grow(kql->arena, items, count, 1, room, size);
+    if (!grown) {
+        kql->failed = true;
+        err_memory(kql->err);
+    }
+    return grown;
+}
+
 bool kql_fail(struct kql *kql, size_t offset, size_t length, const char *format, ...) {
     char text[400];
     va_list args;
@@ -56,16 +65,11 @@ struct column *scope_find(struct scope *scope, struct str name) {
 bool condition_add(struct kql *kql, struct scope *scope, const struct expr *expr) {
     if (scope->condition_count == CONDITIONS_MAX)
         return kql_fail(kql, expr->offset, expr->length, "more than %d conditions", CONDITIONS_MAX);
-    if (scope->condition_count == scope->condition_size) {
-        size_t size = scope->condition_size ? scope->condition_size * 2 : 8;
-        struct condition *grown = take(kql, size, sizeof *grown);
-        if (!grown)
-            return false;
-        if (scope->condition_size)
-            memcpy(grown, scope->conditions, scope->condition_size * sizeof *grown);
-        scope->conditions = grown;
-        scope->condition_size = size;
-    }
+    struct condition *grown =
+        grow(kql, scope->conditions, scope->condition_count, &scope->condition_size, sizeof *grown);
+    if (!grown)
+        return false;
+    scope->conditions = grown;
     uint8_t slot = expr->constant ? NO_SLOT : scope_slot(scope, &expr->deps);
     bool parts = slot == NO_SLOT && expr->condition.ptr;
     struct str sql = parts ? expr->condition : sql_of(kql, expr);
@@ -268,7 +272,7 @@ static bool bind_extend(struct kql *kql, const struct stage *stage, struct scope
     size_t count = scope->column_count;
     if (!outputs)
         return false;
-    memcpy(outputs, scope->columns, count * sizeof *outputs);
+    mem_copy(outputs, scope->columns, count * sizeof *outputs);
     for (size_t i = 0; i < stage->items.count; i++) {
         const struct node *node = stage->items.items[i];
         struct expr expr;

@@ -66,7 +66,7 @@ static bool expand_rows(struct kql *kql, const struct stage *stage, struct scope
     expansion.outputs = take(kql, scope->column_count + stage->items.count + 1, sizeof *expansion.outputs);
     if (!expansion.outputs)
         return false;
-    memcpy(expansion.outputs, scope->columns, scope->column_count * sizeof *expansion.outputs);
+    mem_copy(expansion.outputs, scope->columns, scope->column_count * sizeof *expansion.outputs);
     if (!expand_items(kql, stage, scope, &expansion))
         return false;
     if (stage->by.count && !row_count_read(kql, stage, stage->by.items[0], &rows))
@@ -88,7 +88,7 @@ static bool number_rows(struct kql *kql, struct scope *scope, size_t *number) {
     struct column *outputs = take(kql, scope->column_count + 1, sizeof *outputs);
     if (!outputs)
         return false;
-    memcpy(outputs, scope->columns, scope->column_count * sizeof *outputs);
+    mem_copy(outputs, scope->columns, scope->column_count * sizeof *outputs);
     *number = scope->column_count;
     outputs[*number] = (struct column){.type = KQL_LONG, .hidden = true, .sql = STR("row_number() OVER ()")};
     return scope_close(kql, scope, outputs, *number + 1, STR(""), NULL, false);

@@ -358,7 +358,7 @@ static bool bind_star(struct kql *kql, struct scope *scope, const struct node *n
         if (!args)
             continue;
         names[i] = (struct node){.kind = NODE_NAME, .text = column->name, .offset = node->offset, .length = node->length};
-        memcpy(args, node->args, node->count * sizeof *args);
+        mem_copy(args, node->args, node->count * sizeof *args);
         args[0] = &names[i];
         parts[i] = *node;
         parts[i].args = args;

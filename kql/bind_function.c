@@ -88,8 +88,7 @@ static bool function_enter(struct kql *kql, struct scope *scope, const struct no
         return false;
     if (given->count + shift > function->params.count)
         return kql_fail(kql, call->offset, call->length, "%.*s takes %zu arguments", STR_ARG(let->name), function->params.count);
-    if (before)
-        memcpy(lets, kql->query.lets, before * sizeof *lets);
+    mem_copy(lets, kql->query.lets, before * sizeof *lets);
     for (size_t i = 0; i < function->params.count; i++) {
         const struct node *param = function->params.items[i];
         const struct node *node = rows && i == 0 ? NULL : argument_find(param, i - shift, given);
@@ -98,8 +97,7 @@ static bool function_enter(struct kql *kql, struct scope *scope, const struct no
         if (!parameter_bind(kql, scope, param, node, rows && i == 0 ? rows : NULL, &lets[before + i]))
             return false;
     }
-    if (function->let_count)
-        memcpy(lets + count, function->lets, function->let_count * sizeof *lets);
+    mem_copy(lets + count, function->lets, function->let_count * sizeof *lets);
     kql->query.lets = lets;
     kql->query.let_count = kql->let_limit = count + function->let_count;
     return true;

@@ -124,7 +124,7 @@ static bool list_item(struct kql *kql, struct list *list, struct expr *item, con
     struct expr *grown = take(kql, list->count + item->literal.count + node->count, sizeof *grown);
     if (!grown)
         return false;
-    memcpy(grown, list->items, list->count * sizeof *grown);
+    mem_copy(grown, list->items, list->count * sizeof *grown);
     list->items = grown;
     for (size_t i = 0; i < item->literal.count; i++)
         list->items[list->count++] = expr_constant(node, item->literal.items[i]);
@@ -192,7 +192,7 @@ static bool bind_in(struct kql *kql, const struct node *node, struct expr *left,
         if (!all)
             return false;
         all[0] = *left;
-        memcpy(all + 1, list->items, list->count * sizeof *all);
+        mem_copy(all + 1, list->items, list->count * sizeof *all);
         bool good = list->table.ptr ? expr_convert(kql, &all[0], type) : expr_unify(kql, all, list->count + 1, &type);
         if (!good && !list->table.ptr && left->type == KQL_STRING)
             for (size_t i = good = true; i <= list->count; i++)

@@ -146,7 +146,7 @@ static bool outputs_begin(struct kql *kql, const struct stage *stage, struct sco
     parsing->outputs = take(kql, scope->column_count + stage->pattern.count + 1, sizeof *parsing->outputs);
     if (!parsing->outputs)
         return false;
-    memcpy(parsing->outputs, scope->columns, scope->column_count * sizeof *parsing->outputs);
+    mem_copy(parsing->outputs, scope->columns, scope->column_count * sizeof *parsing->outputs);
     return true;
 }
 

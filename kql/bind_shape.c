@@ -129,7 +129,7 @@ static bool bind_rename(struct kql *kql, const struct stage *stage, struct scope
     struct column *outputs = take(kql, scope->column_count, sizeof *outputs);
     if (!outputs)
         return false;
-    memcpy(outputs, scope->columns, scope->column_count * sizeof *outputs);
+    mem_copy(outputs, scope->columns, scope->column_count * sizeof *outputs);
     for (size_t i = 0; i < stage->items.count; i++) {
         const struct node *node = stage->items.items[i];
         if (node->kind != NODE_NAMED || node->args[0]->kind != NODE_NAME)
@@ -224,7 +224,7 @@ static bool take_each(struct kql *kql, struct scope *scope, int64_t rows) {
         order = scope->columns[scope->order].sql;
         deps = scope->columns[scope->order].deps;
     }
-    memcpy(outputs, scope->columns, count * sizeof *outputs);
+    mem_copy(outputs, scope->columns, count * sizeof *outputs);
     struct str place = row_place(kql, scope, order, &deps);
     outputs[count] = (struct column){.type = KQL_LONG, .hidden = true, .deps = deps, .sql = place};
     return scope_close(kql, scope, outputs, count + 1, STR(""), NULL, false) && rows_cut(kql, scope, count, rows);

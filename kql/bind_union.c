@@ -110,7 +110,7 @@ static bool legs_bind(struct kql *kql, const struct stage *stage, struct scope *
     kql->in_main = false;
     for (size_t i = 0; i < stage->legs.count; i++) {
         const struct pipeline *table = stage->legs.items[i]->table;
-        bool pattern = table->source == SOURCE_NAME && table->name.len && memchr(table->name.ptr, '*', table->name.len);
+        bool pattern = table->source == SOURCE_NAME && str_find(table->name, '*');
         if (pattern ? !pattern_bind(kql, stage, table, all) : !leg_bind(kql, stage, table, all))
             return false;
     }

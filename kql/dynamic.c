@@ -30,16 +30,10 @@ static struct str rest(const struct dynamic_reader *r) {
 static bool item_add(struct dynamic_reader *r, const struct literal *item) {
     if (r->depth != 1)
         return true;
-    if (r->count == r->size) {
-        size_t size = r->size ? r->size * 2 : 16;
-        struct literal *grown = arena_array(r->arena, size, sizeof *grown);
-        if (!grown)
-            return false;
-        if (r->size)
-            memcpy(grown, r->items, r->size * sizeof *grown);
-        r->items = grown;
-        r->size = size;
-    }
+    struct literal *grown = arena_grow(r->arena, r->items, r->count, 1, &r->size, sizeof *grown);
+    if (!grown)
+        return false;
+    r->items = grown;
     r->items[r->count++] = *item;
     return true;
 }

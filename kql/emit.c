@@ -20,16 +20,10 @@ struct str sql_join(struct kql *kql, struct str left, const char *between, struc
 }
 
 static struct str sql_param(struct kql *kql, struct str value, const char *cast) {
-    if (kql->param_count == kql->param_size) {
-        size_t size = kql->param_size ? kql->param_size * 2 : 32;
-        struct str *grown = take(kql, size, sizeof *grown);
-        if (!grown)
-            return STR("NULL");
-        if (kql->param_size)
-            memcpy(grown, kql->params, kql->param_size * sizeof *grown);
-        kql->params = grown;
-        kql->param_size = size;
-    }
+    struct str *grown = grow(kql, kql->params, kql->param_count, &kql->param_size, sizeof *grown);
+    if (!grown)
+        return STR("NULL");
+    kql->params = grown;
     kql->params[kql->param_count++] = value;
     return sql_print(kql, "\x01%zu\x02::%s", kql->param_count - 1, cast);
 }

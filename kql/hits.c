@@ -53,7 +53,7 @@ bool hits_columns(struct kql *kql, const struct schema_table *table, struct scop
     struct column *columns = take(kql, n + HIT_COLUMNS, sizeof *columns);
     if (!columns)
         return false;
-    memcpy(columns, scope->columns, n * sizeof *columns);
+    mem_copy(columns, scope->columns, n * sizeof *columns);
     for (size_t i = 0; i < HIT_COLUMNS; i++) {
         columns[n + i] = (struct column){.name = str_from(hit_columns[i].name), .type = KQL_LONG, .hidden = true,
                                          .nullable = true, .sql = str_from(hit_columns[i].sql)};

@@ -3,6 +3,7 @@
  * left out when the text is written, and with them the dictionaries of an event table. */
 #pragma once
 #include "base/buf.h"
+#include "base/mem.h"
 #include "kql/kql.h"
 #include "kql/parse.h"
 
@@ -143,6 +144,8 @@ struct str sql_join(struct kql *kql, struct str left, const char *between, struc
 
 /* bind.c */
 void *take(struct kql *kql, size_t count, size_t size);
+/* arena_grow for one more item. */
+void *grow(struct kql *kql, void *items, size_t count, size_t *room, size_t size);
 bool kql_fail(struct kql *kql, size_t offset, size_t length, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void deps_add(struct deps *deps, const struct deps *more);

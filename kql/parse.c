@@ -338,15 +338,11 @@ static bool parse_stage(struct parser *parser, struct stage *stage) {
 bool parse_first_stages(struct parser *parser, struct pipeline *table) {
     size_t size = 0;
     do {
-        if (table->stage_count == size) {
-            size = size ? size * 2 : 8;
-            struct stage *grown = arena_array(parser->arena, size, sizeof *grown);
-            if (!grown)
-                return err_memory(parser->err);
-            if (table->stage_count)
-                memcpy(grown, table->stages, table->stage_count * sizeof *grown);
-            table->stages = grown;
-        }
+        struct stage *grown =
+            arena_grow(parser->arena, table->stages, table->stage_count, 1, &size, sizeof *grown);
+        if (!grown)
+            return err_memory(parser->err);
+        table->stages = grown;
         if (!parse_stage(parser, &table->stages[table->stage_count]))
             return false;
         table->stage_count++;

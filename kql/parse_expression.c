@@ -60,16 +60,11 @@ bool parse_expect(struct parser *parser, const char *text) {
 }
 
 bool parse_warn(struct parser *parser, size_t offset, struct str text) {
-    if (parser->warning_count == parser->warning_size) {
-        size_t size = parser->warning_size ? parser->warning_size * 2 : 8;
-        struct kql_warning *grown = arena_array(parser->arena, size, sizeof *grown);
-        if (!grown)
-            return err_memory(parser->err);
-        if (parser->warning_size)
-            memcpy(grown, parser->warnings, parser->warning_size * sizeof *grown);
-        parser->warnings = grown;
-        parser->warning_size = size;
-    }
+    struct kql_warning *grown = arena_grow(parser->arena, parser->warnings, parser->warning_count, 1,
+                                           &parser->warning_size, sizeof *grown);
+    if (!grown)
+        return err_memory(parser->err);
+    parser->warnings = grown;
     struct err place;
     err_set(&place, ERR_BAD_QUERY, "%s", "");
     err_place(&place, parser->text, offset, 0);
@@ -96,16 +91,10 @@ struct node *parse_node(struct parser *parser, enum node_kind kind, size_t offse
 bool nodes_add(struct parser *parser, struct nodes *nodes, struct node *node) {
     if (!node)
         return false;
-    if (nodes->count == nodes->size) {
-        size_t size = nodes->size ? nodes->size * 2 : 4;
-        struct node **grown = arena_array(parser->arena, size, sizeof *grown);
-        if (!grown)
-            return err_memory(parser->err);
-        if (nodes->size)
-            memcpy(grown, nodes->items, nodes->size * sizeof *grown);
-        nodes->items = grown;
-        nodes->size = size;
-    }
+    struct node **grown = arena_grow(parser->arena, nodes->items, nodes->count, 1, &nodes->size, sizeof *grown);
+    if (!grown)
+        return err_memory(parser->err);
+    nodes->items = grown;
     nodes->items[nodes->count++] = node;
     return true;
 }

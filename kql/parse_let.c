@@ -95,15 +95,10 @@ static bool parse_lets(struct parser *parser, struct let **lets, size_t *count) 
     while (parse_punct(parser, ";"))
         continue;
     while (parse_word(parser, "let")) {
-        if (*count == size) {
-            size = size ? size * 2 : 8;
-            struct let *grown = arena_array(parser->arena, size, sizeof *grown);
-            if (!grown)
-                return err_memory(parser->err);
-            if (*count)
-                memcpy(grown, *lets, *count * sizeof *grown);
-            *lets = grown;
-        }
+        struct let *grown = arena_grow(parser->arena, *lets, *count, 1, &size, sizeof *grown);
+        if (!grown)
+            return err_memory(parser->err);
+        *lets = grown;
         if (!parse_let(parser, &(*lets)[*count]))
             return false;
         (*count)++;

@@ -24,16 +24,10 @@ struct str predicate_add(struct kql *kql, const struct schema_table *table, cons
                          const struct condition *condition, bool gate) {
     if (condition->inner)
         return inner_sql(kql, slot, condition->sql);
-    if (kql->predicate_count == kql->predicate_size) {
-        size_t size = kql->predicate_size ? kql->predicate_size * 2 : 8;
-        struct predicate *grown = take(kql, size, sizeof *grown);
-        if (!grown)
-            return STR("false");
-        if (kql->predicate_size)
-            memcpy(grown, kql->predicates, kql->predicate_size * sizeof *grown);
-        kql->predicates = grown;
-        kql->predicate_size = size;
-    }
+    struct predicate *grown = grow(kql, kql->predicates, kql->predicate_count, &kql->predicate_size, sizeof *grown);
+    if (!grown)
+        return STR("false");
+    kql->predicates = grown;
     kql->predicates[kql->predicate_count++] =
         (struct predicate){table, slot, gate, condition->sql, condition->needles};
     return sql_print(kql, "\x03%zu\x02", kql->predicate_count - 1);

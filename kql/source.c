@@ -92,7 +92,7 @@ static bool rows_open(struct kql *kql, const struct scope *rows, struct scope *s
     scope->columns = take(kql, rows->column_count, sizeof *scope->columns);
     if (!scope->columns)
         return false;
-    memcpy(scope->columns, rows->columns, rows->column_count * sizeof *scope->columns);
+    mem_copy(scope->columns, rows->columns, rows->column_count * sizeof *scope->columns);
     return true;
 }
 

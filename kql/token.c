@@ -18,16 +18,10 @@ static bool scan_fail(struct scanner *s, size_t offset, size_t length, const cha
 }
 
 static struct token *token_add(struct scanner *s, enum token_kind kind, size_t offset) {
-    if (s->out->count == s->size) {
-        size_t size = s->size ? s->size * 2 : 256;
-        struct token *grown = arena_array(s->arena, size, sizeof *grown);
-        if (!grown)
-            return NULL;
-        if (s->size)
-            memcpy(grown, s->out->items, s->size * sizeof *grown);
-        s->out->items = grown;
-        s->size = size;
-    }
+    struct token *grown = arena_grow(s->arena, s->out->items, s->out->count, 1, &s->size, sizeof *grown);
+    if (!grown)
+        return NULL;
+    s->out->items = grown;
     struct token *token = &s->out->items[s->out->count++];
     *token = (struct token){.kind = kind, .offset = offset, .length = s->at - offset};
     token->text = (struct str){s->query.ptr + offset, s->at - offset};
@@ -224,7 +218,7 @@ bool token_scan(struct arena *arena, struct str query, struct token_list *out, s
     *out = (struct token_list){0};
     if (query.len > QUERY_MAX_BYTES)
         return err_set(err, ERR_BAD_QUERY, "the query is over %d bytes", QUERY_MAX_BYTES);
-    if (!query.ptr || !str_utf8_valid(query) || memchr(query.ptr, '\0', query.len))
+    if (!query.ptr || !str_utf8_valid(query) || str_find(query, '\0'))
         return err_set(err, ERR_BAD_QUERY, "the query isn't UTF-8 text");
     for (skip_blank(&s); s.at < query.len; skip_blank(&s))
         if (!scan_one(&s))

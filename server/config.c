@@ -42,15 +42,14 @@ static bool read_line(struct config *config, struct str line, const char *path, 
     line = str_trim(line);
     if (!line.len || line.ptr[0] == '#')
         return true;
-    const char *equals = memchr(line.ptr, '=', line.len);
-    if (!equals)
+    struct str key, value;
+    if (!str_cut(line, '=', &key, &value))
         return err_set(err, ERR_CONFIG, "%s:%u: not of the form key = value", path, number);
-    struct str key = str_trim((struct str){line.ptr, (size_t)(equals - line.ptr)});
-    struct str value = str_trim((struct str){equals + 1, (size_t)(line.ptr + line.len - equals - 1)});
+    key = str_trim(key);
     const struct row *row = find_row(key);
     if (!row)
         return err_set(err, ERR_CONFIG, "%s:%u: there is no setting '%.*s'", path, number, STR_ARG(key));
-    return set(config, row, value, err);
+    return set(config, row, str_trim(value), err);
 }
 
 static bool read_file(struct config *config, const char *path, struct err *err) {
@@ -66,12 +65,10 @@ static bool read_file(struct config *config, const char *path, struct err *err) 
     if (length == MAX_FILE)
         return err_set(err, ERR_CONFIG, "the config file %s is over 64 KiB", path);
     unsigned number = 1;
-    for (const char *at = text, *end = text + length; at < end; number++) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-        stop = stop ? stop : end;
-        if (!read_line(config, (struct str){at, (size_t)(stop - at)}, path, number, err))
+    for (struct str rest = {text, length}, line; rest.len; number++) {
+        str_cut(rest, '\n', &line, &rest);
+        if (!read_line(config, line, path, number, err))
             return false;
-        at = stop + 1;
     }
     return true;
 }

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/mem.h"
+
 enum { HOST_GROUP = 1 }; /* machine_group in the host's tuple */
 
 /* A place in a row that waits for a miss's id. */
@@ -206,13 +208,13 @@ bool batch_resolve(struct batch *batch, struct intern *intern, struct db_conn *c
         struct miss_list *list = &batch->misses->lists[d];
         if (!list->count)
             continue;
-        qsort(list->items, list->count, sizeof *list->items, compare_misses);
+        mem_sort(list->items, list->count, sizeof *list->items, compare_misses);
         if (!intern_resolve(intern, batch->epoch, conn, d, list->items, list->count, deadline_ms, err))
             return false;
         for (size_t i = 0; i < list->waiting_count; i++) {
             const struct waiting *waiting = &list->waiting[i];
             const struct intern_miss *miss =
-                bsearch(&waiting->digest, list->items, list->count, sizeof *list->items, compare_waiting);
+                mem_search(&waiting->digest, list->items, list->count, sizeof *list->items, compare_waiting);
             if (miss)
                 batch->tables[waiting->table].rows[waiting->row].ids[waiting->slot] = miss->id;
         }

@@ -123,7 +123,7 @@ static bool heading_read(struct csv *csv, size_t i, struct err *err) {
     csv->zoned[i] = csv->local[i] || str_ends(*name, utc);
     if (csv->zoned[i])
         *name = str_trim((struct str){name->ptr, name->len - (csv->local[i] ? local.len : utc.len)});
-    if (!str_utf8_valid(*name) || memchr(name->ptr, '\0', name->len))
+    if (!str_utf8_valid(*name) || str_find(*name, '\0'))
         return err_set(err, ERR_UNPROCESSABLE, "the CSV header is not UTF-8 text");
     return !csv->local[i] || csv->options->zone ||
            err_set(err, ERR_UNPROCESSABLE,
@@ -177,13 +177,13 @@ struct csv *csv_open(struct str body, const struct reader_options *options, stru
 }
 
 bool csv_looks_like(struct str body) {
-    const char *end = memchr(body.ptr, '\n', body.len);
-    struct str line = {body.ptr, end ? (size_t)(end - body.ptr) : body.len};
+    struct str line, rest;
+    str_cut(body, '\n', &line, &rest);
     if (str_starts(line, STR("\xEF\xBB\xBF")))
         line = (struct str){line.ptr + 3, line.len - 3};
     line = str_trim(line);
-    return line.len && line.ptr[0] != '{' && line.ptr[0] != '[' && memchr(line.ptr, ',', line.len) &&
-           (memmem(line.ptr, line.len, "Timestamp", 9) || memmem(line.ptr, line.len, "TimeGenerated", 13));
+    return line.len && line.ptr[0] != '{' && line.ptr[0] != '[' && str_find(line, ',') &&
+           (str_holds(line, STR("Timestamp")) || str_holds(line, STR("TimeGenerated")));
 }
 
 static bool number_take(struct str *s, int *out) {
@@ -300,7 +300,7 @@ static bool row_decode(struct csv *csv, struct event *event, size_t count, struc
     for (size_t i = 0; i < count; i++) {
         if (!str_utf8_valid(csv->fields[i]))
             return err_set(err, ERR_BAD_UTF8, "%.*s is not UTF-8", STR_ARG(csv->names[i]));
-        if (csv->fields[i].len && memchr(csv->fields[i].ptr, '\0', csv->fields[i].len))
+        if (str_find(csv->fields[i], '\0'))
             return err_set(err, ERR_BAD_VALUE, "%.*s has a NUL, which can't be stored", STR_ARG(csv->names[i]));
         if (!field_decode(csv, event, i, &extra, err))
             return false;

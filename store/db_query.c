@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/embed.h"
+#include "base/mem.h"
 
 enum { ROLLBACK_LIMIT_MS = 5000 };
 
@@ -130,9 +131,9 @@ static bool params_copy(const struct str *params, size_t count, const char ***va
     for (size_t i = 0; i < count; i++) {
         if (!params[i].ptr)
             continue;
-        if (memchr(params[i].ptr, 0, params[i].len))
+        if (str_find(params[i], '\0'))
             return err_set(err, ERR_BAD_VALUE, "a text holds a NUL character, which the database can't store");
-        memcpy(at, params[i].ptr, params[i].len);
+        mem_copy(at, params[i].ptr, params[i].len);
         at[params[i].len] = 0;
         (*values)[i] = at;
         at += params[i].len + 1;

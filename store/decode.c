@@ -76,7 +76,7 @@ static bool whole_number(struct str text, long long *out) {
         *out = *out * 10 + (text.ptr[digits] - '0');
     if (digits == text.len)
         return true; /* nearly all of them */
-    const char *dot = memchr(text.ptr, '.', text.len);
+    const char *dot = str_find(text, '.');
     if (!dot)
         return str_to_int64(text, out);
     for (const char *at = dot + 1; at < text.ptr + text.len; at++)
@@ -126,7 +126,7 @@ bool decode_text(const struct schema_column *column, struct str text, struct val
     case KQL_DECIMAL:
     case KQL_GUID: break;
     }
-    if (memchr(text.ptr, '\0', text.len))
+    if (str_find(text, '\0'))
         return refuse(column, STR(""), "text without NUL", err);
     *value = (struct value){.kind = VALUE_TEXT, .text = text};
     return true;

@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "store/array.h"
 #include "store/internal.h"
 #include "store/verdict_scan.h"
@@ -102,7 +103,7 @@ static bool wants_make(struct reading *reading) {
         key_make(reading->predicates[i], keys[i]);
         order[i] = keys[i];
     }
-    qsort(order, reading->count, sizeof *order, compare_keys);
+    mem_sort(order, reading->count, sizeof *order, compare_keys);
     for (size_t i = 0; i < reading->count; i++) {
         size_t place = (size_t)(order[i] - keys[0]) / VERDICT_KEY;
         if (!i || memcmp(order[i], order[i - 1], VERDICT_KEY) != 0) {
@@ -190,8 +191,7 @@ static bool verdict_copy(struct arena *arena, const struct entry *entry, struct 
     int32_t *ids = arena_array(arena, entry->count + 1, sizeof *ids);
     if (!ids)
         return false;
-    if (entry->count)
-        memcpy(ids, entry->ids, entry->count * sizeof *ids);
+    mem_copy(ids, entry->ids, entry->count * sizeof *ids);
     *verdict = (struct verdict_ids){entry->form, ids, entry->count};
     return true;
 }

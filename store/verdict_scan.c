@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/automaton.h"
+#include "base/mem.h"
 #include "store/array.h"
 
 /* Fewer wants than that are put to the database one by one: it may have an index, and the values stay where they are. */
@@ -130,8 +131,7 @@ static bool want_ask(struct db_conn *conn, struct verdict_want *want, struct str
     struct str *params = calloc(n + 2, sizeof *params);
     if (!params)
         return err_memory(err);
-    if (n)
-        memcpy(params, predicate->params, n * sizeof *params);
+    mem_copy(params, predicate->params, n * sizeof *params);
     buf_printf(&sql, "SELECT %s.id FROM dict.%s %s WHERE ", slot, schema_dictionary(predicate->slot->dictionary)->name, slot);
     if (ids.len)
         buf_printf(&sql, "%s.id = ANY($%zu::integer[]) AND (", slot, n + 1);
