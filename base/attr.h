@@ -1,4 +1,5 @@
-/* Compiler attributes that not every compiler spells alike. */
+/* Compiler attributes that not every compiler spells alike, under names that say what they are for. Only macros: nothing
+ * to own, nothing to call. */
 #pragma once
 
 /* The result is the caller's, to be given back with `release`: gcc catches a wrong free. */

@@ -1,4 +1,5 @@
-/* URLs out. Those that come in are taken apart by server/ (requests) and hunts/webhook_address.h (receivers). */
+/* URLs out, as text. Those that come in are taken apart by handlers/request (of requests) and hunts/webhook_send (of
+ * receivers). No state, any thread. */
 #pragma once
 #include "base/buf.h"
 

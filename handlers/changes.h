@@ -1,4 +1,5 @@
-/* What /v1/changes and webhooks share: the types of changes. Both filter by them and must refuse the same ones. */
+/* What /v1/changes and webhooks share: the types of changes. Both filter by them and must refuse the same ones. Only the
+ * names are known here: what makes a change is for store/sql/ to say. */
 #pragma once
 #include "handlers/request.h"
 

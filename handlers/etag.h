@@ -1,4 +1,5 @@
-/* Strong entity tags (RFC 9110, 8.8.3 and 13.1.2) of an answer's very bytes, so that each format has its own. */
+/* Strong entity tags (RFC 9110, 8.8.3 and 13.1.2) of an answer's very bytes, so that each format has its own. Pure: knows
+ * neither the cache nor what answers say. */
 #pragma once
 #include "handlers/request.h"
 

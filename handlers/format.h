@@ -1,4 +1,5 @@
-/* Lists and results as JSON, NDJSON, CSV or a table for terminals. Knows rows of cells, nothing of what they mean. */
+/* Lists and results as JSON, NDJSON, CSV or a table for terminals, and which of them a request wants. Knows rows of cells,
+ * nothing of what they mean; all text is borrowed from the caller. No state, any thread. */
 #pragma once
 #include "handlers/request.h"
 

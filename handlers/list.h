@@ -1,4 +1,6 @@
-/* Lists and results in the format the client asked for, from JSON texts that the database or a run made. */
+/* Lists and results in the format the client asked for, from JSON texts that the database or a run made; and the cursors
+ * by which a client pages through them. What the rows are is for each resource to know. All that is made lives in the
+ * request's arena. */
 #pragma once
 #include "handlers/request.h"
 #include "store/db.h"

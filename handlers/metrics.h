@@ -1,4 +1,5 @@
-/* Counters for Prometheus. Every series is there at 0 from the start. Any thread. */
+/* Counters for Prometheus: what happened since the start, by any thread. Every series is there at 0 from the start, so
+ * that a rate can be taken of the first event. Gauges are read when they are asked for, elsewhere. */
 #pragma once
 #include <stdatomic.h>
 #include <stddef.h>

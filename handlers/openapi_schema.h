@@ -1,4 +1,5 @@
-/* Types of openapi.def as JSON schemas, for OpenAPI 3.1 and for Swagger 2.0, which knows less. */
+/* Types of openapi.def as JSON schemas, for OpenAPI 3.1 and for Swagger 2.0, which knows less: no null, no one-of-two.
+ * Knows nothing of routes. Constant text into the caller's buffer. */
 #pragma once
 #include "base/buf.h"
 

@@ -1,4 +1,5 @@
-/* application/problem+json (RFC 9457) out of a struct err, with the member `error` that Azure clients read. */
+/* application/problem+json (RFC 9457) out of a struct err, with the member `error` that Azure clients read. The one place
+ * where an error becomes an answer; logging it is for handlers/routes to do. */
 #pragma once
 #include "handlers/request.h"
 

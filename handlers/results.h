@@ -1,4 +1,5 @@
-/* A run's state and results, a hunt's latest result: read from the database, and sent out of the cache. */
+/* A run's state and results, and a hunt's latest result: read from the database, and sent out of the cache. Shared by the
+ * routes of runs, of hunts and of the pages that wait. What is made lives in the request's arena. */
 #pragma once
 #include "handlers/request.h"
 

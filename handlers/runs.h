@@ -1,4 +1,5 @@
-/* What a request that starts a run answers with: shared by /v1/runs and by schedules run by hand. */
+/* What a request that starts a run answers with: shared by /v1/runs and by schedules run by hand. Knows the HTTP side of
+ * waiting (Prefer, RFC 7240) only; runs belong to hunts/runner. */
 #pragma once
 #include "handlers/request.h"
 

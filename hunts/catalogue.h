@@ -1,4 +1,5 @@
-/* The catalogue in the binary: hunts/catalogue/<tool>.yaml, strictly valid YAML, each a tool with its facts and hunts. */
+/* The catalogue in the binary: hunts/catalogue/<tool>.yaml, strictly valid YAML, each a tool with its facts and hunts. All
+ * of it lives in the caller's arena, text included. Knows no database: hunts/registry brings it there. */
 #pragma once
 #include "hunts/hunt.h"
 

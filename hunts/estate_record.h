@@ -1,4 +1,5 @@
-/* One Defender streaming record as text, out of what happened: who, where, which program. Used by hunts/estate only. */
+/* One Defender streaming record as text, out of what happened: who, where, which program. Same happening, same bytes.
+ * Used by hunts/estate only, which decides what happens. */
 #pragma once
 #include "hunts/estate.h"
 

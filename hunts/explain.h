@@ -1,4 +1,5 @@
-/* Which way a program goes, for people: what its dictionaries decide and how it reaches events. */
+/* Which way a compiled program goes, for people: what its dictionaries decide and how it reaches events. Reads the
+ * program only; runs nothing. */
 #pragma once
 #include "base/buf.h"
 #include "kql/kql.h"

@@ -1,4 +1,5 @@
-/* How fresh the tables are that a result read, so that "no hits" can be told from "no data". For hunts/result and hunts/plans. */
+/* How fresh the tables are that a result read, so that "no hits" can be told from "no data". For hunts/result and
+ * hunts/plans, whose context keeps what was read, so that the hunts of one run ask once. */
 #pragma once
 #include "hunts/result.h"
 

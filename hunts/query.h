@@ -1,4 +1,5 @@
-/* One KQL query in a read-only snapshot of the database, and what a run shares with it. */
+/* One KQL query in a read-only snapshot of the database, and what runs share with it: limits, the deadline, and the
+ * check of what came back. Knows neither runs nor HTTP; memory is the caller's arena. */
 #pragma once
 #include "base/buf.h"
 #include "kql/kql.h"

@@ -1,4 +1,5 @@
-/* What a hunt's rows say of each device: the figures behind the device summaries of a result. Only hunts/result uses it. */
+/* What a hunt's rows say of each device: the figures behind the device summaries of a result. Only hunts/result and
+ * hunts/groups use it. Nothing is owned: all lives in the arena of the result. */
 #pragma once
 #include "hunts/result.h"
 

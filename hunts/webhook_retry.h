@@ -1,4 +1,5 @@
-/* What follows from an attempt: delivered, again later, or given up. No I/O, no clock. */
+/* What follows from an attempt: delivered, again later, or given up. Pure: no I/O, no clock, chance comes in as a number,
+ * so that a table of cases can test it. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,5 @@
-/* The event tables as KQL sees them and as they are stored, from schema.def. Const data, no I/O, any thread. */
+/* The event tables as KQL sees them and as they are stored, from schema.def: the one list that the DDL, the decoder, the
+ * binder and the views follow. Const data once schema_init has run, no I/O, any thread. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

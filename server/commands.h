@@ -1,4 +1,5 @@
-/* The subcommands of the binary: each gets its own arguments (argv[0] is its name) and gives the exit code. */
+/* The subcommands of the binary: each gets its own arguments (argv[0] is its name) and gives the exit code: 0 done, 1
+ * failed or something was refused, 2 wrong usage. One file each, command_<name>.c. */
 #pragma once
 #include "store/db.h"
 

@@ -1,4 +1,5 @@
-/* PostgreSQL array literals ({"a",NULL,7}) for parameters of type x[]. */
+/* PostgreSQL array literals ({"a",NULL,7}) for parameters of type x[], built element by element in the caller's buffer.
+ * Whether memory was out shows in buf->failed at the end. */
 #pragma once
 #include "base/buf.h"
 

@@ -11,10 +11,10 @@ void cluster_close(struct cluster *cluster);
 /* own: for a server, which holds <data>/server.lock; else attach, starting PostgreSQL only when it isn't running.
  * Takes up to a minute the first time. */
 struct cluster *cluster_open(const char *data_dir, bool own, struct err *err);
-/* Of the database rmmhunt; valid until close. */
 /* Starts PostgreSQL again when it died; at once when it lives. One thread at a time, not beside cluster_close. False: it
  * didn't come back, for now. */
 bool cluster_revive(struct cluster *cluster, struct err *err);
+/* Of the database rmmhunt; valid until close. */
 const char *cluster_conninfo(const struct cluster *cluster);
 /* Process id of the postmaster, for tests. */
 int cluster_pid(const struct cluster *cluster);

@@ -1,4 +1,5 @@
-/* One event, decoded: what the reader hands to the batch. Text is borrowed from the body or the reader's arena. */
+/* One event, decoded: what the reader hands to the batch. Text is borrowed from the body or the reader's arena, so an
+ * event is good as long as those are. Says nothing of where it is stored. */
 #pragma once
 #include "kql/schema.h"
 

@@ -1,4 +1,5 @@
-/* A record's unknown columns on their way to one JSON object, in which each name stands once. */
+/* A record's unknown columns on their way to one JSON object, in which each name stands once. Large enough for the most
+ * members that a record may have, so it never allocates before the end; one a decoding, on the stack. */
 #pragma once
 #include "base/arena.h"
 #include "base/buf.h"

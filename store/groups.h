@@ -1,4 +1,5 @@
-/* The device groups of a body's rows: a small number for each name. Owns copies of the names. */
+/* The device groups of a body's rows: a small number for each name, so that a row needs two bytes for it. Owns copies of
+ * the names. One thread. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* Content-Encoding of bodies: gzip and zstd, with a cap on size and ratio, as whoever may post could send a bomb. */
+/* Content-Encoding of bodies: gzip and zstd, with a cap on size and ratio, as whoever may post could send a bomb. Owns
+ * nothing past the call; bytes go to the caller's buffer. Any thread. */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"

@@ -1,4 +1,5 @@
-/* Looks new values of a dictionary through for many conditions at once. Only store/verdict uses it. */
+/* Looks new values of a dictionary through for many conditions at once: by their words first, in one pass, then by SQL
+ * for the few that are left. Only store/verdict uses it, which keeps what comes of it. One thread. */
 #pragma once
 #include "store/verdict.h"
 

@@ -1,4 +1,5 @@
-/* What the benchmark's programs share: the made-up estate that is measured, and a stopwatch. */
+/* What the benchmark's programs share: the made-up estate that is measured, and a stopwatch. The estate's bytes are the
+ * same for the same figures, so that results of two days can be compared. */
 #pragma once
 #include <stdint.h>
 #include <stdio.h>
