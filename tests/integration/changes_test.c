@@ -32,14 +32,8 @@ static void setup(void) {
     cursor[0] = 0;
 }
 
-static void send_event(const char *table, const char *device, const char *time, int report, const char *more) {
-    BUF_AUTO body = BUF(CAP);
-    hunt_add_event(&body, table, device, time, report, more);
-    hunt_send_text(&one.server, buf_cstr(&body));
-}
-
 static void process(const char *device, const char *time, int report) {
-    send_event("DeviceProcessEvents", device, time, report, NAMED);
+    hunt_send_event(&one.server, "DeviceProcessEvents", device, time, report, NAMED);
 }
 
 static void run(const char *body) {
@@ -98,12 +92,12 @@ static void a_first_sighting_is_a_new_tool_then_new_devices_tools_and_signals(vo
     run(PROBE);
     expect_changes("", NULL);
     process("d2", "2026-07-18T10:00:00Z", 1);
-    send_event("DeviceNetworkEvents", "d1", "2026-07-18T12:00:00Z", 3, ",\"RemoteUrl\":\"https://a.probe.example/x\"");
+    hunt_send_event(&one.server, "DeviceNetworkEvents", "d1", "2026-07-18T12:00:00Z", 3, ",\"RemoteUrl\":\"https://a.probe.example/x\"");
     run(PROBE);
     expect_changes("new_device/Probe/d2 new_signal/Probe/d1", &changes);
     expect_detail(changes, 1, "{\"late\":1,\"machine_group\":\"Lab\",\"signal\":\"network\",\"signals\":[\"process\",\"network\"]}");
     json_decref(changes);
-    send_event("DeviceProcessEvents", "d1", "2026-07-18T13:00:00Z", 4, ",\"FileName\":\"rival.exe\"");
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T13:00:00Z", 4, ",\"FileName\":\"rival.exe\"");
     run(RIVAL);
     expect_changes("new_tool/Rival/ new_tool_on_device/Rival/d1", NULL);
     hunt_server_stop(&one);
@@ -164,7 +158,7 @@ static void who_comes_back_has_returned_until_late_events_fill_the_gap(void **st
 }
 
 static void certificate(const char *device, const char *time, int report, const char *more) {
-    send_event("DeviceFileCertificateInfo", device, time, report, more);
+    hunt_send_event(&one.server, "DeviceFileCertificateInfo", device, time, report, more);
 }
 
 static void new_signers_and_serials_are_told_and_rotations_as_one(void **state) {
@@ -213,7 +207,7 @@ static void types_and_tools_can_be_chosen_and_latest_starts_at_the_end(void **st
     (void)state;
     setup();
     process("d1", "2026-07-18T10:00:00Z", 1);
-    send_event("DeviceProcessEvents", "d1", "2026-07-18T13:00:00Z", 4, ",\"FileName\":\"rival.exe\"");
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T13:00:00Z", 4, ",\"FileName\":\"rival.exe\"");
     run(PROBE);
     run(RIVAL);
     ANSWER_AUTO types = hunt_get(&one.server, "/v1/changes?types=new_device,new_tool_on_device");

@@ -1,24 +1,18 @@
 /* What is known of devices: states, flags, names, files, accounts, signers; lists with their filters, sorts and pages;
  * the difference between two runs; the same on the command line. */
-#include <fcntl.h>
-#include <poll.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "tests/support/database.h"
 #include "tests/support/cluster_fixture.h"
 #include "tests/support/hunt_fixture.h"
 
-enum { CAP = 16 << 20, PATH = 4096, MANY = 23, FOLLOW_MS = 30000 };
+enum { CAP = 16 << 20, PATH = 4096, MANY = 23 };
 #define AS_OF ",\"as_of\":\"2026-07-20T00:00:00Z\"}"
 #define NAMED(file, name, group) ",\"FileName\":\"" file "\",\"DeviceName\":\"" name "\",\"MachineGroup\":\"" group "\""
 
@@ -36,12 +30,6 @@ static int teardown(void **state) {
     (void)state;
     hunt_server_stop(&one);
     return 0;
-}
-
-static void send_event(const char *table, const char *device, const char *time, int report, const char *more) {
-    BUF_AUTO body = BUF(CAP);
-    hunt_add_event(&body, table, device, time, report, more);
-    hunt_send_text(&one.server, buf_cstr(&body));
 }
 
 static void run_both(void) {
@@ -79,14 +67,14 @@ static void expect_state(const char *as_of, const char *state) {
 
 static void states_change_at_the_tick(void **state) {
     (void)state;
-    send_event("DeviceProcessEvents", "d1", "2026-06-01T10:00:00Z", 1, NAMED("probe.exe", "pc", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-06-01T10:00:00Z", 1, NAMED("probe.exe", "pc", ""));
     run_both();
     expect_state("2026-06-01T10:00:00Z", "new");
     expect_state("2026-06-08T10:00:00Z", "new");
     expect_state("2026-06-08T10:00:00.0000001Z", "known");
     expect_state("2026-06-15T10:00:00Z", "known");
     expect_state("2026-06-15T10:00:00.0000001Z", "quiet");
-    send_event("DeviceProcessEvents", "d1", "2026-06-16T00:00:00Z", 2, NAMED("probe.exe", "pc", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-06-16T00:00:00Z", 2, NAMED("probe.exe", "pc", ""));
     run_both();
     expect_state("2026-06-16T00:00:00Z", "returned");
     expect_state("2026-06-23T23:59:59.9999999Z", "returned");
@@ -97,8 +85,8 @@ static void states_change_at_the_tick(void **state) {
 
 static void other_days_count_from_the_next_start_on(void **state) {
     (void)state;
-    send_event("DeviceProcessEvents", "d1", "2026-06-01T10:00:00Z", 1, NAMED("probe.exe", "pc", ""));
-    send_event("DeviceProcessEvents", "d1", "2026-06-05T10:00:00Z", 2, NAMED("probe.exe", "pc", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-06-01T10:00:00Z", 1, NAMED("probe.exe", "pc", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-06-05T10:00:00Z", 2, NAMED("probe.exe", "pc", ""));
     run_both();
     expect_state("2026-06-05T11:00:00Z", "new");
     assert_int_equal(server_stop(&one.server), 0);
@@ -121,10 +109,10 @@ static void several_tools_are_a_flag_but_all_tools_is_none(void **state) {
         "max(Timestamp), make_set(ReportId), count() by DeviceId\"}";
     ANSWER_AUTO hunt = server_expect(&one.server, 201, &(struct send){.path = "/v1/hunts/import", .body = all_tools});
     assert_string_equal(answer_text(&hunt, "tool"), "All Tools");
-    send_event("DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "pc", "") ",\"SHA1\":\"aa\"");
-    send_event("DeviceFileCertificateInfo", "d1", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"probe\",\"SHA1\":\"aa\"");
-    send_event("DeviceProcessEvents", "d2", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "pc2", ""));
-    send_event("DeviceProcessEvents", "d2", "2026-07-18T11:00:00Z", 2, NAMED("rival.exe", "pc2", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "pc", "") ",\"SHA1\":\"aa\"");
+    hunt_send_event(&one.server, "DeviceFileCertificateInfo", "d1", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"probe\",\"SHA1\":\"aa\"");
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d2", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "pc2", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d2", "2026-07-18T11:00:00Z", 2, NAMED("rival.exe", "pc2", ""));
     ANSWER_AUTO all = hunt_run(&one.server, "{\"hunts\":[\"all-probe\"]" AS_OF);
     run_both();
     ANSWER_AUTO alone = hunt_get(&one.server, "/v1/devices/d1");
@@ -137,15 +125,15 @@ static void several_tools_are_a_flag_but_all_tools_is_none(void **state) {
 
 static void a_file_signed_as_one_tool_and_named_as_another_is_a_flag(void **state) {
     (void)state;
-    send_event("DeviceFileCertificateInfo", "d1", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"rival\",\"SHA1\":\"aa\"");
-    send_event("DeviceProcessEvents", "d1", "2026-07-18T10:01:00Z", 2, NAMED("probe.exe", "pc", "") ",\"SHA1\":\"aa\"");
+    hunt_send_event(&one.server, "DeviceFileCertificateInfo", "d1", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"rival\",\"SHA1\":\"aa\"");
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T10:01:00Z", 2, NAMED("probe.exe", "pc", "") ",\"SHA1\":\"aa\"");
     /* each its own file */
-    send_event("DeviceFileCertificateInfo", "d2", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"rival\",\"SHA1\":\"bb\"");
-    send_event("DeviceProcessEvents", "d2", "2026-07-18T10:01:00Z", 2, NAMED("probe.exe", "pc", "") ",\"SHA1\":\"cc\"");
+    hunt_send_event(&one.server, "DeviceFileCertificateInfo", "d2", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"rival\",\"SHA1\":\"bb\"");
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d2", "2026-07-18T10:01:00Z", 2, NAMED("probe.exe", "pc", "") ",\"SHA1\":\"cc\"");
     /* named as both */
-    send_event("DeviceFileCertificateInfo", "d3", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"rival\",\"SHA1\":\"dd\"");
-    send_event("DeviceProcessEvents", "d3", "2026-07-18T10:01:00Z", 2, NAMED("probe.exe", "pc", "") ",\"SHA1\":\"dd\"");
-    send_event("DeviceProcessEvents", "d3", "2026-07-18T10:02:00Z", 3, NAMED("rival.exe", "pc", "") ",\"SHA1\":\"dd\"");
+    hunt_send_event(&one.server, "DeviceFileCertificateInfo", "d3", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"rival\",\"SHA1\":\"dd\"");
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d3", "2026-07-18T10:01:00Z", 2, NAMED("probe.exe", "pc", "") ",\"SHA1\":\"dd\"");
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d3", "2026-07-18T10:02:00Z", 3, NAMED("rival.exe", "pc", "") ",\"SHA1\":\"dd\"");
     run_both();
     ANSWER_AUTO flagged = hunt_get(&one.server, "/v1/devices/d1");
     expect_json(flagged.json, "flags.1",
@@ -165,12 +153,12 @@ static void a_file_signed_as_one_tool_and_named_as_another_is_a_flag(void **stat
 
 static void a_tool_s_domain_reached_by_another_program_is_a_flag(void **state) {
     (void)state;
-    send_event("DeviceNetworkEvents", "d1", "2026-07-18T10:00:00Z", 1, CONNECTS("powershell.exe", "aa"));
-    send_event("DeviceNetworkEvents", "d2", "2026-07-18T10:00:00Z", 1, CONNECTS("RemotePC.exe", "bb"));
+    hunt_send_event(&one.server, "DeviceNetworkEvents", "d1", "2026-07-18T10:00:00Z", 1, CONNECTS("powershell.exe", "aa"));
+    hunt_send_event(&one.server, "DeviceNetworkEvents", "d2", "2026-07-18T10:00:00Z", 1, CONNECTS("RemotePC.exe", "bb"));
     /* under another name, but the same file that another hunt knows for the tool's */
-    send_event("DeviceNetworkEvents", "d3", "2026-07-18T10:00:00Z", 1, CONNECTS("odd.exe", "cc"));
-    send_event("DeviceFileCertificateInfo", "d3", "2026-07-18T10:00:00Z", 1,
-               ",\"Signer\":\"IDrive, Inc.\",\"SHA1\":\"cc\"");
+    hunt_send_event(&one.server, "DeviceNetworkEvents", "d3", "2026-07-18T10:00:00Z", 1, CONNECTS("odd.exe", "cc"));
+    hunt_send_event(&one.server, "DeviceFileCertificateInfo", "d3", "2026-07-18T10:00:00Z", 1,
+                    ",\"Signer\":\"IDrive, Inc.\",\"SHA1\":\"cc\"");
     ANSWER_AUTO run = hunt_run(&one.server, "{\"tool\":\"RemotePC\"" AS_OF);
     ANSWER_AUTO flagged = hunt_get(&one.server, "/v1/devices/d1");
     expect_json(flagged.json, "flags",
@@ -187,24 +175,24 @@ static void a_tool_s_domain_reached_by_another_program_is_a_flag(void **state) {
 
 static void a_renamed_device_is_one_device_with_its_names_groups_files_and_accounts(void **state) {
     (void)state;
-    send_event(
-        "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1,
+    hunt_send_event(
+        &one.server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1,
         NAMED("probe.exe", "old", "Lab") ",\"SHA1\":\"aa\",\"FolderPath\":\"C:\\\\probe.exe\",\"AccountUpn\":\"a@x\"");
-    send_event("DeviceProcessEvents", "d1", "2026-07-18T12:00:00Z", 2,
-               NAMED("probe.exe", "new", "Office") ",\"SHA1\":\"aa\",\"AccountDomain\":\"corp\",\"AccountName\":\"b\"");
-    send_event("DeviceProcessEvents", "d1", "2026-07-18T11:00:00Z", 3,
-               NAMED("probe.exe", "old", "Lab") ",\"SHA1\":\"aa\"");
-    send_event("DeviceFileEvents", "d1", "2026-07-18T09:00:00Z", 4,
-               NAMED("innocent.exe", "old", "Lab") ",\"SHA1\":\"aa\",\"FolderPath\":\"D:\\\\\"");
-    send_event("DeviceImageLoadEvents", "d1", "2026-07-18T09:30:00Z", 5,
-               NAMED("loaded.dll", "old", "Lab") ",\"SHA1\":\"aa\"");
-    send_event("DeviceImageLoadEvents", "d2", "2026-07-18T09:30:00Z", 5,
-               NAMED("elsewhere.dll", "x", "Lab") ",\"SHA1\":\"aa\"");
-    send_event("DeviceFileCertificateInfo", "d1", "2026-07-18T13:00:00Z", 6,
-               ",\"Signer\":\"probe\",\"Issuer\":\"CA\",\"CertificateSerialNumber\":\"01\",\"SHA1\":\"aa\","
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T12:00:00Z", 2,
+                    NAMED("probe.exe", "new", "Office") ",\"SHA1\":\"aa\",\"AccountDomain\":\"corp\",\"AccountName\":\"b\"");
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T11:00:00Z", 3,
+                    NAMED("probe.exe", "old", "Lab") ",\"SHA1\":\"aa\"");
+    hunt_send_event(&one.server, "DeviceFileEvents", "d1", "2026-07-18T09:00:00Z", 4,
+                    NAMED("innocent.exe", "old", "Lab") ",\"SHA1\":\"aa\",\"FolderPath\":\"D:\\\\\"");
+    hunt_send_event(&one.server, "DeviceImageLoadEvents", "d1", "2026-07-18T09:30:00Z", 5,
+                    NAMED("loaded.dll", "old", "Lab") ",\"SHA1\":\"aa\"");
+    hunt_send_event(&one.server, "DeviceImageLoadEvents", "d2", "2026-07-18T09:30:00Z", 5,
+                    NAMED("elsewhere.dll", "x", "Lab") ",\"SHA1\":\"aa\"");
+    hunt_send_event(&one.server, "DeviceFileCertificateInfo", "d1", "2026-07-18T13:00:00Z", 6,
+                    ",\"Signer\":\"probe\",\"Issuer\":\"CA\",\"CertificateSerialNumber\":\"01\",\"SHA1\":\"aa\","
                "\"DeviceName\":\"new\"");
-    send_event("DeviceNetworkEvents", "d1", "2026-07-18T13:00:00Z", 7,
-               ",\"RemoteUrl\":\"https://u@A.probe.example:443/x\",\"DeviceName\":\"new\"");
+    hunt_send_event(&one.server, "DeviceNetworkEvents", "d1", "2026-07-18T13:00:00Z", 7,
+                    ",\"RemoteUrl\":\"https://u@A.probe.example:443/x\",\"DeviceName\":\"new\"");
     run_both();
     ANSWER_AUTO list = hunt_get(&one.server, "/v1/devices");
     assert_int_equal(json_array_size(answer_at(&list, "devices")), 1);
@@ -335,11 +323,11 @@ static void what_a_list_does_not_know_is_refused(void **state) {
 
 static void two_runs_differ_by_devices_that_came_went_and_changed(void **state) {
     (void)state;
-    send_event("DeviceProcessEvents", "gone", "2026-07-13T10:00:00Z", 1, NAMED("probe.exe", "a", ""));
-    send_event("DeviceProcessEvents", "more", "2026-07-14T10:00:00Z", 1, NAMED("probe.exe", "b", ""));
-    send_event("DeviceProcessEvents", "same", "2026-07-16T10:00:00Z", 1, NAMED("probe.exe", "c", ""));
-    send_event("DeviceProcessEvents", "more", "2026-07-18T10:00:00Z", 10, NAMED("probe.exe", "b", ""));
-    send_event("DeviceProcessEvents", "come", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "d", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "gone", "2026-07-13T10:00:00Z", 1, NAMED("probe.exe", "a", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "more", "2026-07-14T10:00:00Z", 1, NAMED("probe.exe", "b", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "same", "2026-07-16T10:00:00Z", 1, NAMED("probe.exe", "c", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "more", "2026-07-18T10:00:00Z", 10, NAMED("probe.exe", "b", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "come", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "d", ""));
     ANSWER_AUTO first = hunt_run(
         &one.server, "{\"hunts\":[\"probe-create-process\",\"rival-create-process\"],\"to\":\"2026-07-17T00:00:00Z\"}");
     ANSWER_AUTO second = hunt_run(&one.server, "{\"hunts\":[\"probe-create-process\",\"probe-file-signature\"]" AS_OF);
@@ -364,13 +352,6 @@ static void two_runs_differ_by_devices_that_came_went_and_changed(void **state) 
     }
 }
 
-static void expect_command(int code, const char *const *words, const char *wanted) {
-    char *text = hunt_command(&one, code, words);
-    if (!strstr(text, wanted))
-        fail_msg("rmmhunt %s %s: no '%s' in %s", words[0], words[1] ? words[1] : "", wanted, text);
-    free(text);
-}
-
 static void a_tool_shows_what_was_seen_of_it_in_the_estate(void **state) {
     char more[PATH], report[32];
     (void)state;
@@ -383,7 +364,7 @@ static void a_tool_shows_what_was_seen_of_it_in_the_estate(void **state) {
     for (int i = 0; i < 101; i++) {
         snprintf(more, sizeof more, ",\"Signer\":\"Probe Inc\",\"Issuer\":\"CA\",\"CertificateSerialNumber\":\"s%03d\"", i);
         snprintf(report, sizeof report, "2026-07-18T10:%02d:%02dZ", i / 60, i % 60);
-        send_event("DeviceFileCertificateInfo", i % 2 ? "d1" : "d2", report, i + 1, more);
+        hunt_send_event(&one.server, "DeviceFileCertificateInfo", i % 2 ? "d1" : "d2", report, i + 1, more);
     }
     run_both();
     ANSWER_AUTO tool = hunt_get(&one.server, "/v1/tools/probe");
@@ -404,122 +385,25 @@ static void a_tool_shows_what_was_seen_of_it_in_the_estate(void **state) {
 static void the_command_line_gives_what_the_api_gives(void **state) {
     (void)state;
     fill_many();
-    expect_command(0, WORDS("devices"), "device_name");
-    expect_command(0, WORDS("devices", "--tool", "rival", "--format=csv"), "m03");
-    expect_command(0, WORDS("devices", "m06"), "\"seen_by\": \"network\"");
-    expect_command(0, WORDS("devices", "--min-tools=2", "--format", "ndjson"), "\"device_id\":\"m00\"");
-    expect_command(0, WORDS("findings", "--device=m00", "--signal", "network"), "Probe");
-    expect_command(0, WORDS("changes", "--types=new_tool"), "new_tool");
-    expect_command(0, WORDS("coverage"), "DeviceNetworkEvents");
-    expect_command(0, WORDS("coverage", "--table=DeviceInfo", "--format", "json"), "\"limits\":[");
-    expect_command(0, WORDS("coverage", "silent", "--since=400d", "--format=ndjson"), "\"device_id\":\"m00\"");
-    expect_command(1, WORDS("coverage", "loud"), "");
-    expect_command(1, WORDS("devices", "nobody"), "");
-    expect_command(1, WORDS("devices", "--sort=size"), "");
-    expect_command(1, WORDS("findings", "--nonsense=1"), "");
-    expect_command(1, WORDS("devices", "--tool"), "");
-    expect_command(1, WORDS("devices", "m01", "m02"), "");
+    hunt_expect_command(&one, 0, WORDS("devices"), "device_name");
+    hunt_expect_command(&one, 0, WORDS("devices", "--tool", "rival", "--format=csv"), "m03");
+    hunt_expect_command(&one, 0, WORDS("devices", "m06"), "\"seen_by\": \"network\"");
+    hunt_expect_command(&one, 0, WORDS("devices", "--min-tools=2", "--format", "ndjson"), "\"device_id\":\"m00\"");
+    hunt_expect_command(&one, 0, WORDS("findings", "--device=m00", "--signal", "network"), "Probe");
+    hunt_expect_command(&one, 0, WORDS("changes", "--types=new_tool"), "new_tool");
+    hunt_expect_command(&one, 0, WORDS("coverage"), "DeviceNetworkEvents");
+    hunt_expect_command(&one, 0, WORDS("coverage", "--table=DeviceInfo", "--format", "json"), "\"limits\":[");
+    hunt_expect_command(&one, 0, WORDS("coverage", "silent", "--since=400d", "--format=ndjson"), "\"device_id\":\"m00\"");
+    hunt_expect_command(&one, 1, WORDS("coverage", "loud"), "");
+    hunt_expect_command(&one, 1, WORDS("devices", "nobody"), "");
+    hunt_expect_command(&one, 1, WORDS("devices", "--sort=size"), "");
+    hunt_expect_command(&one, 1, WORDS("findings", "--nonsense=1"), "");
+    hunt_expect_command(&one, 1, WORDS("devices", "--tool"), "");
+    hunt_expect_command(&one, 1, WORDS("devices", "m01", "m02"), "");
     char *command = hunt_command(&one, 0, WORDS("findings", "--format=json", "--limit=1000", "--as-of=2026-07-20"));
     ANSWER_AUTO answer = hunt_get(&one.server, "/v1/findings?limit=1000&as_of=2026-07-20");
     assert_string_equal(command, answer.body);
     free(command);
-}
-
-/* Reads until a line has the words, or the deadline: what was read, which the caller frees. */
-static char *read_line(int output, const char *words) {
-    enum { ROOM = 65536 };
-    char *text = calloc(1, ROOM);
-    size_t length = 0;
-    int64_t deadline = mono_ms() + FOLLOW_MS;
-    assert_non_null(text);
-    do {
-        struct pollfd wait = {.fd = output, .events = POLLIN};
-        if (poll(&wait, 1, ms_left(deadline)) <= 0)
-            fail_msg("no '%s' in time: %.*s", words, (int)length, text);
-        ssize_t got = read(output, text + length, ROOM - 1 - length);
-        assert_true(got > 0);
-        length += (size_t)got;
-        text[length] = 0;
-    } while (!strstr(text, words));
-    return text;
-}
-
-static void expect_line(int output, const char *words) {
-    free(read_line(output, words));
-}
-
-static void changes_are_followed_as_they_come(void **state) {
-    int output, status;
-    (void)state;
-    pid_t child = hunt_command_start(&one, WORDS("changes", "--follow", "--tool=Probe"), &output);
-    send_event("DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "first.pc", ""));
-    run_both();
-    expect_line(output, "first.pc");
-    send_event("DeviceProcessEvents", "d2", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "second.pc", ""));
-    run_both();
-    expect_line(output, "second.pc");
-    assert_int_equal(kill(child, SIGINT), 0);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    close(output);
-}
-
-static void following_refuses_what_it_sets_itself_and_starts_at_a_cursor(void **state) {
-    int output, status;
-    (void)state;
-    expect_command(1, WORDS("changes", "--follow", "--format=csv"), "");
-    expect_command(1, WORDS("changes", "--follow", "--wait", "2"), "");
-    expect_command(1, WORDS("changes", "--follow", "--cursor", "nonsense"), "");
-    send_event("DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "first.pc", ""));
-    run_both();
-    ANSWER_AUTO end = hunt_get(&one.server, "/v1/changes?latest");
-    pid_t child =
-        hunt_command_start(&one, WORDS("changes", "--follow", "--format=ndjson", "--cursor", answer_text(&end, "next")), &output);
-    send_event("DeviceProcessEvents", "d2", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "second.\\u001b[2J", ""));
-    run_both();
-    char *text = read_line(output, "\n");
-    assert_null(strstr(text, "first.pc"));
-    assert_non_null(strstr(text, "\"device_id\":\"d2\""));
-    free(text);
-    assert_int_equal(kill(child, SIGINT), 0);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    close(output);
-}
-
-/* The command's stderr in *errors. */
-static pid_t follow_start(int *output, int *errors) {
-    int ends[2], saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
-    pid_t child = hunt_command_start(&one, WORDS("changes", "--follow", "--tool=Probe"), output);
-    assert_true(dup2(saved, STDERR_FILENO) >= 0);
-    close(saved);
-    close(ends[1]);
-    *errors = ends[0];
-    return child;
-}
-
-static void following_goes_on_when_the_database_is_back_and_never_drives_the_terminal(void **state) {
-    int output, errors, status;
-    (void)state;
-    pid_t child = follow_start(&output, &errors);
-    send_event("DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "first.\\u001b[2Jpc", ""));
-    run_both();
-    expect_line(output, "first.\xC2\xB7[2Jpc");
-    database_int(one.db, "UPDATE pg_database SET datallowconn = false WHERE datname = current_database() RETURNING 1");
-    database_int(one.db, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
-                          "WHERE datname = current_database() AND pid <> pg_backend_pid()");
-    expect_line(errors, "rmmhunt changes: ");
-    database_int(one.db, "UPDATE pg_database SET datallowconn = true WHERE datname = current_database() RETURNING 1");
-    expect_line(errors, "going on");
-    send_event("DeviceProcessEvents", "d2", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "second.pc", ""));
-    run_both();
-    char *text = read_line(output, "second.pc");
-    assert_null(strstr(text, "first.")); /* and none twice */
-    free(text);
-    assert_int_equal(kill(child, SIGINT), 0);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    close(output);
-    close(errors);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -536,9 +420,6 @@ int main(void) {
         TEST(every_filter_and_sort_can_be_paged_through),
         TEST(what_a_list_does_not_know_is_refused),
         TEST(the_command_line_gives_what_the_api_gives),
-        TEST(changes_are_followed_as_they_come),
-        TEST(following_refuses_what_it_sets_itself_and_starts_at_a_cursor),
-        TEST(following_goes_on_when_the_database_is_back_and_never_drives_the_terminal),
         TEST(two_runs_differ_by_devices_that_came_went_and_changed),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);

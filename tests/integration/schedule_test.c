@@ -325,30 +325,23 @@ static void every_slot_has_one_result_whatever_dies(void **state) {
     cluster_fixture_close(db);
 }
 
-static void expect_command(struct hunt_server *server, int code, const char *const *words, const char *wanted) {
-    char *text = hunt_command(server, code, words);
-    if (!strstr(text, wanted))
-        fail_msg("rmmhunt schedules %s: no '%s' in %s", words[1], wanted, text);
-    free(text);
-}
-
 static void the_command_line_creates_pauses_runs_and_deletes(void **state) {
     struct hunt_server one;
     (void)state;
     hunt_server_start(&one);
-    expect_command(&one, 0,
-                   WORDS("schedules", "create", "nightly", "--every", "1d", "--tool=RemotePC", "--catch-up-limit", "7"),
-                   "\"catch_up_limit\": 7");
-    expect_command(&one, 1, WORDS("schedules", "create", "odd", "--every", "1d", "--all", "--catch-up-limit=7x"), "");
-    expect_command(&one, 2, WORDS("schedules", "create", "odd", "--nonsense", "1"), "");
-    expect_command(&one, 1, WORDS("schedules", "show", "odd"), "");
-    expect_command(&one, 0, WORDS("schedules", "pause", "nightly"), "nightly");
+    hunt_expect_command(
+        &one, 0, WORDS("schedules", "create", "nightly", "--every", "1d", "--tool=RemotePC", "--catch-up-limit", "7"),
+        "\"catch_up_limit\": 7");
+    hunt_expect_command(&one, 1, WORDS("schedules", "create", "odd", "--every", "1d", "--all", "--catch-up-limit=7x"), "");
+    hunt_expect_command(&one, 2, WORDS("schedules", "create", "odd", "--nonsense", "1"), "");
+    hunt_expect_command(&one, 1, WORDS("schedules", "show", "odd"), "");
+    hunt_expect_command(&one, 0, WORDS("schedules", "pause", "nightly"), "nightly");
     assert_int_equal(database_int(one.db, "SELECT count(*) FROM rmm.schedules WHERE id = 'nightly' AND NOT enabled"),
                      1);
-    expect_command(&one, 0, WORDS("schedules", "run", "nightly"), "succeeded");
-    expect_command(&one, 0, WORDS("schedules", "list"), "nightly");
-    expect_command(&one, 0, WORDS("schedules", "delete", "nightly"), "");
-    expect_command(&one, 1, WORDS("schedules", "delete", "nightly"), "");
+    hunt_expect_command(&one, 0, WORDS("schedules", "run", "nightly"), "succeeded");
+    hunt_expect_command(&one, 0, WORDS("schedules", "list"), "nightly");
+    hunt_expect_command(&one, 0, WORDS("schedules", "delete", "nightly"), "");
+    hunt_expect_command(&one, 1, WORDS("schedules", "delete", "nightly"), "");
     hunt_server_stop(&one);
 }
 

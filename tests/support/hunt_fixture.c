@@ -80,6 +80,13 @@ void hunt_add_event(struct buf *out, const char *table, const char *device, cons
                device, report, more);
 }
 
+void hunt_send_event(const struct server *server, const char *table, const char *device, const char *time, int report,
+                     const char *more) {
+    BUF_AUTO body = BUF(1 << 20);
+    hunt_add_event(&body, table, device, time, report, more);
+    hunt_send_text(server, buf_cstr(&body));
+}
+
 void hunt_import(const struct server *server, const char *tool, const char *word) {
     static const struct {
         const char *words, *slug, *table, *column, *operator;
@@ -119,6 +126,13 @@ json_t *hunt_walk(const struct server *server, const char *path, const char *mem
         snprintf(cursor, sizeof cursor, "%s", hunt_text(page.json, "next"));
     } while (cursor[0]);
     return all;
+}
+
+void hunt_expect_command(struct hunt_server *server, int code, const char *const *words, const char *wanted) {
+    char *text = hunt_command(server, code, words);
+    if (!strstr(text, wanted))
+        fail_msg("rmmhunt %s %s: no '%s' in %s", words[0], words[1] ? words[1] : "", wanted, text);
+    free(text);
 }
 
 const json_t *hunt_item(const json_t *items, const char *name, const char *value) {

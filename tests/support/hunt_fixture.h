@@ -37,6 +37,9 @@ void hunt_send_text(const struct server *server, const char *ndjson);
 /* One event as a line; more: further members (",\"FileName\":\"a\""), or "". */
 void hunt_add_event(struct buf *out, const char *table, const char *device, const char *time, int report,
                     const char *more);
+/* The same, sent by itself. */
+void hunt_send_event(const struct server *server, const char *table, const char *device, const char *time, int report,
+                     const char *more);
 /* Hunts of a tool "<tool>": a process named <word>…, a signer with <word>, a URL with <word>; slugs
  * <word>-create-process, <word>-file-signature, <word>-network-connection. */
 void hunt_import(const struct server *server, const char *tool, const char *word);
@@ -45,7 +48,7 @@ struct answer hunt_run(const struct server *server, const char *body);
 struct answer hunt_get(const struct server *server, const char *path);
 /* All pages of a list, its items in one array that the caller owns. path: with a "?" in it. */
 json_t *hunt_walk(const struct server *server, const char *path, const char *member);
-/* A command's words, for the two below. */
+/* A command's words, for those below. */
 #define WORDS(...)                                                                                                     \
     (const char *const[]) {                                                                                            \
         __VA_ARGS__, NULL                                                                                              \
@@ -54,6 +57,8 @@ json_t *hunt_walk(const struct server *server, const char *path, const char *mem
 pid_t hunt_command_start(struct hunt_server *server, const char *const *words, int *output);
 /* The same to its end, with this exit code: its stdout, which the caller frees. */
 char *hunt_command(struct hunt_server *server, int code, const char *const *words);
+/* The same, whose stdout must have the words `wanted` in it. */
+void hunt_expect_command(struct hunt_server *server, int code, const char *const *words, const char *wanted);
 /* The first item whose member `name` is value, or NULL. */
 const json_t *hunt_item(const json_t *items, const char *name, const char *value);
 /* The text of a member, "" when it is none. */
