@@ -7,6 +7,27 @@ const char *kql_type_name(enum kql_type type) {
     return names[type];
 }
 
+const char *schema_sql_type(enum kql_type type) {
+    switch (type) {
+    case KQL_LONG:
+    case KQL_DATETIME:
+    case KQL_TIMESPAN:
+        return "bigint";
+    case KQL_INT:
+        return "integer";
+    case KQL_BOOL:
+        return "boolean";
+    case KQL_REAL:
+        return "double precision";
+    case KQL_STRING:
+    case KQL_DECIMAL:
+    case KQL_GUID:
+    case KQL_DYNAMIC:
+        break;
+    }
+    return "text";
+}
+
 /* Places of a table's first column and slot, and of a dictionary's first field, in the flat lists below. */
 enum {
 #define TABLE(name, sql_name) FIRST_##name, BEFORE_##name = FIRST_##name - 1,

@@ -11,6 +11,8 @@
 enum kql_type { KQL_STRING, KQL_LONG, KQL_INT, KQL_BOOL, KQL_DATETIME, KQL_TIMESPAN, KQL_REAL, KQL_DECIMAL, KQL_GUID, KQL_DYNAMIC };
 
 const char *kql_type_name(enum kql_type type); /* "string", "long", … */
+/* PostgreSQL's type for stored values of that type: "bigint", "text", … (KQL_DYNAMIC: JSON as text). */
+const char *schema_sql_type(enum kql_type type);
 
 enum schema_storage {
     STORED_TS,     /* data.<table>.ts */

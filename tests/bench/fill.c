@@ -26,34 +26,13 @@ static FILE *file_open(const char *folder, const char *name, const char *rest) {
     return file;
 }
 
-static const char *sql_type(enum kql_type type) {
-    switch (type) {
-    case KQL_LONG:
-    case KQL_DATETIME:
-    case KQL_TIMESPAN:
-        return "bigint";
-    case KQL_INT:
-        return "integer";
-    case KQL_BOOL:
-        return "boolean";
-    case KQL_REAL:
-        return "double precision";
-    case KQL_STRING:
-    case KQL_DECIMAL:
-    case KQL_GUID:
-    case KQL_DYNAMIC:
-        break;
-    }
-    return "text";
-}
-
 static bool columns_write(const struct schema_table *table, const char *folder) {
     FILE *sql = file_open(folder, table->name, "sql"), *names = file_open(folder, table->name, "columns");
     if (!sql || !names)
         return false;
     fprintf(sql, "SET client_min_messages = warning;\nCREATE SCHEMA IF NOT EXISTS bench;\nCREATE TABLE bench.\"%s\" (", table->name);
     for (size_t c = 0; c < table->column_count; c++) {
-        const char *type = sql_type(table->columns[c].type);
+        const char *type = schema_sql_type(table->columns[c].type);
         bool time = table->columns[c].type == KQL_DATETIME;
         fprintf(sql, "%s\"%s\" %s", c ? ", " : "", table->columns[c].name, time ? "timestamptz" : type);
         fprintf(names, "%s\t%s\n", table->columns[c].name, type);
