@@ -156,6 +156,15 @@ static bool dictionary_scan(struct reading *reading, struct db_conn *conn, enum 
            verdict_scan(conn, dictionary, reading->sorted, count, reading->last[dictionary], deadline_ms, err);
 }
 
+/* False when what others kept meanwhile and what we found can't be one list: they decided the other way round, or the
+ * entry was cleared and doesn't reach up to where we began. */
+static bool entry_continues(const struct entry *entry, const struct verdict_want *want, int32_t last) {
+    if (!entry)
+        return want->upto < 0;
+    bool hashed = entry->form == KQL_HASHED || want->form == KQL_HASHED;
+    return hashed || entry->upto >= last || (entry->form == want->form && entry->upto >= want->upto);
+}
+
 /* Appends what is new; another thread may have been quicker. The lock is held. */
 static bool entry_keep(struct verdicts *verdicts, const struct verdict_want *want, int32_t last) {
     struct entry **at = entry_find(verdicts, want->key), *entry = *at;
@@ -207,8 +216,8 @@ static bool verdicts_publish(struct reading *reading, struct verdict_ids *all) {
         struct verdict_want *want = &reading->wants[i];
         int32_t last = reading->last[want->predicate->slot->dictionary];
         struct entry *entry = *entry_find(verdicts, want->key);
-        if (!entry && want->upto >= 0) /* cleared meanwhile: decided in the program this time */
-            own[i] = (struct verdict_ids){.form = KQL_INLINE};
+        if (!entry_continues(entry, want, last))
+            own[i] = (struct verdict_ids){.form = KQL_INLINE}; /* decided in the program this time */
         else
             ok = entry_keep(verdicts, want, last) && verdict_copy(reading->arena, *entry_find(verdicts, want->key), &own[i]);
     }

@@ -6,8 +6,8 @@
 #include "store/db.h"
 
 struct verdict_ids {
-    enum kql_form form; /* KQL_AMONG, KQL_NOT_AMONG or KQL_HASHED */
-    const int32_t *ids; /* ascending; none for KQL_HASHED */
+    enum kql_form form;
+    const int32_t *ids; /* ascending; of KQL_AMONG and KQL_NOT_AMONG only */
     size_t count;
 };
 

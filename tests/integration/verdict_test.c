@@ -192,13 +192,6 @@ static void no_value_is_passed_over_while_others_write(void **state) {
     cluster_fixture_close(db);
 }
 
-static void *write_once(void *argument) {
-    struct writer *writer = argument;
-    post(writer->ingest, 900000, 1, " late");
-    atomic_store(&writer->done, true);
-    return NULL;
-}
-
 static int64_t ask(struct db *db, const char *sql) {
     struct db_conn *conn = db_take(db, later(), &err);
     DB_ROWS_AUTO *rows = conn ? db_query(conn, sql, NULL, 0, later(), &err) : NULL;
@@ -207,6 +200,102 @@ static int64_t ask(struct db *db, const char *sql) {
     int64_t answer = db_int(rows, 0, 0);
     db_give(conn);
     return answer;
+}
+
+/* A condition's program, run on a connection. */
+struct asking {
+    pthread_t thread;
+    struct db_conn *conn;
+    struct arena *arena;
+    const struct kql_program *program;
+    int64_t found;
+};
+
+static void *ask_verdicts(void *argument) {
+    struct asking *asking = argument;
+    struct err mine;
+    DB_ROWS_AUTO *rows = verdicts_query(asking->conn, asking->arena, asking->program, later(), &mine);
+    asking->found = db_count(rows) ? db_int(rows, 0, 2) : -1;
+    return NULL;
+}
+
+static void asking_start(struct asking *asking, struct db *db, bool before_all) {
+    struct kql_options options = {.now = ticks_now(), .from = -1, .to = -1};
+    asking->arena = arena_new(64u << 20);
+    asking->conn = db_take(db, later(), &err);
+    assert_true(asking->arena && asking->conn);
+    asking->program = kql_compile(asking->arena, STR("DeviceFileCertificateInfo | where Signer contains 'late' | summarize "
+                                                     "make_set(ReportId), N=count() by DeviceId"), &options, &err);
+    assert_non_null(asking->program);
+    if (before_all)
+        assert_true(db_begin_snapshot(asking->conn, LIMIT_MS, later(), &err) &&
+                    db_exec(asking->conn, "SELECT 1", NULL, 0, later(), NULL, &err));
+}
+
+static void asking_end(struct asking *asking) {
+    pthread_join(asking->thread, NULL);
+    db_give(asking->conn);
+    arena_free(asking->arena);
+}
+
+static void *lock_and_leave(void *argument) {
+    struct db_conn *conn = argument;
+    struct err mine;
+    if (db_begin(conn, "", later(), &mine))
+        db_exec(conn, "LOCK TABLE dict.cert IN ACCESS EXCLUSIVE MODE", NULL, 0, later(), NULL, &mine);
+    db_give(conn);
+    return NULL;
+}
+
+static void await_waiting(struct db *db, int64_t count) {
+    int64_t deadline = later();
+    while (ask(db, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'dict.cert'::regclass") < count)
+        if (mono_ms() > deadline)
+            fail_msg("not %d in the queue", (int)count);
+        else
+            sleep_ms(10);
+}
+
+/* Both begin when nothing is kept; the first sees few values that fulfil the condition, the second mostly such. Locks let
+ * them end one after the other. */
+static void who_decides_a_condition_the_other_way_round_meanwhile_spoils_nothing(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(8);
+    struct ingest *ingest = open_ingest(db);
+    struct asking first = {0}, second = {0}, third = {0};
+    pthread_t between;
+    post(ingest, 0, 3, " one");
+    asking_start(&first, db, true);
+    asking_start(&second, db, false);
+    post(ingest, 1000, VALUES, " late");
+    struct db_conn *holder = db_take(db, later(), &err), *other = db_take(db, later(), &err);
+    assert_true(db_begin(holder, "", later(), &err) &&
+                db_exec(holder, "LOCK TABLE dict.cert IN ACCESS EXCLUSIVE MODE", NULL, 0, later(), NULL, &err));
+    assert_int_equal(pthread_create(&first.thread, NULL, ask_verdicts, &first), 0);
+    await_waiting(db, 1);
+    assert_int_equal(pthread_create(&between, NULL, lock_and_leave, other), 0);
+    await_waiting(db, 2);
+    assert_int_equal(pthread_create(&second.thread, NULL, ask_verdicts, &second), 0);
+    await_waiting(db, 3);
+    db_give(holder);
+    asking_end(&first);
+    pthread_join(between, NULL);
+    asking_end(&second);
+    asking_start(&third, db, false);
+    assert_int_equal(pthread_create(&third.thread, NULL, ask_verdicts, &third), 0);
+    asking_end(&third);
+    assert_int_equal(first.found, -1);
+    assert_int_equal(second.found, VALUES);
+    assert_int_equal(third.found, VALUES);
+    ingest_close(ingest);
+    cluster_fixture_close(db);
+}
+
+static void *write_once(void *argument) {
+    struct writer *writer = argument;
+    post(writer->ingest, 900000, 1, " late");
+    atomic_store(&writer->done, true);
+    return NULL;
 }
 
 /* While one has taken an id and not committed, another's value waits: a higher id must not be seen before a lower one. */
@@ -241,6 +330,7 @@ static int setup(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts_are_what_sql_says),
+        cmocka_unit_test(who_decides_a_condition_the_other_way_round_meanwhile_spoils_nothing),
         cmocka_unit_test(values_get_their_ids_in_the_order_of_commits),
         cmocka_unit_test(no_value_is_passed_over_while_others_write),
     };
