@@ -1,9 +1,5 @@
 #include "handlers/etag.h"
 
-#include <sodium.h>
-
-enum { DIGEST = 16 };
-
 static bool list_next(struct str *list, struct str *tag) {
     size_t at = 0;
     while (at < list->len && strchr(" \t,", list->ptr[at]))
@@ -30,15 +26,6 @@ static bool list_names(struct str list, struct str tag) {
         if (str_eq(one, tag))
             return true;
     return false;
-}
-
-void etag_write(char out[ETAG_TEXT], struct str body) {
-    unsigned char digest[DIGEST];
-    crypto_generichash(digest, sizeof digest, (const unsigned char *)body.ptr, body.len, NULL, 0);
-    out[0] = '"';
-    sodium_bin2hex(out + 1, ETAG_TEXT - 1, digest, sizeof digest);
-    out[ETAG_TEXT - 2] = '"';
-    out[ETAG_TEXT - 1] = 0;
 }
 
 bool etag_known(const struct request *request, struct str tag) {

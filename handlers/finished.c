@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <zlib.h>
 
+#include "base/etag.h"
 #include "base/mem.h"
-#include "handlers/etag.h"
 
 enum { ZIP_WINDOW = 15 + 16 /* zlib's way to ask for gzip */, ZIP_LEVEL = 6 };
 

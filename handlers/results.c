@@ -46,6 +46,8 @@ bool results_body(struct request *request, struct str id, struct str json, struc
         return !out->failed || err_memory(err);
     }
     json_auto_t *root = json_loadb(json.ptr, json.len, 0, NULL);
+    if (!root)
+        return err_memory(err); /* the text is the database's own JSON */
     const json_t *window = json_object_get(root, "window"), *as_of = json_object_get(root, "as_of");
     char *window_text = json_dumps(window, JSON_COMPACT);
     buf_printf(out, "{\"run_id\":\"%.*s\",\"state\":\"%.*s\",\"as_of\":\"%s\",\"window\":%s,\"hunts\":[", STR_ARG(id),

@@ -168,11 +168,12 @@ static bool chunk_fill(struct plans *plans, struct db_conn *conn, const atomic_b
                        struct chunk *chunk, struct err *err) {
     while (plans->next < plans->count && chunk->row_count < CHUNK_ROWS && !atomic_load(stop)) {
         struct err *failure = &chunk->failures[chunk->count];
-        if (!plan_look(plans, conn, chunk, failure) && !failure_settle(conn, failure, err))
-            return false;
+        bool looked = plan_look(plans, conn, chunk, failure);
         chunk->row_count += db_count(chunk->rows[chunk->count]);
-        chunk->count++;
+        chunk->count++; /* before anything else may fail: who clears the chunk must find the rows */
         plans->next++;
+        if (!looked && !failure_settle(conn, failure, err))
+            return false;
         atomic_fetch_add(done, 1);
     }
     return true;

@@ -73,15 +73,16 @@ static int compare_places(const void *a, const void *b, void *argument) {
 }
 
 /* The database gives rows in any order: unless the query sorts, they are put into one that is the same each time.
- * NULL: as they are. Owned by the caller. */
-static size_t *rows_order(bool ordered, const struct db_rows *rows) {
+ * *places NULL: as they are; else owned by the caller. False: memory is out. */
+static bool rows_order(bool ordered, const struct db_rows *rows, size_t **places) {
     size_t count = db_count(rows);
-    size_t *places = ordered || !count ? NULL : calloc(count, sizeof *places);
-    for (size_t r = 0; places && r < count; r++)
-        places[r] = r;
-    if (places)
-        qsort_r(places, count, sizeof *places, compare_places, (void *)(uintptr_t)rows);
-    return places;
+    *places = ordered || !count ? NULL : calloc(count, sizeof **places);
+    if (!*places)
+        return ordered || !count;
+    for (size_t r = 0; r < count; r++)
+        (*places)[r] = r;
+    qsort_r(*places, count, sizeof **places, compare_places, (void *)(uintptr_t)rows);
+    return true;
 }
 
 void result_add_rows(struct buf *out, const struct kql_program *program, const struct db_rows *rows) {
@@ -89,7 +90,8 @@ void result_add_rows(struct buf *out, const struct kql_program *program, const s
     result_add_columns(out, program);
     json_add_key(out, "rows");
     buf_add_char(out, '[');
-    size_t *order = rows_order(program->ordered, rows);
+    size_t *order;
+    out->failed |= !rows_order(program->ordered, rows, &order);
     for (size_t r = 0; r < db_count(rows); r++) {
         buf_add_str(out, r ? STR(",[") : STR("["));
         for (size_t c = 0; c < program->column_count; c++) {

@@ -1,11 +1,11 @@
 #include "hunts/run.h"
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/etag.h"
 #include "base/log.h"
 #include "hunts/ledger.h"
 #include "hunts/plans.h"
@@ -29,15 +29,6 @@ struct run {
     size_t done, failed;
     int64_t from, to; /* what was looked at; -1: open */
 };
-
-static void etag_make(struct str body, char etag[35]) {
-    unsigned char digest[16];
-    crypto_generichash(digest, sizeof digest, (const unsigned char *)body.ptr, body.len, NULL, 0);
-    etag[0] = '"';
-    sodium_bin2hex(etag + 1, 33, digest, sizeof digest);
-    etag[33] = '"';
-    etag[34] = '\0';
-}
 
 void run_stop(struct run_attempt *attempt, enum run_stop reason) {
     pthread_mutex_lock(&attempt->lock);
@@ -109,7 +100,7 @@ static bool answers_save(struct db_conn *conn, struct str run_id, const struct a
                           struct err *err) {
     BUF_AUTO sql = BUF(SAVE_ROWS * 128);
     struct str params[1 + SAVE_ROWS * 5] = {run_id};
-    char etags[SAVE_ROWS][35];
+    char etags[SAVE_ROWS][ETAG_TEXT];
     size_t n = 1;
     buf_add_str(&sql, STR("UPDATE rmm.results r SET state = v.state, body = v.body, etag = v.etag, error = v.error::jsonb, "
                           "finished_at = clock_timestamp() FROM (VALUES "));
@@ -120,7 +111,7 @@ static bool answers_save(struct db_conn *conn, struct str run_id, const struct a
         params[n++] = answer->hunt;
         params[n++] = answer->failed ? STR("failed") : STR("succeeded");
         if (!answer->failed)
-            etag_make(buf_str(&answer->body), etags[i]);
+            etag_write(etags[i], buf_str(&answer->body));
         params[n++] = answer->failed ? (struct str){0} : buf_str(&answer->body);
         params[n++] = answer->failed ? (struct str){0} : str_from(etags[i]);
         params[n++] = buf_str(&answer->error);

@@ -246,7 +246,7 @@ struct webhooks *webhooks_open(struct db *db, bool private_allowed, struct err *
     if (webhooks->sender && !pthread_create(&webhooks->thread, NULL, work, webhooks))
         return webhooks;
     if (webhooks->sender)
-        err_set(err, ERR_INTERNAL, "no thread for webhooks");
+        err_set(err, ERR_OUT_OF_MEMORY, "no thread for webhooks");
     webhook_sender_close(webhooks->sender);
     free(webhooks);
     return NULL;

@@ -143,10 +143,8 @@ static void server_close(struct server *server) {
     pulse_keeper_stop(server->keeper);
     if (server->service) {
         webhooks_close(server->service->webhooks);
-        if (server->service->runner)
-            runner_close(server->service->runner);
-        if (server->service->ingest)
-            ingest_close(server->service->ingest);
+        runner_close(server->service->runner);
+        ingest_close(server->service->ingest);
         cache_free(server->service->cache);
     }
     if (server->database.db)

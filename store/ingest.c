@@ -138,6 +138,8 @@ static void ingest_stop(struct ingest *ingest) {
     pthread_mutex_unlock(&ingest->lock);
     for (size_t i = 0; i < ingest->thread_count; i++)
         pthread_join(ingest->threads[i], NULL);
+    pthread_cond_destroy(&ingest->arrived);
+    pthread_mutex_destroy(&ingest->lock);
     intern_free(ingest->intern);
     commit_memory_free(ingest->memory);
 }
