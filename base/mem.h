@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* length: bytes; as memcpy, the two must not overlap. */
 static inline void mem_copy(void *to, const void *from, size_t length) {
     if (length)
         memcpy(to, from, length);

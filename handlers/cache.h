@@ -26,6 +26,7 @@ bool cache_get(struct request *request, struct str key, cache_make *make, struct
 struct finished *cache_peek(struct request *request, struct str key);
 
 struct cache_counts {
-    long long hits, misses, bytes;
+    long long hits, misses; /* since the start */
+    long long bytes;        /* held now, keys included */
 };
 struct cache_counts cache_count(struct cache *cache);

@@ -20,4 +20,5 @@ void finished_release(struct finished *finished); /* NULL is fine */
  * 8.8.1). One holder: the caller. */
 OWNED_BY(finished_release)
 struct finished *finished_new(struct buf *body, const char *content_type, struct str source, bool zipped, struct err *err);
+/* One holder more, who releases it too. Gives its argument, which must not be NULL. */
 struct finished *finished_hold(struct finished *finished);

@@ -25,6 +25,7 @@ enum { FORMAT_WIDTH = 120 }; /* characters of a table's line */
 bool format_choose(struct request *request, enum format *format, struct err *err);
 /* Does Accept-Encoding take gzip (RFC 9110 12.5.3)? */
 bool format_gzip(const struct request *request);
+/* With its charset; constant text. */
 const char *format_content_type(enum format format);
 /* JSON: an array of objects. CSV (RFC 4180): cells that a spreadsheet would run get a ' in front. */
 void format_write(enum format format, const struct format_table *table, struct buf *out);

@@ -18,6 +18,7 @@ struct list_items {
                                     shows all */
     struct str more;             /* further members as JSON (",\"warnings\":[…]"), or empty */
 };
+/* The page as the request's format wants it, with its cursor and Link. */
 bool list_reply_items(struct request *request, struct reply *reply, const struct list_items *items, struct err *err);
 /* The same from rows whose first column is the key and whose second is the object; the query asked for limit + 1 rows. */
 bool list_reply(struct request *request, struct reply *reply, const char *member, const struct db_rows *rows,

@@ -25,4 +25,5 @@ struct metrics {
 
 /* route: its place in the table, routes_count() for none. */
 void metrics_request(struct metrics *metrics, size_t route, int status);
+/* The counts of one stored body. */
 void metrics_ingest(struct metrics *metrics, const struct ingest_result *result);

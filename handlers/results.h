@@ -7,6 +7,7 @@
 bool run_id_parameter(struct request *request, struct str *id, struct err *err);
 /* A run's state as its row says: all of it, and the bare word. ERR_NOT_FOUND. */
 bool run_state(struct request *request, struct str id, struct str *json, struct str *state, struct err *err);
+/* Whether a run in that state (the bare word) changes no more. */
 bool run_state_over(struct str state);
 /* Answers a request for results out of the cache; false when it isn't one or its answer isn't kept. Never waits. */
 bool results_kept(struct request *request, struct reply *reply);

@@ -22,10 +22,12 @@ struct route {
     const char *title;
 };
 
+/* The table, in the order of routes.def. index: below routes_count(). */
 size_t routes_count(void);
 const struct route *routes_at(size_t index);
 /* The place in the table, routes_count() for NULL. */
 size_t routes_index(const struct route *route);
+/* "none", "ingest", "read", … */
 const char *scope_name(enum scope scope);
 
 /* Before the body: finds the route, fills route and path parameters, checks the query's names. ERR_NOT_FOUND;

@@ -32,6 +32,7 @@ struct estate_plant {
     uint32_t report_count;
     const char *story;        /* a line for people: what the attacker did */
 };
+/* All plants, *count of them; they live as long as the estate. */
 const struct estate_plant *estate_plants(const struct estate *estate, size_t *count);
 /* Records that estate_next will give in all, repeats included. */
 uint64_t estate_total(const struct estate *estate);

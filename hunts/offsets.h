@@ -19,6 +19,7 @@ bool offsets_load(struct db_conn *conn, struct arena *arena, struct str name, in
                struct err *err);
 /* The IANA name as it is written; ERR_BAD_REQUEST when there is none of that name. */
 bool offsets_zone(struct db_conn *conn, struct arena *arena, struct str name, struct str *found, struct err *err);
+/* What the zone's clocks show at that time. Both in ticks. */
 int64_t offsets_local(const struct offsets *zone, int64_t utc);
 /* The first time that the zone's clocks show `local`; false when they never do, for they are put forward over it. */
 bool offsets_utc(const struct offsets *zone, int64_t local, int64_t *utc);

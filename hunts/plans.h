@@ -13,6 +13,7 @@ struct answer {
     bool failed;
 };
 
+/* Frees its buffers; safe on a zeroed one. */
 void answer_clear(struct answer *answer);
 
 struct plans;

@@ -15,6 +15,7 @@ bool queue_check_selection(struct db_conn *conn, struct arena *arena, const stru
                            struct err *err);
 /* The next run that nobody holds; only: this one alone, 0: any. *attempt is NULL when there is none. */
 bool queue_claim(struct db *db, int64_t only, struct run_attempt **attempt, struct err *err);
+/* Frees the memory only: the run stays as the database has it. NULL is fine. */
 void queue_attempt_free(struct run_attempt *attempt);
 /* *over: the run is neither queued nor running. ERR_NOT_FOUND. */
 bool queue_is_over(struct db *db, int64_t run_id, bool *over, struct err *err);

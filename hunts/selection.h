@@ -8,4 +8,5 @@
 /* Other members are passed over; those that are null aren't there. *field names the one that is wrong. */
 bool selection_parse(struct arena *arena, const json_t *root, struct run_request *request, const char **field,
                      struct err *err);
+/* The request's selection as such an object. */
 void selection_add(struct buf *out, const struct run_request *request);

@@ -36,4 +36,5 @@ struct result {
 bool summaries_make(struct summaries *table, struct err *err);
 /* One row into a summary whose first and last are -1 at the start. False: memory. */
 bool summary_add_row(const struct summaries *table, struct summary *summary, size_t row);
+/* Behind the last row: sorts the reports and drops repeats. */
 void summary_finish(struct summary *summary);

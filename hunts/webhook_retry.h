@@ -23,4 +23,5 @@ struct webhook_verdict {
 
 /* random spreads the attempts of many. */
 struct webhook_verdict webhook_judge(const struct webhook_attempt *attempt, uint32_t random);
+/* "delivered", "retried", "failed": the label of metrics. */
 const char *webhook_outcome_name(enum webhook_outcome outcome);

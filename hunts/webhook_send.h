@@ -36,6 +36,7 @@ void webhook_sender_wait(struct webhook_sender *sender, int timeout_ms);
 bool webhook_sender_next(struct webhook_sender *sender, struct webhook_result *result);
 /* Cuts one that is under way; its tag, NULL when there is none. */
 void *webhook_sender_cut(struct webhook_sender *sender);
+/* Ends a wait under way, or the next one at once. Any thread. */
 void webhook_sender_wake(struct webhook_sender *sender);
 
 /* http or https, a host, no user or password; a literal address must be allowed. ERR_BAD_REQUEST. */

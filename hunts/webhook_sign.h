@@ -10,6 +10,7 @@ enum { WEBHOOK_SECRET_TEXT = 6 + 88 + 1 }; /* the longest secret and NUL */
 
 /* A new random secret. */
 void webhook_secret_make(char out[WEBHOOK_SECRET_TEXT]);
+/* Whether the text is a secret as above: for those that users bring. */
 bool webhook_secret_valid(struct str secret);
 /* Adds the signature, behind a space when out holds one already. timestamp: seconds since 1970. False: not a secret. */
 bool webhook_sign(struct str secret, struct str id, int64_t timestamp, struct str body, struct buf *out);

@@ -23,4 +23,5 @@ bool cli_read(const char *path, struct buf *out, struct err *err);
 const char *cli_option(int argc, char **argv, int *at, const char *name);
 /* A line that overwrites itself, on a terminal only. */
 __attribute__((format(printf, 1, 2))) void cli_progress(const char *format, ...);
+/* Clears that line; fine when there is none. */
 void cli_progress_end(void);

@@ -38,6 +38,7 @@ struct address {
     uint16_t port;
     bool loopback;
 };
+/* host: an IP address or "localhost"; port: 0 to 65535. ERR_CONFIG says how one is written. */
 bool address_parse(const char *text, struct address *address, struct err *err);
 /* Refuses an address that others can reach, unless behind_proxy is yes. */
 bool config_check_listen(const struct config *config, const struct address *address, struct err *err);

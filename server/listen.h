@@ -14,6 +14,7 @@ void listener_close(struct listener *listener);
 struct listener *listener_open(const struct config *config, struct service *service, struct err *err);
 /* "http://127.0.0.1:8080" */
 const char *listener_url(const struct listener *listener);
+/* The same of health and metrics. */
 const char *listener_admin_url(const struct listener *listener);
 /* Accepts nothing more, answers what is under way, for at most limit_ms. False when some was left. */
 bool listener_drain(struct listener *listener, int64_t limit_ms);

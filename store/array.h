@@ -6,6 +6,7 @@
 void array_add(struct buf *array, struct str element); /* quoted and escaped */
 void array_add_int(struct buf *array, int64_t element);
 void array_add_null(struct buf *array);
+/* As bytea's hex text. */
 void array_add_bytea(struct buf *array, struct str bytes);
 /* Closes the literal; "{}" when nothing was added. */
 void array_end(struct buf *array);

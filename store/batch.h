@@ -31,6 +31,7 @@ struct batch {
 };
 
 void batch_free(struct batch *batch);
+/* An empty batch under the cache's epoch. batch_free is safe after a failure. */
 bool batch_init(struct batch *batch, const struct intern *intern, struct err *err);
 /* Adds one event; tuples that the cache lacks are noted and resolved later. The event's text must live until then. */
 bool batch_add(struct batch *batch, struct intern *intern, const unsigned char *key, const struct event *event,

@@ -34,6 +34,7 @@ void db_give(struct db_conn *conn);
 struct db_pool {
     unsigned open, busy, limit; /* connections: there, of them in use, at most */
 };
+/* As it is at the moment. */
 struct db_pool db_pool(struct db *db);
 
 /* One statement with text parameters (ptr NULL: SQL NULL), result in text. NULL with err: sqlstate set; ERR_DEADLINE
@@ -66,9 +67,11 @@ bool db_begin(struct db_conn *conn, const char *mode, int64_t deadline_ms, struc
 bool db_begin_snapshot(struct db_conn *conn, int statement_ms, int64_t deadline_ms, struct err *err);
 /* *unknown: COMMIT was sent and its answer did not come. */
 bool db_commit(struct db_conn *conn, int64_t deadline_ms, bool *unknown, struct err *err);
+/* Nothing outside of a transaction; where ROLLBACK fails, the connection is closed. */
 void db_rollback(struct db_conn *conn);
 
 /* COPY … FROM STDIN (FORMAT binary): start, data pieces, end. */
+/* db_copy_data may be called any number of times; a failure breaks off the COPY with its transaction. */
 bool db_copy_start(struct db_conn *conn, const char *sql, int64_t deadline_ms, struct err *err);
 bool db_copy_data(struct db_conn *conn, struct str bytes, int64_t deadline_ms, struct err *err);
 bool db_copy_end(struct db_conn *conn, int64_t deadline_ms, struct err *err);

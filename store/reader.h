@@ -26,9 +26,8 @@ enum verdict {
 struct reader;
 void reader_free(struct reader *reader);
 /* body: inflated, at most 64 MiB by the caller's limit. NULL when memory is out. */
-OWNED_BY(reader_free) struct reader *reader_open(struct str body,
-                                                                           const struct reader_options *options,
-                                                                           struct err *err);
+OWNED_BY(reader_free)
+struct reader *reader_open(struct str body, const struct reader_options *options, struct err *err);
 /* The next record's verdict. event, raw and their text stay valid until reader_free. index counts records from 0 and is
  * the same for the same bytes. raw: the record as sent (for a wrapped one: what was inside). */
 enum verdict reader_next(struct reader *reader, struct event *event, struct str *raw, size_t *index, struct err *err);

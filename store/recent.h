@@ -14,5 +14,6 @@ void recent_free(struct recent *recent);
 OWNED_BY(recent_free) struct recent *recent_new(unsigned bits, struct err *err);
 /* key: not 0. */
 bool recent_has(const struct recent *recent, uint64_t key);
+/* key: not 0. Of two threads that add at once, one may lose its key. */
 void recent_add(struct recent *recent, uint64_t key);
 void recent_clear(struct recent *recent);

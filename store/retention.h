@@ -34,6 +34,7 @@ struct retention_report {
     int64_t dropped[RETENTION_COUNT];
 };
 
+/* "partitions", "events", … */
 const char *retention_name(enum retention_kind kind);
 /* Tells the database how long events are kept; before the first event is taken. */
 bool retention_set(struct db *db, const struct retention *retention, struct err *err);

@@ -19,6 +19,7 @@ struct scan_value {
     struct str text; /* SCAN_STRING: decoded; else raw */
 };
 
+/* Passes over white space. */
 void scan_space(struct scan *scan);
 /* The value at the place, validated to its end. False with ERR_BAD_JSON, ERR_BAD_UTF8, ERR_TOO_DEEP or, for too many
  * members, ERR_BAD_RECORD. */
