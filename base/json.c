@@ -74,6 +74,21 @@ void json_add_ticks(struct buf *out, int64_t ticks) {
     buf_printf(out, "\"%s\"", text);
 }
 
+void json_add_string_member(struct buf *out, const char *name, struct str value) {
+    json_add_key(out, name);
+    json_add_string(out, value);
+}
+
+void json_add_int_member(struct buf *out, const char *name, int64_t value) {
+    json_add_key(out, name);
+    json_add_int(out, value);
+}
+
+void json_add_ticks_member(struct buf *out, const char *name, int64_t ticks) {
+    json_add_key(out, name);
+    json_add_ticks(out, ticks);
+}
+
 void json_add_minified(struct buf *out, struct str json) {
     size_t from = 0;
     bool quoted = false;

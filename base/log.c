@@ -22,12 +22,9 @@ bool log_set_level(struct str name) {
 
 static void line_open(struct buf *line, enum log_level level, const char *event) {
     buf_add_char(line, '{');
-    json_add_key(line, "time");
-    json_add_ticks(line, ticks_now());
-    json_add_key(line, "level");
-    json_add_string(line, str_from(names[level]));
-    json_add_key(line, "event");
-    json_add_string(line, str_from(event));
+    json_add_ticks_member(line, "time", ticks_now());
+    json_add_string_member(line, "level", str_from(names[level]));
+    json_add_string_member(line, "event", str_from(event));
 }
 
 static void line_close(struct buf *line) {
@@ -46,8 +43,7 @@ void log_line(enum log_level level, const char *event, const char *format, ...) 
     va_end(args);
     BUF_AUTO line = BUF(16 * 1024);
     line_open(&line, level, event);
-    json_add_key(&line, "message");
-    json_add_string(&line, str_from(text));
+    json_add_string_member(&line, "message", str_from(text));
     line_close(&line);
 }
 
@@ -55,17 +51,13 @@ void log_err(const char *event, const char *request_id, const struct err *err) {
     BUF_AUTO line = BUF(16 * 1024);
     line_open(&line, err_status(err->code) >= 500 ? LOG_ERROR : LOG_WARN, event);
     if (request_id[0]) {
-        json_add_key(&line, "request_id");
-        json_add_string(&line, str_from(request_id));
+        json_add_string_member(&line, "request_id", str_from(request_id));
     }
-    json_add_key(&line, "code");
-    json_add_string(&line, str_from(err_name(err->code)));
+    json_add_string_member(&line, "code", str_from(err_name(err->code)));
     if (err->sqlstate[0]) {
-        json_add_key(&line, "sqlstate");
-        json_add_string(&line, str_from(err->sqlstate));
+        json_add_string_member(&line, "sqlstate", str_from(err->sqlstate));
     }
-    json_add_key(&line, "message");
-    json_add_string(&line, str_from(err->text));
+    json_add_string_member(&line, "message", str_from(err->text));
     if (err->file) {
         json_add_key(&line, "at");
         buf_printf(&line, "\"%s:%d\"", err->file, err->source_line);

@@ -29,8 +29,7 @@ static void add_check(struct buf *out, const char *name, bool good, const char *
     json_add_key(out, name);
     buf_printf(out, "{\"status\":\"%s\"", good ? "ok" : "failed");
     if (!good) {
-        json_add_key(out, "detail");
-        json_add_string(out, str_from(detail));
+        json_add_string_member(out, "detail", str_from(detail));
     }
     buf_add_char(out, '}');
 }
@@ -78,14 +77,10 @@ bool handle_version(struct request *request, struct reply *reply, struct err *er
     struct service *service = request->service;
     (void)err;
     buf_add_char(&reply->body, '{');
-    json_add_key(&reply->body, "name");
-    json_add_string(&reply->body, STR("rmmhunt"));
-    json_add_key(&reply->body, "version");
-    json_add_string(&reply->body, str_from(service->version ? service->version : "unknown"));
-    json_add_key(&reply->body, "mode");
-    json_add_string(&reply->body, service->open ? STR("open") : STR("keys"));
-    json_add_key(&reply->body, "started");
-    json_add_ticks(&reply->body, service->started);
+    json_add_string_member(&reply->body, "name", STR("rmmhunt"));
+    json_add_string_member(&reply->body, "version", str_from(service->version ? service->version : "unknown"));
+    json_add_string_member(&reply->body, "mode", service->open ? STR("open") : STR("keys"));
+    json_add_ticks_member(&reply->body, "started", service->started);
     buf_add(&reply->body, "}\n", 2);
     return true;
 }

@@ -61,8 +61,7 @@ static struct db_rows *hunt_read(struct request *request, struct err *err) {
 static void add_ledger(struct request *request, struct buf *out, struct str query) {
     static const char *const modes[] = {[LEDGER_EVENTS] = "events", [LEDGER_RUN] = "run", [LEDGER_NONE] = "none"};
     struct err why = {0};
-    json_add_key(out, "ledger");
-    json_add_string(out, str_from(modes[ledger_mode_of(request->arena, query, &why)]));
+    json_add_string_member(out, "ledger", str_from(modes[ledger_mode_of(request->arena, query, &why)]));
     json_add_key(out, "ledger_reason");
     if (why.code)
         json_add_string(out, str_from(why.text));
@@ -137,13 +136,11 @@ static void add_verdict(struct buf *out, const struct hunt *hunt, const struct h
                    {"state", str_from(hunt_state_name(check->state))}};
     buf_add_char(out, '{');
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-        json_add_key(out, members[i].key);
-        json_add_string(out, members[i].value);
+        json_add_string_member(out, members[i].key, members[i].value);
     }
     if (saved->version)
         buf_printf(out, ",\"version\":%d", saved->version);
-    json_add_key(out, "outcome");
-    json_add_string(out, str_from(registry_outcome_name(saved->outcome)));
+    json_add_string_member(out, "outcome", str_from(registry_outcome_name(saved->outcome)));
     json_add_key(out, "warnings");
     if (check->state == HUNT_READY)
         registry_add_warnings(out, check->program, hunt->query_line);

@@ -35,16 +35,11 @@ bool intake_store(struct request *request, struct intake *intake, struct str bod
 }
 
 static void add_counts(struct buf *out, const struct ingest_result *result) {
-    json_add_key(out, "received");
-    json_add_int(out, result->received);
-    json_add_key(out, "stored");
-    json_add_int(out, result->stored);
-    json_add_key(out, "duplicate");
-    json_add_int(out, result->duplicate);
-    json_add_key(out, "ignored");
-    json_add_int(out, result->ignored);
-    json_add_key(out, "rejected");
-    json_add_int(out, result->rejected);
+    json_add_int_member(out, "received", result->received);
+    json_add_int_member(out, "stored", result->stored);
+    json_add_int_member(out, "duplicate", result->duplicate);
+    json_add_int_member(out, "ignored", result->ignored);
+    json_add_int_member(out, "rejected", result->rejected);
 }
 
 static void add_tables(struct buf *out, const struct ingest_result *result) {
@@ -82,8 +77,7 @@ void intake_write(const struct request *request, const struct intake *intake, st
     add_tables(out, result);
     json_add_key(out, "errors");
     add_errors(out, result);
-    json_add_key(out, "request_id");
-    json_add_string(out, request->request_id);
+    json_add_string_member(out, "request_id", request->request_id);
     buf_add(out, "}\n", 2);
 }
 

@@ -47,8 +47,7 @@ static void add_parameter(struct buf *out, struct str name, const char *in, cons
     buf_add_str(out, STR("{\"name\":"));
     json_add_string(out, name);
     buf_printf(out, ",\"in\":\"%s\",\"required\":%s", in, in[0] == 'p' ? "true" : "false");
-    json_add_key(out, "description");
-    json_add_string(out, str_from(parameter->description));
+    json_add_string_member(out, "description", str_from(parameter->description));
     if (swagger) {
         buf_printf(out, ",\"type\":\"%s\"%s}", parameter->type, parameter->more);
         return;
@@ -178,10 +177,8 @@ static void add_operation(struct buf *out, const struct route *route, const char
     json_add_key(out, method);
     buf_add_str(out, STR("{\"operationId\":"));
     json_add_string(out, str_from(handler + strlen("handle_")));
-    json_add_key(out, "summary");
-    json_add_string(out, str_from(route->title));
-    json_add_key(out, "x-scope");
-    json_add_string(out, str_from(scope_name(route->scope)));
+    json_add_string_member(out, "summary", str_from(route->title));
+    json_add_string_member(out, "x-scope", str_from(scope_name(route->scope)));
     json_add_key(out, "parameters");
     buf_add_char(out, '[');
     add_path_parameters(out, route->pattern, swagger);

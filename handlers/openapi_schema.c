@@ -83,8 +83,7 @@ static void add_member(struct buf *out, const struct member *member, bool swagge
     schema_add_type(out, member->type, "", swagger);
     if (!out->failed && out->len > at && strncmp(out->ptr + at, "{\"$ref", 6) != 0) {
         out->len--;
-        json_add_key(out, "description");
-        json_add_string(out, str_from(member->description));
+        json_add_string_member(out, "description", str_from(member->description));
         buf_add_char(out, '}');
     }
 }

@@ -9,18 +9,15 @@ static const char *detail_of(const struct err *err) {
 }
 
 static void add_text(struct buf *out, const char *name, const char *text) {
-    json_add_key(out, name);
-    json_add_string(out, str_from(text));
+    json_add_string_member(out, name, str_from(text));
 }
 
 static void add_place(const struct request *request, struct buf *out, const struct err *err) {
     char excerpt[1024];
     if (!err->line)
         return;
-    json_add_key(out, "line");
-    json_add_int(out, err->line);
-    json_add_key(out, "column");
-    json_add_int(out, err->column);
+    json_add_int_member(out, "line", err->line);
+    json_add_int_member(out, "column", err->column);
     err_excerpt(err, request->source, excerpt, sizeof excerpt);
     if (excerpt[0])
         add_text(out, "excerpt", excerpt);
@@ -64,12 +61,10 @@ void problem_reply_with(const struct request *request, struct reply *reply, cons
     json_add_key(out, "type");
     buf_printf(out, "\"urn:rmmhunt:problem:%s\"", err_name(err->code));
     add_text(out, "title", err_title(err->code));
-    json_add_key(out, "status");
-    json_add_int(out, reply->status);
+    json_add_int_member(out, "status", reply->status);
     add_text(out, "detail", detail_of(err));
     add_text(out, "code", err_name(err->code));
-    json_add_key(out, "request_id");
-    json_add_string(out, request->request_id);
+    json_add_string_member(out, "request_id", request->request_id);
     add_errors(request, out, err);
     add_place(request, out, err);
     add_azure(out, err);

@@ -157,8 +157,7 @@ static bool secret_choose(struct request *request, struct str given, struct str 
 static bool secret_reply(struct reply *reply, struct str json, struct str secret, struct err *err) {
     BUF_AUTO out = BUF(REPLY_CAP);
     buf_add(&out, json.ptr, json.len - 1);
-    json_add_key(&out, "secret");
-    json_add_string(&out, secret);
+    json_add_string_member(&out, "secret", secret);
     buf_add_char(&out, '}');
     reply_header(reply, "Cache-Control", STR("no-store"));
     return !out.failed ? json_reply(reply, buf_str(&out), err) : err_memory(err);

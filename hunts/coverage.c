@@ -100,21 +100,16 @@ static bool coverage_open(struct coverage *coverage, struct db *db, struct err *
 }
 
 static void add_devices(struct buf *out, const struct db_rows *rows, size_t row) {
-    json_add_key(out, "devices_reporting");
-    json_add_int(out, db_int(rows, row, C_REPORTING));
-    json_add_key(out, "devices_silent");
-    json_add_int(out, db_int(rows, row, C_SILENT));
+    json_add_int_member(out, "devices_reporting", db_int(rows, row, C_REPORTING));
+    json_add_int_member(out, "devices_silent", db_int(rows, row, C_SILENT));
 }
 
 static void add_counts(struct buf *out, const struct db_rows *rows, size_t row) {
     int64_t delay = db_int(rows, row, C_DELAY);
     add_devices(out, rows, row);
-    json_add_key(out, "newest_event");
-    json_add_ticks(out, db_int(rows, row, C_EVENT));
-    json_add_key(out, "newest_arrival");
-    json_add_ticks(out, db_int(rows, row, C_ARRIVAL));
-    json_add_key(out, "rows");
-    json_add_int(out, db_int(rows, row, C_ROWS));
+    json_add_ticks_member(out, "newest_event", db_int(rows, row, C_EVENT));
+    json_add_ticks_member(out, "newest_arrival", db_int(rows, row, C_ARRIVAL));
+    json_add_int_member(out, "rows", db_int(rows, row, C_ROWS));
     buf_printf(out, ",\"late\":{\"over_1h\":%" PRId64 ",\"over_1d\":%" PRId64 ",\"largest_seconds\":%" PRId64 "}",
                db_int(rows, row, C_LATE_HOUR), db_int(rows, row, C_LATE_DAY), delay > 0 ? delay / TICKS_SECOND : 0);
 }
@@ -180,10 +175,8 @@ static bool add_rejected(struct coverage *coverage, struct buf *out, struct err 
             json_add_string(out, db_text(rows, r, 0));
         else
             buf_add_str(out, STR("null"));
-        json_add_key(out, "code");
-        json_add_string(out, db_text(rows, r, 1));
-        json_add_key(out, "count");
-        json_add_int(out, db_int(rows, r, 2));
+        json_add_string_member(out, "code", db_text(rows, r, 1));
+        json_add_int_member(out, "count", db_int(rows, r, 2));
         buf_add_char(out, '}');
     }
     buf_add_char(out, ']');
@@ -271,12 +264,9 @@ static bool add_hunts(struct coverage *coverage, struct buf *out, struct err *er
 }
 
 static void add_head(const struct coverage *coverage, struct buf *out) {
-    json_add_key(out, "as_of");
-    json_add_ticks(out, coverage->now);
-    json_add_key(out, "since");
-    json_add_ticks(out, coverage->since);
-    json_add_key(out, "silent_since");
-    json_add_ticks(out, coverage->cut);
+    json_add_ticks_member(out, "as_of", coverage->now);
+    json_add_ticks_member(out, "since", coverage->since);
+    json_add_ticks_member(out, "silent_since", coverage->cut);
 }
 
 static void add_limits(struct buf *out) {

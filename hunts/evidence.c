@@ -118,8 +118,7 @@ static void add_warning(struct buf *out, struct str slug, const struct err *err)
     json_add_comma(out);
     buf_add_str(out, STR("{\"hunt\":"));
     json_add_string(out, slug);
-    json_add_key(out, "message");
-    json_add_string(out, str_from(err->text));
+    json_add_string_member(out, "message", str_from(err->text));
     buf_add_char(out, '}');
 }
 

@@ -16,12 +16,9 @@ static void add_predicate(struct buf *out, const struct kql_program *program, co
     json_add_comma(out);
     buf_add_str(out, STR("{\"table\":"));
     json_add_string(out, str_from(predicate->table->name));
-    json_add_key(out, "slot");
-    json_add_string(out, str_from(predicate->slot->sql));
-    json_add_key(out, "dictionary");
-    json_add_string(out, str_from(schema_dictionary(predicate->slot->dictionary)->name));
-    json_add_key(out, "condition");
-    json_add_string(out, predicate->sql);
+    json_add_string_member(out, "slot", str_from(predicate->slot->sql));
+    json_add_string_member(out, "dictionary", str_from(schema_dictionary(predicate->slot->dictionary)->name));
+    json_add_string_member(out, "condition", predicate->sql);
     json_add_key(out, "words");
     buf_add_char(out, '[');
     for (size_t i = 0; i < predicate->needle_count; i++) {
@@ -29,8 +26,7 @@ static void add_predicate(struct buf *out, const struct kql_program *program, co
         json_add_string(out, predicate->needles[i]);
     }
     buf_add_char(out, ']');
-    json_add_key(out, "way");
-    json_add_string(out, str_from(explain_way(program, predicate)));
+    json_add_string_member(out, "way", str_from(explain_way(program, predicate)));
     buf_add_char(out, '}');
 }
 

@@ -12,17 +12,14 @@
 static void add_error(struct buf *out, const struct err *err, struct str text, size_t first_line) {
     char excerpt[512];
     buf_add_char(out, '{');
-    json_add_key(out, "code");
-    json_add_string(out, str_from(err_name(err->code)));
-    json_add_key(out, "message");
-    json_add_string(out, str_from(err->text));
+    json_add_string_member(out, "code", str_from(err_name(err->code)));
+    json_add_string_member(out, "message", str_from(err->text));
     if (err->line) {
         err_excerpt(err, text, excerpt, sizeof excerpt);
         buf_printf(out, ",\"line\":%u,\"column\":%u", err->line, err->column);
         if (first_line)
             buf_printf(out, ",\"file_line\":%zu", first_line + err->line - 1);
-        json_add_key(out, "excerpt");
-        json_add_string(out, str_from(excerpt));
+        json_add_string_member(out, "excerpt", str_from(excerpt));
     }
     buf_add_char(out, '}');
 }
@@ -52,10 +49,8 @@ void registry_add_scenarios(struct buf *out, const struct hunt *hunt) {
         json_add_comma(out);
         buf_add_str(out, STR("{\"scenario\":"));
         json_add_string(out, scenario->title);
-        json_add_key(out, "description");
-        json_add_string(out, scenario->description);
-        json_add_key(out, "filter");
-        json_add_string(out, scenario->filter);
+        json_add_string_member(out, "description", scenario->description);
+        json_add_string_member(out, "filter", scenario->filter);
         buf_add_char(out, '}');
     }
     buf_add_char(out, ']');
@@ -180,8 +175,7 @@ static void add_facts(struct buf *out, const struct tool *tool) {
     } texts[] = {{"vendor", tool->vendor}, {"description", tool->description}, {"also_matches", tool->also_matches}};
     buf_add_char(out, '{');
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        json_add_key(out, texts[i].name);
-        json_add_string(out, texts[i].text);
+        json_add_string_member(out, texts[i].name, texts[i].text);
     }
     add_texts(out, "aliases", tool->aliases, tool->alias_count);
     add_texts(out, "signers", tool->signers, tool->signer_count);

@@ -106,12 +106,9 @@ void result_add_rows(struct buf *out, const struct kql_program *program, const s
 }
 
 static void add_figures(struct buf *out, const struct summary *summary) {
-    json_add_key(out, "first_seen");
-    json_add_ticks(out, summary->first);
-    json_add_key(out, "last_seen");
-    json_add_ticks(out, summary->last);
-    json_add_key(out, "count");
-    json_add_int(out, summary->count);
+    json_add_ticks_member(out, "first_seen", summary->first);
+    json_add_ticks_member(out, "last_seen", summary->last);
+    json_add_int_member(out, "count", summary->count);
     json_add_key(out, "report_ids");
     buf_add_char(out, '[');
     for (size_t i = 0; i < summary->report_count; i++)
@@ -179,12 +176,9 @@ static bool add_devices(struct buf *out, const struct summaries *table) {
         const struct device *device = &table->devices[i];
         json_add_comma(out);
         buf_add_char(out, '{');
-        json_add_key(out, "device_id");
-        json_add_string(out, device->total.device_id);
-        json_add_key(out, "device_name");
-        json_add_string(out, device->total.device_name);
-        json_add_key(out, "machine_group");
-        json_add_string(out, device->total.machine_group);
+        json_add_string_member(out, "device_id", device->total.device_id);
+        json_add_string_member(out, "device_name", device->total.device_name);
+        json_add_string_member(out, "machine_group", device->total.machine_group);
         add_figures(out, &device->total);
         buf_add_str(out, STR(",\"keys\":{}"));
         if (table->keyed && !add_groups(out, table, device))
@@ -209,11 +203,9 @@ static void add_hunt(struct buf *out, const struct result_context *context) {
     json_add_key(out, "hunt");
     buf_add_char(out, '{');
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-        json_add_key(out, members[i].key);
-        json_add_string(out, members[i].value);
+        json_add_string_member(out, members[i].key, members[i].value);
     }
-    json_add_key(out, "version");
-    json_add_int(out, context->version);
+    json_add_int_member(out, "version", context->version);
     buf_add_char(out, '}');
 }
 
@@ -224,8 +216,7 @@ static void add_head(struct buf *out, const struct result_context *context) {
     }
     json_add_key(out, "state");
     buf_add_str(out, STR("\"succeeded\""));
-    json_add_key(out, "as_of");
-    json_add_ticks(out, context->as_of);
+    json_add_ticks_member(out, "as_of", context->as_of);
     json_add_key(out, "window");
     buf_add_str(out, STR("{\"from\":"));
     json_add_ticks(out, result_window_start(context));
@@ -262,8 +253,7 @@ void result_add_warnings(struct buf *out, const struct kql_program *program, siz
         buf_printf(out, "{\"line\":%u,\"column\":%u", warning->line, warning->column);
         if (query_line)
             buf_printf(out, ",\"file_line\":%zu", query_line + warning->line - 1);
-        json_add_key(out, "message");
-        json_add_string(out, warning->text);
+        json_add_string_member(out, "message", warning->text);
         buf_add_char(out, '}');
     }
 }
@@ -291,14 +281,10 @@ static void add_late(struct buf *out, const struct result_context *context) {
         json_add_comma(out);
         buf_add_str(out, STR("{\"device_id\":"));
         json_add_string(out, db_text(context->late, r, 1));
-        json_add_key(out, "device_name");
-        json_add_string(out, db_text(context->late, r, 2));
-        json_add_key(out, "count");
-        json_add_int(out, db_int(context->late, r, 3));
-        json_add_key(out, "first_seen");
-        json_add_ticks(out, db_int(context->late, r, 4));
-        json_add_key(out, "last_seen");
-        json_add_ticks(out, db_int(context->late, r, 5));
+        json_add_string_member(out, "device_name", db_text(context->late, r, 2));
+        json_add_int_member(out, "count", db_int(context->late, r, 3));
+        json_add_ticks_member(out, "first_seen", db_int(context->late, r, 4));
+        json_add_ticks_member(out, "last_seen", db_int(context->late, r, 5));
         json_add_key(out, "report_ids");
         buf_add_str(out, db_text(context->late, r, 6));
         buf_add_char(out, '}');

@@ -32,5 +32,5 @@ bool scan_member(struct scan *scan, bool *first, unsigned depth, struct str *key
 /* End of the object or array at `at` by brackets and strings alone; NULL when it doesn't end. *stop: where that was
  * found out (a line break in a string, or the end). */
 const char *scan_find_end(const char *at, const char *end, const char **stop);
-/* Valid JSON without its white space, appended. */
+/* Valid JSON without its white space, in the arena; ptr NULL past its cap. */
 struct str scan_minify(struct arena *arena, struct str json);

@@ -14,6 +14,7 @@
 #include "store/ingest.h"
 #include "store/partition.h"
 #include "tests/support/cluster_fixture.h"
+#include "tests/support/database.h"
 
 enum { LIMIT_MS = 60 * 1000, CAP = 8 << 20, WRITERS = 4, BODIES = 60, VALUES = 40 };
 
@@ -21,23 +22,6 @@ static struct err err;
 
 static int64_t later(void) {
     return mono_ms() + LIMIT_MS;
-}
-
-static int64_t ask(struct db *db, const char *sql) {
-    struct db_conn *conn = db_take(db, later(), &err);
-    DB_ROWS_AUTO *rows = conn ? db_query(conn, sql, NULL, 0, later(), &err) : NULL;
-    if (!rows)
-        fail_msg("%s: %s", sql, err.text);
-    int64_t answer = db_int(rows, 0, 0);
-    db_give(conn);
-    return answer;
-}
-
-static struct ingest *open_ingest(struct db *db) {
-    struct ingest *ingest = ingest_open(db, &err);
-    if (!ingest)
-        fail_msg("%s", err.text);
-    return ingest;
 }
 
 static void add_event(struct buf *out, unsigned day, unsigned number, unsigned value) {
@@ -83,7 +67,7 @@ static int64_t collect(struct db *db) {
 }
 
 static void assert_whole(struct db *db) {
-    assert_int_equal(ask(db, "SELECT count(*) FROM data.device_file_certificate_info e WHERE NOT EXISTS (SELECT FROM "
+    assert_int_equal(database_int(db, "SELECT count(*) FROM data.device_file_certificate_info e WHERE NOT EXISTS (SELECT FROM "
                              "dict.cert c WHERE c.id = e.cert) OR NOT EXISTS (SELECT FROM dict.file f WHERE f.id = e.file)"),
                      0);
 }
@@ -91,24 +75,24 @@ static void assert_whole(struct db *db) {
 static void values_go_with_their_last_event_and_come_back_under_new_ids(void **state) {
     (void)state;
     struct db *db = cluster_fixture_database(8);
-    struct ingest *servers[2] = {open_ingest(db), open_ingest(db)};
+    struct ingest *servers[2] = {database_ingest(db), database_ingest(db)};
     for (unsigned i = 0; i < 2; i++) { /* both know both values */
         post_one(servers[i], 10, i, 1);
         post_one(servers[i], 11, 10 + i, 2);
     }
     assert_int_equal(collect(db), 0);
-    int64_t old = ask(db, "SELECT id FROM dict.cert WHERE signer = 's1'");
+    int64_t old = database_int(db, "SELECT id FROM dict.cert WHERE signer = 's1'");
     struct db_conn *conn = db_take(db, later(), &err);
     assert_true(day_drop(conn, 10, &err));
     partition_forget(conn);
     db_give(conn);
     assert_int_equal(collect(db), 2); /* the certificate and the file */
-    assert_int_equal(ask(db, "SELECT count(*) FROM dict.cert WHERE signer = 's1'"), 0);
-    assert_int_equal(ask(db, "SELECT count(*) FROM dict.cert WHERE signer = 's2'"), 1);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM dict.cert WHERE signer = 's1'"), 0);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM dict.cert WHERE signer = 's2'"), 1);
     for (unsigned i = 0; i < 2; i++)
         post_one(servers[i], 12, 20 + i, 1);
-    assert_true(ask(db, "SELECT id FROM dict.cert WHERE signer = 's1'") > old);
-    assert_int_equal(ask(db, "SELECT count(*) FROM events.\"DeviceFileCertificateInfo\" WHERE \"Signer\" = 's1'"), 2);
+    assert_true(database_int(db, "SELECT id FROM dict.cert WHERE signer = 's1'") > old);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM events.\"DeviceFileCertificateInfo\" WHERE \"Signer\" = 's1'"), 2);
     assert_whole(db);
     ingest_close(servers[0]);
     ingest_close(servers[1]);
@@ -140,7 +124,7 @@ static void *write_bodies(void *argument) {
 static void commits_at_the_same_time_never_keep_an_id_that_is_gone(void **state) {
     (void)state;
     struct db *db = cluster_fixture_database(12);
-    struct ingest *servers[2] = {open_ingest(db), open_ingest(db)};
+    struct ingest *servers[2] = {database_ingest(db), database_ingest(db)};
     struct writer writers[WRITERS];
     pthread_t threads[WRITERS];
     atomic_uint running = WRITERS;

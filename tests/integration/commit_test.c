@@ -17,7 +17,6 @@
 
 enum { LIMIT_MS = 60 * 1000, CAP = 8 << 20, WRITERS = 8, EVENTS = 1500 };
 
-static struct err err;
 
 static int64_t later(void) {
     return mono_ms() + LIMIT_MS;
@@ -46,13 +45,6 @@ static struct ingest_result post(struct ingest *ingest, struct buf *body) {
     return result;
 }
 
-static struct ingest *open_ingest(struct db *db) {
-    struct ingest *ingest = ingest_open(db, &err);
-    if (!ingest)
-        fail_msg("%s", err.text);
-    return ingest;
-}
-
 /* From `first` on, twice each; both tables. */
 static void build_twice(struct buf *out, unsigned first, unsigned count) {
     for (unsigned i = 0; i < 2 * count; i++) {
@@ -78,12 +70,12 @@ static void repeats_count_the_same_whether_they_were_expected_or_not(void **stat
     build_twice(&first, 0, 100);
     build_twice(&second, 50, 100);
     build_twice(&third, 100, 100);
-    struct ingest *knows = open_ingest(db);
+    struct ingest *knows = database_ingest(db);
     struct ingest_result result = post(knows, &first);
     check(&result, 200, 200);
     result = post(knows, &second);
     check(&result, 100, 300);
-    struct ingest *unaware = open_ingest(db); /* as after a restart: the first repeat surprises it */
+    struct ingest *unaware = database_ingest(db); /* as after a restart: the first repeat surprises it */
     result = post(unaware, &third);
     check(&result, 100, 300);
     result = post(unaware, &third);
@@ -100,7 +92,7 @@ static void repeats_count_the_same_whether_they_were_expected_or_not(void **stat
 static void rows_carry_the_number_of_their_batch_in_the_order_of_their_keys(void **state) {
     (void)state;
     struct db *db = cluster_fixture_database(4);
-    struct ingest *ingest = open_ingest(db);
+    struct ingest *ingest = database_ingest(db);
     for (unsigned i = 0; i < 3; i++) {
         BUF_AUTO body = BUF(CAP);
         build_twice(&body, i * 60, 100);
@@ -144,7 +136,7 @@ static void writers_of_the_same_events_store_each_once(void **state) {
     static const unsigned steps[WRITERS] = {1, 7, 11, 13, 17, 19, 23, 29}; /* none divides EVENTS, so each visits all */
     (void)state;
     struct db *db = cluster_fixture_database(12);
-    struct ingest *servers[2] = {open_ingest(db), open_ingest(db)};
+    struct ingest *servers[2] = {database_ingest(db), database_ingest(db)};
     struct writer writers[WRITERS];
     pthread_t threads[WRITERS];
     long long stored = 0, duplicate = 0;

@@ -16,6 +16,7 @@
 #include "store/ingest.h"
 #include "store/verdict.h"
 #include "tests/support/cluster_fixture.h"
+#include "tests/support/database.h"
 
 enum { LIMIT_MS = 60 * 1000, CAP = 8 << 20, WRITERS = 4, ROUNDS = 12 };
 
@@ -48,13 +49,6 @@ static const char *const conditions[] = {
 };
 enum { CONDITIONS = sizeof conditions / sizeof *conditions };
 
-static struct ingest *open_ingest(struct db *db) {
-    struct ingest *ingest = ingest_open(db, &err);
-    if (!ingest)
-        fail_msg("%s", err.text);
-    return ingest;
-}
-
 static void add_event(struct buf *out, unsigned number, const char *tail) {
     buf_printf(out, "{\"category\":\"AdvancedHunting-DeviceFileCertificateInfo\",\"properties\":{\"Timestamp\":"
                     "\"2026-07-18T01:%02u:%02uZ\",\"DeviceId\":\"d\",\"ReportId\":%u,\"SHA1\":\"%u\"", number / 60 % 60, number % 60,
@@ -63,8 +57,7 @@ static void add_event(struct buf *out, unsigned number, const char *tail) {
     BUF_AUTO text = BUF(4096);
     buf_printf(&text, "%s%s", values[number % VALUES], tail);
     json_add_string(out, buf_str(&text));
-    json_add_key(out, "Issuer");
-    json_add_string(out, str_from(values[number * 7 / 3 % VALUES]));
+    json_add_string_member(out, "Issuer", str_from(values[number * 7 / 3 % VALUES]));
     buf_add_str(out, STR("}}\n"));
 }
 
@@ -134,7 +127,7 @@ static size_t both_agree(struct db *db, const struct asked *asked) {
 static void verdicts_are_what_sql_says(void **state) {
     (void)state;
     struct db *db = cluster_fixture_database(8);
-    struct ingest *ingest = open_ingest(db);
+    struct ingest *ingest = database_ingest(db);
     struct asked asked;
     programs_compile(&asked);
     assert_int_equal(both_agree(db, &asked), 0);
@@ -173,7 +166,7 @@ static void *write_values(void *argument) {
 static void no_value_is_passed_over_while_others_write(void **state) {
     (void)state;
     struct db *db = cluster_fixture_database(16);
-    struct ingest *ingests[2] = {open_ingest(db), open_ingest(db)};
+    struct ingest *ingests[2] = {database_ingest(db), database_ingest(db)};
     struct writer writers[WRITERS];
     struct asked asked;
     programs_compile(&asked);
@@ -190,16 +183,6 @@ static void no_value_is_passed_over_while_others_write(void **state) {
     ingest_close(ingests[1]);
     arena_free(asked.arena);
     cluster_fixture_close(db);
-}
-
-static int64_t ask(struct db *db, const char *sql) {
-    struct db_conn *conn = db_take(db, later(), &err);
-    DB_ROWS_AUTO *rows = conn ? db_query(conn, sql, NULL, 0, later(), &err) : NULL;
-    if (!rows)
-        fail_msg("%s: %s", sql, err.text);
-    int64_t answer = db_int(rows, 0, 0);
-    db_give(conn);
-    return answer;
 }
 
 /* A condition's program, run on a connection. */
@@ -247,13 +230,9 @@ static void *lock_and_leave(void *argument) {
     return NULL;
 }
 
-static void await_waiting(struct db *db, int64_t count) {
-    int64_t deadline = later();
-    while (ask(db, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'dict.cert'::regclass") < count)
-        if (mono_ms() > deadline)
-            fail_msg("not %d in the queue", (int)count);
-        else
-            sleep_ms(10);
+static void await_waiting(struct db *db, int count) {
+    database_await(db, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'dict.cert'::regclass", count,
+                   LIMIT_MS);
 }
 
 /* Both begin when nothing is kept; the first sees few values that fulfil the condition, the second mostly such. Locks let
@@ -261,7 +240,7 @@ static void await_waiting(struct db *db, int64_t count) {
 static void who_decides_a_condition_the_other_way_round_meanwhile_spoils_nothing(void **state) {
     (void)state;
     struct db *db = cluster_fixture_database(8);
-    struct ingest *ingest = open_ingest(db);
+    struct ingest *ingest = database_ingest(db);
     struct asking first = {0}, second = {0}, third = {0};
     pthread_t between;
     post(ingest, 0, 3, " one");
@@ -304,20 +283,20 @@ static void values_get_their_ids_in_the_order_of_commits(void **state) {
     static const char take[] = "SELECT id FROM dict.cert WHERE id = 0 FOR UPDATE";
     static const char waiting[] = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%dict.cert%'";
     struct db *db = cluster_fixture_database(8);
-    struct writer writer = {.ingest = open_ingest(db)};
+    struct writer writer = {.ingest = database_ingest(db)};
     struct db_conn *conn = db_take(db, later(), &err);
     bool unknown;
     assert_true(db_begin(conn, "", later(), &err) && db_exec(conn, take, NULL, 0, later(), NULL, &err));
     assert_int_equal(pthread_create(&writer.thread, NULL, write_once, &writer), 0);
     int64_t deadline = later();
-    while (!atomic_load(&writer.done) && ask(db, waiting) == 0 && mono_ms() < deadline)
+    while (!atomic_load(&writer.done) && database_int(db, waiting) == 0 && mono_ms() < deadline)
         sleep_ms(10);
     assert_false(atomic_load(&writer.done));
-    assert_int_equal(ask(db, "SELECT count(*) FROM dict.cert WHERE id > 0"), 0);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM dict.cert WHERE id > 0"), 0);
     assert_true(db_commit(conn, later(), &unknown, &err));
     db_give(conn);
     pthread_join(writer.thread, NULL);
-    assert_int_equal(ask(db, "SELECT count(*) FROM dict.cert WHERE id > 0"), 1);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM dict.cert WHERE id > 0"), 1);
     ingest_close(writer.ingest);
     cluster_fixture_close(db);
 }

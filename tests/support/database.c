@@ -22,6 +22,14 @@ struct db *database_of(const struct server *server) {
     return db;
 }
 
+struct ingest *database_ingest(struct db *db) {
+    struct err err = {0};
+    struct ingest *ingest = ingest_open(db, &err);
+    if (!ingest)
+        fail_msg("ingest: %s", err.text);
+    return ingest;
+}
+
 struct db_rows *database_rows(struct db *db, const char *sql) {
     struct err err = {0};
     struct db_conn *conn = db_take(db, mono_ms() + LIMIT_MS, &err);
