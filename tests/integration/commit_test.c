@@ -17,7 +17,6 @@
 
 enum { LIMIT_MS = 60 * 1000, CAP = 8 << 20, WRITERS = 8, EVENTS = 1500 };
 
-
 static int64_t later(void) {
     return mono_ms() + LIMIT_MS;
 }
