@@ -11,18 +11,20 @@
 
 enum { READ_MS = 30000, ARENA_CAP = 512 << 20, MAX_COLUMNS = SCHEMA_TABLES * SCHEMA_MAX_COLUMNS + 4 };
 
-/* "ticks.arrival.microseconds": the last event, and by when results were finished, so that a run which ends between two
+/* "ticks.arrival.table.microseconds": the last event, and by when results were finished, so that a run which ends between two
  * pages changes nothing. */
 static bool place_read(struct request *request, struct str cursor, struct evidence_request *evidence, struct err *err) {
-    long long numbers[3] = {-1, -1, 0};
-    for (size_t i = 0; cursor.ptr && i < 3; i++) {
+    long long numbers[4] = {-1, -1, -1, 0};
+    for (size_t i = 0; cursor.ptr && i < 4; i++) {
         struct str part;
         bool more = str_cut(cursor, '.', &part, &cursor);
-        if (!str_to_int64(part, &numbers[i]) || more != (i < 2))
+        if (!str_to_int64(part, &numbers[i]) || more != (i < 3))
             return list_cursor_refuse(request, err);
     }
-    evidence->after = (struct evidence_key){numbers[0], numbers[1]};
-    evidence->until_us = numbers[2];
+    if (numbers[2] < -1 || numbers[2] >= SCHEMA_TABLES)
+        return list_cursor_refuse(request, err);
+    evidence->after = (struct evidence_key){numbers[0], numbers[1], (int)numbers[2]};
+    evidence->until_us = numbers[3];
     return true;
 }
 
@@ -72,8 +74,8 @@ static bool evidence_reply(struct request *request, struct reply *reply, const s
     items.columns = format == FORMAT_TABLE ? short_columns : columns_make(request, evidence->tables);
     items.more = arena_printf(request->arena, ",\"warnings\":%.*s", STR_ARG(evidence->warnings));
     if (evidence->more)
-        items.next = arena_printf(request->arena, "%" PRId64 ".%" PRId64 ".%" PRId64, evidence->last.ts,
-                                  evidence->last.arrived, wanted->until_us);
+        items.next = arena_printf(request->arena, "%" PRId64 ".%" PRId64 ".%d.%" PRId64, evidence->last.ts,
+                                  evidence->last.arrived, evidence->last.table, wanted->until_us);
     if (!items.columns || !items.more.ptr || (evidence->more && !items.next.ptr))
         return err_memory(err);
     return list_reply_items(request, reply, &items, err);

@@ -14,7 +14,6 @@ enum { SQL_CAP = 8 << 20, EVENT_CAP = 256 << 20, WARNINGS_CAP = 1 << 20 };
 /* An event that a hunt counted. */
 struct found {
     struct evidence_key key;
-    const struct schema_table *table;
     size_t hunt;
 };
 
@@ -85,6 +84,15 @@ static bool wrap(const struct reading *reading, const struct kql_program *progra
     return true;
 }
 
+static const struct schema_table *table_of(const struct event *event) {
+    return &schema_tables()[event->first->key.table];
+}
+
+static struct evidence_key key_read(const struct db_rows *rows, size_t row) {
+    const struct schema_table *table = schema_table_find(db_text(rows, row, 2));
+    return (struct evidence_key){db_int(rows, row, 0), db_int(rows, row, 1), table ? (int)schema_table_index(table) : -1};
+}
+
 static bool found_add(struct reading *reading, const struct db_rows *rows, size_t hunt) {
     struct found *grown = arena_grow(reading->arena, reading->found, reading->found_count, db_count(rows),
                                      &reading->found_room, sizeof *grown);
@@ -92,8 +100,7 @@ static bool found_add(struct reading *reading, const struct db_rows *rows, size_
         return false;
     reading->found = grown;
     for (size_t r = 0; r < db_count(rows); r++)
-        reading->found[reading->found_count++] =
-            (struct found){{db_int(rows, r, 0), db_int(rows, r, 1)}, schema_table_find(db_text(rows, r, 2)), hunt};
+        reading->found[reading->found_count++] = (struct found){key_read(rows, r), hunt};
     return true;
 }
 
@@ -102,15 +109,17 @@ static bool keys_read(struct reading *reading, const struct kql_program *program
     BUF_AUTO sql = BUF(SQL_CAP);
     struct str *params;
     size_t n = program->param_count;
-    if (!wrap(reading, program, &sql, &params, 2, err))
+    const struct evidence_key *after = &reading->request->after;
+    if (!wrap(reading, program, &sql, &params, 3, err))
         return false;
-    params[n] = arena_printf(reading->arena, "%" PRId64, reading->request->after.ts);
-    params[n + 1] = arena_printf(reading->arena, "%" PRId64, reading->request->after.arrived);
-    buf_printf(&sql, "(k0, k1) > ($%zu::bigint, $%zu::bigint) ORDER BY k0, k1 LIMIT %zu", n + 1, n + 2,
-               reading->request->limit + 1);
+    params[n] = arena_printf(reading->arena, "%" PRId64, after->ts);
+    params[n + 1] = arena_printf(reading->arena, "%" PRId64, after->arrived);
+    params[n + 2] = after->table < 0 ? STR("") : str_from(schema_tables()[after->table].name);
+    buf_printf(&sql, "(k0, k1, k2 COLLATE \"C\") > ($%zu::bigint, $%zu::bigint, $%zu::text) ORDER BY k0, k1, k2 COLLATE "
+               "\"C\" LIMIT %zu", n + 1, n + 2, n + 3, reading->request->limit + 1);
     if (!buf_cstr(&sql) || !params[n].ptr || !params[n + 1].ptr)
         return err_memory(err);
-    DB_ROWS_AUTO *rows = db_query(reading->conn, sql.ptr, params, n + 2, reading->deadline_ms, err);
+    DB_ROWS_AUTO *rows = db_query(reading->conn, sql.ptr, params, n + 3, reading->deadline_ms, err);
     return rows && (found_add(reading, rows, hunt) || err_memory(err));
 }
 
@@ -149,13 +158,19 @@ static bool hunts_read(struct reading *reading, const struct db_rows *sources, s
     return (evidence->warnings.ptr && !warnings.failed) || err_memory(err);
 }
 
+/* Tables by name, as keys_read has the database order them. */
+static int compare_keys(const struct evidence_key *x, const struct evidence_key *y) {
+    if (x->ts != y->ts)
+        return x->ts < y->ts ? -1 : 1;
+    if (x->arrived != y->arrived)
+        return x->arrived < y->arrived ? -1 : 1;
+    return x->table == y->table ? 0 : strcmp(schema_tables()[x->table].name, schema_tables()[y->table].name);
+}
+
 static int compare_found(const void *a, const void *b) {
     const struct found *x = a, *y = b;
-    if (x->key.ts != y->key.ts)
-        return x->key.ts < y->key.ts ? -1 : 1;
-    if (x->key.arrived != y->key.arrived)
-        return x->key.arrived < y->key.arrived ? -1 : 1;
-    return (x->hunt > y->hunt) - (x->hunt < y->hunt);
+    int order = compare_keys(&x->key, &y->key);
+    return order ? order : (x->hunt > y->hunt) - (x->hunt < y->hunt);
 }
 
 /* By time; what one hunt gave twice, as some queries may, stands once. */
@@ -177,7 +192,7 @@ static bool events_make(struct reading *reading, struct evidence *evidence, stru
     for (size_t i = 0; i < reading->found_count; i++) {
         const struct found *found = &reading->found[i];
         struct event *event = reading->event_count ? &reading->events[reading->event_count - 1] : NULL;
-        if (!event || event->first->key.arrived != found->key.arrived || event->first->key.ts != found->key.ts) {
+        if (!event || compare_keys(&event->first->key, &found->key) != 0) {
             if (reading->event_count == limit)
                 return evidence->more = true;
             event = &reading->events[reading->event_count++];
@@ -228,7 +243,7 @@ static bool event_write(const struct reading *reading, struct event *event, cons
                         const struct db_rows *rows, size_t row, struct err *err) {
     BUF_AUTO out = BUF(EVENT_CAP);
     buf_add_str(&out, STR("{\"table\":"));
-    json_add_string(&out, str_from(event->first->table->name));
+    json_add_string(&out, str_from(table_of(event)->name));
     json_add_key(&out, "hunts");
     buf_add_char(&out, '[');
     for (size_t h = 0; h < event->hunts; h++) {
@@ -253,7 +268,7 @@ static struct db_rows *table_read(struct reading *reading, const struct schema_t
     BUF_AUTO sql = BUF(SQL_CAP), arrivals = BUF(1 << 20);
     struct kql_options options = {.now = ticks_now(), .from = -1, .to = -1};
     for (size_t i = 0; i < reading->event_count; i++) {
-        if (reading->events[i].first->table != table)
+        if (table_of(&reading->events[i]) != table)
             continue;
         const struct evidence_key *key = &reading->events[i].first->key;
         options.from = options.from < 0 ? key->ts : options.from;
@@ -285,7 +300,7 @@ static bool tables_read(struct reading *reading, struct err *err) {
         if (!rows && err->code != ERR_NONE)
             return false;
         for (size_t i = 0, row = 0; rows && i < reading->event_count; i++)
-            if (reading->events[i].first->table == table && row < db_count(rows) &&
+            if (table_of(&reading->events[i]) == table && row < db_count(rows) &&
                 !event_write(reading, &reading->events[i], program, rows, row++, err))
                 return false;
     }

@@ -1,11 +1,12 @@
 /* Evidence: the events on a device that hunts counted, from the tables themselves, each once however many hunts counted it.
- * Pages go by event time and arrival number, so that no number of events is too many. Knows no HTTP. */
+ * Pages go by event time, arrival number and table, so that no number of events is too many. Knows no HTTP. */
 #pragma once
 #include "base/buf.h"
 #include "store/db.h"
 
 struct evidence_key {
-    int64_t ts, arrived; /* ticks; the place of an event: arrival numbers are unique */
+    int64_t ts, arrived; /* ticks; an arrival number is unique within a table */
+    int table;           /* place in the schema; -1: before all */
 };
 
 struct evidence_request {
@@ -13,7 +14,7 @@ struct evidence_request {
     struct str run;         /* number as text; ptr NULL: each hunt's latest result */
     struct str hunt, tool;  /* id or slug, name; ptr NULL: any */
     int64_t until_us;       /* results finished by then, microseconds since 1970; 0: now, put in by evidence_read */
-    struct evidence_key after; /* the page starts behind this event; {-1, -1}: at the front */
+    struct evidence_key after; /* the page starts behind this event; {-1, -1, -1}: at the front */
     size_t limit;
     bool flat;              /* one object an event, for tables; else {"table","hunts","event":{…}} */
 };

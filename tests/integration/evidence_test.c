@@ -132,6 +132,31 @@ static void an_event_comes_with_every_column_its_table_and_its_hunts(void **stat
     assert_true(json_is_null(answer_at(&page, "next")));
 }
 
+/* They arrive as the first of their tables, at one moment: neither stands for the other, nor is lost between two pages. */
+static void events_of_two_tables_at_one_moment_are_two(void **state) {
+    static const char body[] =
+        "{\"Type\":\"DeviceNetworkEvents\",\"Timestamp\":\"2026-07-17T01:00:00Z\",\"DeviceId\":\"twin\",\"ReportId\":1,"
+        "\"RemoteUrl\":\"probe.example\"}\n"
+        "{\"Type\":\"DeviceProcessEvents\",\"Timestamp\":\"2026-07-17T01:00:00Z\",\"DeviceId\":\"twin\",\"ReportId\":2,"
+        "\"FileName\":\"probe.exe\"}\n";
+    char path[PATH];
+    (void)state;
+    post("/v1/events", body, strlen(body));
+    post("/v1/runs", RUN, strlen(RUN));
+    ANSWER_AUTO whole = server_expect(&server_fixture, 200, &(struct send){.path = "/v1/devices/twin/evidence"});
+    assert_int_equal(json_array_size(answer_at(&whole, "events")), 2);
+    assert_string_equal(answer_text(&whole, "events.0.table"), "DeviceNetworkEvents");
+    assert_int_equal(json_array_size(answer_at(&whole, "events.0.hunts")), 1);
+    assert_string_equal(answer_text(&whole, "events.1.table"), "DeviceProcessEvents");
+    assert_int_equal(json_array_size(answer_at(&whole, "events.1.hunts")), 2);
+    ANSWER_AUTO first = server_expect(&server_fixture, 200, &(struct send){.path = "/v1/devices/twin/evidence?limit=1"});
+    snprintf(path, sizeof path, "/v1/devices/twin/evidence?limit=1&cursor=%s", answer_text(&first, "next"));
+    ANSWER_AUTO second = server_expect(&server_fixture, 200, &(struct send){.path = path});
+    assert_true(json_equal(answer_at(&first, "events.0"), answer_at(&whole, "events.0")));
+    assert_true(json_equal(answer_at(&second, "events.0"), answer_at(&whole, "events.1")));
+    assert_true(json_is_null(answer_at(&second, "next")));
+}
+
 static void a_hunt_without_events_is_told_beside_the_others(void **state) {
     (void)state;
     ANSWER_AUTO page = server_expect(&server_fixture, 200, &(struct send){.path = "/v1/devices/many/evidence?tool=Wire"});
@@ -251,6 +276,7 @@ int main(void) {
         cmocka_unit_test(all_pages_together_are_all_events_and_none_comes_twice),
         cmocka_unit_test(one_hunt_gives_what_it_counted_alone),
         cmocka_unit_test(an_event_comes_with_every_column_its_table_and_its_hunts),
+        cmocka_unit_test(events_of_two_tables_at_one_moment_are_two),
         cmocka_unit_test(a_hunt_without_events_is_told_beside_the_others),
         cmocka_unit_test(what_is_not_there_is_named),
         cmocka_unit_test(evidence_in_csv_has_the_same_columns_on_each_page),
