@@ -113,7 +113,7 @@ bool json_reply(struct reply *reply, struct str json, struct err *err) {
     return !reply->body.failed || err_memory(err);
 }
 
-/* A JSON value as a cell; text lives in the arena. */
+/* A JSON value as a cell; text lives in the arena, and its ptr is NULL past the cap: table_reply looks at that. */
 static struct cell cell_of(struct arena *arena, const json_t *value) {
     if (!value || json_is_null(value))
         return (struct cell){CELL_NULL, STR("")};
@@ -132,8 +132,12 @@ static struct cell list_cell(struct arena *arena, const json_t *list) {
     const json_t *item;
     if (json_is_object(json_array_get(list, 0)))
         return (struct cell){CELL_NUMBER, arena_printf(arena, "%zu", json_array_size(list))};
-    json_array_foreach(list, i, item)
-        text = arena_printf(arena, "%.*s%s%.*s", STR_ARG(text), i ? ", " : "", STR_ARG(cell_of(arena, item).text));
+    json_array_foreach(list, i, item) {
+        struct cell cell = cell_of(arena, item);
+        if (!text.ptr || !cell.text.ptr)
+            return (struct cell){CELL_TEXT, {0}};
+        text = arena_printf(arena, "%.*s%s%.*s", STR_ARG(text), i ? ", " : "", STR_ARG(cell.text));
+    }
     return (struct cell){CELL_TEXT, text};
 }
 
@@ -168,8 +172,8 @@ static struct cell names_cell(struct arena *arena, const json_t *list, const cha
             return table_cell(arena, list, format);
         buf_printf(&out, "%s%s", index ? ", " : "", name);
     }
-    struct str text = arena_copy(arena, buf_str(&out));
-    return text.len ? (struct cell){CELL_TEXT, text} : (struct cell){CELL_NULL, STR("")};
+    struct str text = out.failed ? (struct str){0} : arena_copy(arena, buf_str(&out));
+    return text.len || !text.ptr ? (struct cell){CELL_TEXT, text} : (struct cell){CELL_NULL, STR("")};
 }
 
 static struct cell column_cell(struct arena *arena, const json_t *object, const char *column, enum format format) {
@@ -178,6 +182,9 @@ static struct cell column_cell(struct arena *arena, const json_t *object, const 
 }
 
 static bool table_reply(struct reply *reply, enum format format, const struct format_table *table, struct err *err) {
+    for (size_t i = 0; i < table->row_count * table->column_count; i++)
+        if (table->cells[i].kind != CELL_NULL && !table->cells[i].text.ptr)
+            return err_memory(err); /* an empty cell would say that there is nothing */
     reply->body.cap = REPLY_CAP;
     reply->content_type = format_content_type(format);
     format_write(format, table, &reply->body);
@@ -196,15 +203,17 @@ static bool list_convert(struct request *request, struct reply *reply, const str
         return err_memory(err);
     for (size_t c = 0; c < table.column_count; c++)
         names[c] = str_from(items->columns[c]);
-    for (size_t r = 0; r < items->count; r++) {
+    bool ok = true;
+    for (size_t r = 0; ok && r < items->count; r++) {
         objects[r] = json_loadb(items->objects[r].ptr, items->objects[r].len, JSON_ALLOW_NUL, NULL);
-        for (size_t c = 0; c < table.column_count; c++)
+        ok = objects[r] || err_memory(err); /* the text is JSON that the database or a run made */
+        for (size_t c = 0; ok && c < table.column_count; c++)
             cells[r * table.column_count + c] =
                 column_cell(request->arena, objects[r], items->columns[c], format);
     }
     table.columns = names;
     table.cells = cells;
-    bool ok = table_reply(reply, format, &table, err);
+    ok = ok && table_reply(reply, format, &table, err);
     for (size_t r = 0; r < items->count; r++)
         json_decref(objects[r]);
     return ok;

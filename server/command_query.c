@@ -39,7 +39,7 @@ int command_query(int argc, char **argv) {
         return cli_fail("query", &err, STR(""));
     struct arena *arena = arena_new(ARENA);
     buf_add_char(&out, '{');
-    bool ok = arena && query_run(database.db, arena, buf_str(&query), &options, mono_ms() + QUERY_MS, &out, &program, &err);
+    bool ok = (arena || err_memory(&err)) && query_run(database.db, arena, buf_str(&query), &options, mono_ms() + QUERY_MS, &out, &program, &err);
     if (ok) {
         print_warnings(program);
         printf("%.*s}\n", STR_ARG(buf_str(&out)));
