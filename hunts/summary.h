@@ -1,4 +1,5 @@
-/* What a hunt's rows say of each device: the figures behind the device summaries of a result. Only hunts/result uses it. */
+/* What a hunt's rows say of each device: the figures behind the device summaries of a result. Only hunts/result,
+ * groups and seen use it. */
 #pragma once
 #include "hunts/result.h"
 

@@ -63,9 +63,24 @@ static void expect_same_text(const char *what, const char *one, const char *othe
         fail_msg("%s differs at %zu: %.300s\n and %.300s", what, at, one + before, other + before);
 }
 
+/* How many runs saw a finding is the one thing that a ledger fed by many runs can't have in common with one that a single
+ * run filled. */
+static void runs_forget(char *body) {
+    static const char member[] = "\"runs\"";
+    for (char *at = strstr(body, member); at; at = strstr(at, member)) {
+        at += sizeof member - 1;
+        at += strspn(at, " :");
+        size_t digits = strspn(at, "0123456789");
+        assert_true(digits > 0);
+        memmove(at, at + digits, strlen(at + digits) + 1);
+    }
+}
+
 static void expect_same(const struct server *a, const struct server *b, const char *path) {
     ANSWER_AUTO one = hunt_get(a, path);
     ANSWER_AUTO other = hunt_get(b, path);
+    runs_forget(one.body);
+    runs_forget(other.body);
     expect_same_text(path, one.body, other.body);
 }
 
