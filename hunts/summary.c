@@ -50,10 +50,13 @@ static void time_add(struct summary *summary, const struct db_rows *rows, size_t
 bool summary_add_row(const struct summaries *table, struct summary *summary, size_t row) {
     const struct kql_program *program = table->context->program;
     int64_t count = 1;
-    bool ok = true;
+    bool ok = true, counted = false, named = false; /* a join has them of its right side, too, behind its left one's */
     for (size_t c = 0; c < program->column_count; c++)
         switch (program->columns[c].role) {
-        case ROLE_DEVICE_ID: summary->device_id = db_text(table->rows, row, c); break;
+        case ROLE_DEVICE_ID:
+            summary->device_id = named ? summary->device_id : db_text(table->rows, row, c);
+            named = true;
+            break;
         case ROLE_DEVICE_NAME:
             if (!summary->device_name.len)
                 summary->device_name = db_text(table->rows, row, c);
@@ -66,7 +69,10 @@ bool summary_add_row(const struct summaries *table, struct summary *summary, siz
             ok = ok && (db_is_null(table->rows, row, c) ||
                         report_add(table->arena, summary, db_int(table->rows, row, c)));
             break;
-        case ROLE_COUNT: count = db_int(table->rows, row, c); break;
+        case ROLE_COUNT:
+            count = counted ? count : db_int(table->rows, row, c);
+            counted = true;
+            break;
         case ROLE_NONE:
         case ROLE_KEY: break;
         }
