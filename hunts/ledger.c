@@ -336,12 +336,24 @@ bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t 
     return ok;
 }
 
+bool ledger_lock(struct db_conn *conn, int64_t deadline_ms, struct err *err) {
+    DB_ROWS_AUTO *lock = db_query(conn, db_statement("ledger_lock"), NULL, 0, deadline_ms, err);
+    return lock != NULL;
+}
+
+bool ledger_retag(struct db_conn *conn, const struct str left[3], int64_t deadline_ms, struct err *err) {
+    struct pass pass = {.conn = conn, .deadline_ms = deadline_ms};
+    return statement_do(&pass, "ledger_retag", left, 3, err) && statement_do(&pass, "ledger_forget", &left[1], 1, err) &&
+           statement_do(&pass, "ledger_device_tools", NULL, 0, err) &&
+           statement_do(&pass, "ledger_devices", NULL, 0, err) && statement_do(&pass, "ledger_flags", NULL, 0, err) &&
+           work_clear(&pass, err);
+}
+
 bool ledger_take(struct db_conn *conn, int64_t run_id, const struct str lists[LEDGER_LISTS], int64_t deadline_ms,
                  struct err *err) {
     struct pass pass = {.conn = conn, .deadline_ms = deadline_ms};
     snprintf(pass.id, sizeof pass.id, "%" PRId64, run_id);
-    DB_ROWS_AUTO *lock = db_query(conn, db_statement("ledger_lock"), NULL, 0, deadline_ms, err);
-    if (!lock)
+    if (!ledger_lock(conn, deadline_ms, err))
         return false;
     DB_ROWS_AUTO *touched = db_query(conn, db_statement("ledger_results"), lists, LEDGER_LISTS, deadline_ms, err);
     return touched && (!db_int(touched, 0, 0) || (books_close(&pass, err) && work_clear(&pass, err)));

@@ -31,5 +31,10 @@ bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t 
 enum { LEDGER_LISTS = 8 };
 bool ledger_take(struct db_conn *conn, int64_t run_id, const struct str lists[LEDGER_LISTS], int64_t deadline_ms,
                  struct err *err);
+/* Takes the ledger for the transaction. */
+bool ledger_lock(struct db_conn *conn, int64_t deadline_ms, struct err *err);
+/* A hunt has another tool or signal now; left: its number and those it had. What only it had found leaves them, and its next
+ * run looks at all events again. conn: in the transaction that changed the hunt, under ledger_lock. */
+bool ledger_retag(struct db_conn *conn, const struct str left[3], int64_t deadline_ms, struct err *err);
 /* The days that states are told by, for all servers of the database; see rmm.ledger. */
 bool ledger_configure(struct db *db, long long quiet_days, long long new_days, int64_t deadline_ms, struct err *err);
