@@ -95,7 +95,7 @@ static bool is_timeless(struct arena *arena, struct str query, const struct kql_
 static bool names_device(const struct kql_program *program) {
     bool named = false;
     for (size_t c = 0; program && c < program->column_count; c++)
-        named = named || program->columns[c].role == ROLE_DEVICE_ID;
+        named = named || program->columns[c].role == ROLE_DEVICE_ID || program->columns[c].role == ROLE_DEVICE_NAME;
     return named;
 }
 
@@ -123,7 +123,7 @@ enum ledger_mode ledger_mode_of(struct arena *arena, struct str query, struct er
     char text[sizeof why->text];
     snprintf(text, sizeof text, "%s", why->text);
     if (program)
-        err_set(why, ERR_BAD_QUERY, "%.300s; nor do its rows have a DeviceId", text);
+        err_set(why, ERR_BAD_QUERY, "%.300s; nor do its rows have a DeviceId or DeviceName", text);
     return LEDGER_NONE;
 }
 

@@ -202,8 +202,9 @@ static bool chunk_write(struct plans *plans, struct db_conn *conn, struct chunk 
         bool looked = chunk->results[i] != NULL;
         *answer = (struct answer){.hunt = hunt->id, .body = BUF(RESULT_CAP), .error = BUF(64 * 1024)};
         answer->failed = !looked || !answer_write(plans, conn, chunk->results[i], answer, &chunk->failures[i]);
-        if (!answer->failed && !seen_add(plans->seen, plan->number, chunk->results[i]))
-            return err_memory(err);
+        if (!answer->failed &&
+            !seen_add(plans->seen, plan->number, chunk->results[i], conn, query_deadline(), err))
+            return false;
         if (!answer->failed)
             continue;
         buf_free(&answer->body);

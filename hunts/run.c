@@ -176,7 +176,7 @@ static bool run_write(struct db_conn *conn, struct run *run, const struct err *f
         ok = answers_save(conn, str_from(id), &run->answers[i], page, err);
     }
     if (ok && held && !cancelled && !run_failed(run, failure))
-        ok = seen_tell(&run->seen, run->attempt->run_id, conn, mono_ms() + WRITE_MS, err);
+        ok = seen_tell(&run->seen, run->attempt->run_id, conn, mono_ms() + LEDGER_MS, err);
     if (ok && held)
         ok = run_end(conn, run, params, failure, err);
     else if (ok)

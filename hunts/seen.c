@@ -52,25 +52,55 @@ static void result_add(struct seen *seen, int64_t number, const struct result_co
 static bool is_by_result(const struct result *result) {
     const struct result_context *context = &result->context;
     const struct kql_options options = {.now = context->as_of, .from = context->from, .to = context->to};
-    return result->summaries.device_count &&
+    return db_count(result->summaries.rows) &&
            ledger_is_by_result(result->summaries.arena, context->hunt->query, context->program, &options);
 }
 
-bool seen_add(struct seen *seen, int64_t number, const struct result *result) {
-    const struct summaries *table = &result->summaries;
-    bool by_result = is_by_result(result);
+/* The devices' ids by their names, empty where a name doesn't say which device it is. */
+static bool ids_find(struct summaries *named, struct db_conn *conn, int64_t deadline_ms, struct err *err) {
+    BUF_AUTO names = BUF(LIST_CAP);
+    for (size_t i = 0; i < named->device_count; i++)
+        array_add(&names, named->devices[i].total.device_name);
+    array_end(&names);
+    struct str param = buf_str(&names);
+    DB_ROWS_AUTO *ids =
+        names.failed ? (err_memory(err), NULL) : db_query(conn, db_statement("devices_named"), &param, 1, deadline_ms, err);
+    bool ok = ids != NULL;
+    for (size_t i = 0, r = 0; ok && i < named->device_count && r < db_count(ids); i++) { /* both by name */
+        struct summary *total = &named->devices[i].total;
+        if (!str_eq(db_text(ids, r, 0), total->device_name))
+            continue;
+        total->device_id = arena_copy(named->arena, db_text(ids, r++, 1));
+        ok = total->device_id.ptr || err_memory(err);
+    }
+    return ok;
+}
+
+static bool list_add(struct seen *seen, int64_t number, const struct summaries *table, bool by_result, struct err *err) {
     for (size_t i = 0; i < table->device_count; i++) {
         const struct summary *total = &table->devices[i].total;
+        if (by_result && !total->device_id.len) /* an outer join has rows of no device */
+            continue;
         array_add_int(&seen->counted[0], number);
         array_add(&seen->counted[1], total->device_id);
-        if (by_result && total->device_id.len) /* an outer join has rows of no device */
-            result_add(seen, number, &result->context, total);
+        seen->count++;
+        if (by_result)
+            result_add(seen, number, table->context, total);
     }
-    seen->count += table->device_count;
     bool ok = !seen->counted[0].failed && !seen->counted[1].failed;
     for (size_t i = 0; i < LEDGER_LISTS; i++)
         ok = ok && !seen->results[i].failed;
-    return ok;
+    return ok || err_memory(err);
+}
+
+bool seen_add(struct seen *seen, int64_t number, const struct result *result, struct db_conn *conn,
+              int64_t deadline_ms, struct err *err) {
+    const struct summaries *table = &result->summaries;
+    struct summaries named = {.arena = table->arena, .context = table->context, .rows = table->rows};
+    bool by_result = is_by_result(result), by_name = by_result && !table->device_count;
+    if (by_name && (!summaries_make(&named, ROLE_DEVICE_NAME, err) || !ids_find(&named, conn, deadline_ms, err)))
+        return false;
+    return list_add(seen, number, by_name ? &named : table, by_result, err);
 }
 
 static bool lists_end(struct buf *lists, struct str *params, size_t count, struct err *err) {

@@ -14,8 +14,10 @@ struct seen {
 
 void seen_start(struct seen *seen);
 void seen_free(struct seen *seen);
-/* number: of the hunt, in the ledger. The result's groups are known. False: memory or size. */
-bool seen_add(struct seen *seen, int64_t number, const struct result *result);
+/* number: of the hunt, in the ledger. The result's groups are known. conn: in the run's snapshot, for devices of which the
+ * rows have the name only. */
+bool seen_add(struct seen *seen, int64_t number, const struct result *result, struct db_conn *conn,
+              int64_t deadline_ms, struct err *err);
 /* Ends the lists, feeds the ledger what only results know, and counts the run at each finding. conn: in the transaction
  * that ends the run. */
 bool seen_tell(struct seen *seen, int64_t run_id, struct db_conn *conn, int64_t deadline_ms, struct err *err);

@@ -96,7 +96,7 @@ void summary_finish(struct summary *summary) {
 }
 
 struct keyed_row {
-    struct str device_id;
+    struct str key;
     size_t row;
 };
 
@@ -105,7 +105,7 @@ static int compare_rows(const void *a, const void *b, void *arg) {
     const struct keyed_row *x = a, *y = b;
     const struct summaries *table = arg;
     const struct kql_program *program = table->context->program;
-    int order = str_cmp(x->device_id, y->device_id);
+    int order = str_cmp(x->key, y->key);
     for (size_t c = 0; !order && c < program->column_count; c++)
         if (program->columns[c].role == ROLE_KEY || program->columns[c].role == ROLE_DEVICE_NAME)
             order = str_cmp(db_text(table->rows, x->row, c), db_text(table->rows, y->row, c));
@@ -116,7 +116,7 @@ static bool summaries_fill(struct summaries *table, const struct keyed_row *keye
     struct device *device = NULL;
     for (size_t i = 0; i < count; i++) {
         places[i] = keyed[i].row;
-        if (!device || !str_eq(keyed[i].device_id, device->total.device_id)) {
+        if (!device || !str_eq(keyed[i].key, keyed[i - 1].key)) {
             device = &table->devices[table->device_count++];
             *device = (struct device){.total = {.first = -1, .last = -1}, .rows = &places[i]};
         }
@@ -136,9 +136,9 @@ static int role_column(const struct kql_program *program, enum kql_role role) {
     return -1;
 }
 
-bool summaries_make(struct summaries *table, struct err *err) {
+bool summaries_make(struct summaries *table, enum kql_role by, struct err *err) {
     size_t count = db_count(table->rows);
-    int column = role_column(table->context->program, ROLE_DEVICE_ID);
+    int column = role_column(table->context->program, by);
     table->keyed = role_column(table->context->program, ROLE_KEY) >= 0;
     if (column < 0 || !count)
         return true;

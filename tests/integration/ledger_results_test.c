@@ -128,6 +128,36 @@ static void each_kind_of_query_that_names_devices_feeds_the_ledger(void **state)
     }
 }
 
+static void a_device_that_is_only_named_is_the_one_that_reported_last_under_the_name(void **state) {
+    struct hunt_server one;
+    (void)state;
+    hunt_server_start(&one);
+    put_mine(&one.server, "DeviceProcessEvents | where Timestamp >= ago(5d) | summarize First=min(Timestamp), "
+                          "Last=max(Timestamp), C=count() by DeviceName | where C > 0");
+    send_process(&one.server, "old", "2026-06-01T10:00:00Z", 1);
+    send_process(&one.server, "new", "2026-07-18T10:00:00Z", 2);
+    run_mine(&one.server);
+    expect_finding(&one.server, "new", "\"device_name\":\"pc.example\",\"machine_group\":\"\",\"tool\":\"Probe\",\"signal\":"
+                                       "\"process\",\"first_seen\":\"2026-07-18T10:00:00.0000000Z\",\"last_seen\":\"2026-07-"
+                                       "18T10:00:00.0000000Z\",\"count\":1,\"exact\":false,\"runs\":1,");
+    expect_finding(&one.server, "old", "none");
+    hunt_server_stop(&one);
+}
+
+static void a_name_that_two_devices_have_feeds_nothing(void **state) {
+    struct hunt_server one;
+    (void)state;
+    hunt_server_start(&one);
+    put_mine(&one.server, "DeviceProcessEvents | summarize C=count() by DeviceName | where C > 0");
+    send_process(&one.server, "d1", "2026-07-18T10:00:00Z", 1);
+    send_process(&one.server, "d2", "2026-07-18T11:00:00Z", 2);
+    run_mine(&one.server);
+    ANSWER_AUTO answer = hunt_get(&one.server, "/v1/findings");
+    assert_int_equal(json_array_size(answer_at(&answer, "findings")), 0);
+    assert_int_equal(database_int(one.db, "SELECT count(*) FROM rmm.finding_runs"), 0);
+    hunt_server_stop(&one);
+}
+
 static void what_is_known_to_the_event_stays_as_it_is(void **state) {
     struct hunt_server one;
     (void)state;
@@ -166,6 +196,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_join_s_result_becomes_a_finding_and_a_change),
         cmocka_unit_test(each_kind_of_query_that_names_devices_feeds_the_ledger),
+        cmocka_unit_test(a_device_that_is_only_named_is_the_one_that_reported_last_under_the_name),
+        cmocka_unit_test(a_name_that_two_devices_have_feeds_nothing),
         cmocka_unit_test(what_is_known_to_the_event_stays_as_it_is),
         cmocka_unit_test(a_ledger_that_cannot_take_a_result_does_not_fail_the_run_and_gets_it_next_time),
     };

@@ -409,8 +409,8 @@ static void a_hunt_says_how_its_sightings_are_known(void **state) {
                  {"DeviceId in ((DeviceInfo | project DeviceId))", "run", "another event table"},
                  {"ReportId == 1 | summarize arg_max(Timestamp, *) by DeviceId | where ReportId == 2", "result",
                   "more than each event"},
-                 {"ReportId == 1 | summarize count() by DeviceName, ReportId, Timestamp, DeviceId = 'x' | where count_ > 1",
-                  "none", "nor do its rows have a DeviceId"}};
+                 {"ReportId == 1 | summarize count() by FileName, ReportId, Timestamp, DeviceId = 'x' | where count_ > 1",
+                  "none", "nor do its rows have a DeviceId or DeviceName"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         put_probe(&one.server, cases[i].condition);
         ANSWER_AUTO hunt = hunt_get(&one.server, "/v1/hunts/probe-create-process");

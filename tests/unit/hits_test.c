@@ -60,8 +60,10 @@ static void each_query_is_told_as_exactly_as_it_can_be(void **state) {
         {"DeviceProcessEvents | union DeviceFileEvents" FOLD, LEDGER_RESULT, "union looks at more"},
         {"DeviceProcessEvents | summarize count() by DeviceId | summarize sum(count_)", LEDGER_NONE,
          "summarize looks at more"},
-        {"DeviceProcessEvents | summarize count() by DeviceName | where count_ > 3", LEDGER_NONE,
-         "nor do its rows have a DeviceId"},
+        {"DeviceProcessEvents | summarize count() by DeviceName | where count_ > 3", LEDGER_RESULT,
+         "where looks at more"},
+        {"DeviceProcessEvents | summarize count() by FileName | where count_ > 3", LEDGER_NONE,
+         "nor do its rows have a DeviceId or DeviceName"},
         {"print DeviceId = 'x'", LEDGER_NONE, "one event table"},
         {"DeviceProcessEvents | nonsense", LEDGER_NONE, "nonsense"},
     };
