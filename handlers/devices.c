@@ -85,8 +85,8 @@ bool handle_device_get(struct request *request, struct reply *reply, struct err 
 }
 
 bool handle_findings_list(struct request *request, struct reply *reply, struct err *err) {
-    static const char *const all[] = {"device_id", "device_name", "machine_group", "tool", "signal", "state", "count", "days", "first_seen", "last_seen", NULL};
-    static const char *const narrow[] = {"device_name", "tool", "signal", "state", "count", "first_seen", "last_seen", NULL};
+    static const char *const all[] = {"device_id", "device_name", "machine_group", "tool", "signal", "state", "count", "exact", "days", "runs", "first_seen", "last_seen", NULL};
+    static const char *const narrow[] = {"device_name", "tool", "signal", "state", "count", "runs", "first_seen", "last_seen", NULL};
     enum format format;
     long long limit;
     struct str params[8] = {[1] = request_query(request, "tool"), [4] = request_query(request, "device"),

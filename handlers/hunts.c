@@ -59,7 +59,8 @@ static struct db_rows *hunt_read(struct request *request, struct err *err) {
 
 /* How the ledger comes to know what the hunt finds, and why not event by event. */
 static void add_ledger(struct request *request, struct buf *out, struct str query) {
-    static const char *const modes[] = {[LEDGER_EVENTS] = "events", [LEDGER_RUN] = "run", [LEDGER_NONE] = "none"};
+    static const char *const modes[] = {
+        [LEDGER_EVENTS] = "events", [LEDGER_RUN] = "run", [LEDGER_RESULT] = "result", [LEDGER_NONE] = "none"};
     struct err why = {0};
     json_add_string_member(out, "ledger", str_from(modes[ledger_mode_of(request->arena, query, &why)]));
     json_add_key(out, "ledger_reason");

@@ -92,6 +92,21 @@ static bool is_timeless(struct arena *arena, struct str query, const struct kql_
                                                "sightings can't be told event by event"));
 }
 
+static bool names_device(const struct kql_program *program) {
+    bool named = false;
+    for (size_t c = 0; program && c < program->column_count; c++)
+        named = named || program->columns[c].role == ROLE_DEVICE_ID || program->columns[c].role == ROLE_DEVICE_NAME;
+    return named;
+}
+
+bool ledger_is_by_result(struct arena *arena, struct str query, const struct kql_program *program,
+                         const struct kql_options *options) {
+    struct err why = {0};
+    struct kql_options hits = *options;
+    hits.hits = HITS_RUN;
+    return names_device(program) && !kql_compile(arena, query, &hits, &why) && why.code == ERR_BAD_QUERY;
+}
+
 enum ledger_mode ledger_mode_of(struct arena *arena, struct str query, struct err *why) {
     struct err ignored = {0};
     struct kql_options options = {.now = ticks_now(), .from = -1, .to = -1, .hits = HITS_EVER};
@@ -99,7 +114,17 @@ enum ledger_mode ledger_mode_of(struct arena *arena, struct str query, struct er
     if (program && is_timeless(arena, query, &options, program, why))
         return LEDGER_EVENTS;
     options.hits = HITS_RUN;
-    return kql_compile(arena, query, &options, &ignored) ? LEDGER_RUN : LEDGER_NONE;
+    if (kql_compile(arena, query, &options, &ignored))
+        return LEDGER_RUN;
+    options.hits = HITS_NONE;
+    program = kql_compile(arena, query, &options, &ignored);
+    if (names_device(program))
+        return LEDGER_RESULT;
+    char text[sizeof why->text];
+    snprintf(text, sizeof text, "%s", why->text);
+    if (program)
+        err_set(why, ERR_BAD_QUERY, "%.300s; nor do its rows have a DeviceId or DeviceName", text);
+    return LEDGER_NONE;
 }
 
 static void list_add(struct buf *list, struct str number) {
@@ -229,15 +254,18 @@ static bool hunts_find(struct pass *pass, struct err *err) {
     return true;
 }
 
-/* The order matters: each step builds on the rows of the one before. */
-static bool books_keep(struct pass *pass, struct err *err) {
+/* What follows from findings that were touched. The order matters: each step builds on the rows of the one before. */
+static bool books_close(struct pass *pass, struct err *err) {
     struct str id = str_from(pass->id);
-    return ledger_facts_collect(pass->conn, pass->tables, pass->deadline_ms, err) &&
-           statement_do(pass, "ledger_findings", NULL, 0, err) &&
-           statement_do(pass, "ledger_device_tools", NULL, 0, err) &&
+    return statement_do(pass, "ledger_device_tools", NULL, 0, err) &&
            statement_do(pass, "ledger_facts", NULL, 0, err) && statement_do(pass, "ledger_devices", NULL, 0, err) &&
            statement_do(pass, "ledger_flags", NULL, 0, err) && statement_do(pass, "ledger_changes", &id, 1, err) &&
            statement_do(pass, "ledger_told", NULL, 0, err) && statement_do(pass, "ledger_signers", &id, 1, err);
+}
+
+static bool books_keep(struct pass *pass, struct err *err) {
+    return ledger_facts_collect(pass->conn, pass->tables, pass->deadline_ms, err) &&
+           statement_do(pass, "ledger_findings", NULL, 0, err) && books_close(pass, err);
 }
 
 /* Rows are deleted, not truncated: that costs files and a lock, and most passes have few. */
@@ -306,6 +334,29 @@ bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t 
     buf_free(&pass.failed);
     buf_free(&pass.by_run);
     return ok;
+}
+
+bool ledger_lock(struct db_conn *conn, int64_t deadline_ms, struct err *err) {
+    DB_ROWS_AUTO *lock = db_query(conn, db_statement("ledger_lock"), NULL, 0, deadline_ms, err);
+    return lock != NULL;
+}
+
+bool ledger_retag(struct db_conn *conn, const struct str left[3], int64_t deadline_ms, struct err *err) {
+    struct pass pass = {.conn = conn, .deadline_ms = deadline_ms};
+    return statement_do(&pass, "ledger_retag", left, 3, err) && statement_do(&pass, "ledger_forget", &left[1], 1, err) &&
+           statement_do(&pass, "ledger_device_tools", NULL, 0, err) &&
+           statement_do(&pass, "ledger_devices", NULL, 0, err) && statement_do(&pass, "ledger_flags", NULL, 0, err) &&
+           work_clear(&pass, err);
+}
+
+bool ledger_take(struct db_conn *conn, int64_t run_id, const struct str lists[LEDGER_LISTS], int64_t deadline_ms,
+                 struct err *err) {
+    struct pass pass = {.conn = conn, .deadline_ms = deadline_ms};
+    snprintf(pass.id, sizeof pass.id, "%" PRId64, run_id);
+    if (!ledger_lock(conn, deadline_ms, err))
+        return false;
+    DB_ROWS_AUTO *touched = db_query(conn, db_statement("ledger_results"), lists, LEDGER_LISTS, deadline_ms, err);
+    return touched && (!db_int(touched, 0, 0) || (books_close(&pass, err) && work_clear(&pass, err)));
 }
 
 static bool settings_write(struct db_conn *conn, const struct str params[2], int64_t deadline_ms, struct err *err) {

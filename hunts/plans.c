@@ -20,6 +20,7 @@ enum {
 /* A hunt, compiled. */
 struct plan {
     struct hunt hunt;
+    int64_t number; /* in the ledger */
     int version;
     struct err failure; /* program NULL: why */
 };
@@ -27,6 +28,7 @@ struct plan {
 struct plans {
     struct arena *arena;
     struct result_context context;
+    struct seen *seen;
     struct plan *items;
     const struct kql_program **programs;
     struct verdict_ids **verdicts;
@@ -69,19 +71,21 @@ static bool plans_compile(struct plans *plans, const struct db_rows *work) {
         plan->hunt = (struct hunt){.id = db_text(work, r, 0),   .slug = db_text(work, r, 2), .name = db_text(work, r, 3),
                                    .tool = db_text(work, r, 4), .signal = db_text(work, r, 5), .query = db_text(work, r, 6)};
         plan->version = (int)db_int(work, r, 1);
+        plan->number = db_int(work, r, 7);
         plans->programs[r] = kql_compile(plans->arena, plan->hunt.query, &options, &plan->failure);
     }
     return true;
 }
 
 struct plans *plans_new(const struct db_rows *work, const struct db_rows *late, const struct result_context *context,
-                        struct err *err) {
+                        struct seen *seen, struct err *err) {
     struct arena *arena = arena_new(PLANS_ARENA);
     struct plans *plans = arena ? calloc(1, sizeof *plans) : NULL;
     if (plans) {
         plans->arena = arena;
         plans->context = *context;
         plans->context.late = late;
+        plans->seen = seen;
         plans->context.freshness = plans->freshness;
     }
     if (plans && plans_compile(plans, work))
@@ -193,11 +197,15 @@ static bool chunk_write(struct plans *plans, struct db_conn *conn, struct chunk 
     if (!results_groups(chunk->results, chunk->count, conn, query_deadline(), err))
         return false;
     for (size_t i = 0; i < chunk->count; i++) {
-        const struct hunt *hunt = &plans->items[plans->next - chunk->count + i].hunt;
+        const struct plan *plan = &plans->items[plans->next - chunk->count + i];
+        const struct hunt *hunt = &plan->hunt;
         struct answer *answer = &answers[i];
         bool looked = chunk->results[i] != NULL;
         *answer = (struct answer){.hunt = hunt->id, .body = BUF(RESULT_CAP), .error = BUF(64 * 1024)};
         answer->failed = !looked || !answer_write(plans, conn, chunk->results[i], answer, &chunk->failures[i]);
+        if (!answer->failed &&
+            !seen_add(plans->seen, plan->number, chunk->results[i], conn, query_deadline(), err))
+            return false;
         if (!answer->failed)
             continue;
         buf_free(&answer->body);

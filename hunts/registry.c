@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "hunts/ledger.h"
 #include "hunts/result.h"
 #include "store/array.h"
 #include "store/pulse.h"
@@ -117,6 +118,26 @@ static bool outcome_find(struct db_conn *conn, const struct hunt *hunt, struct s
     return rows != NULL;
 }
 
+/* The tool and signal that the hunt is to leave, under the lock of the ledger; no row when it keeps them. */
+static struct db_rows *tag_leave(struct db_conn *conn, const struct hunt *hunt, int64_t deadline_ms, struct err *err) {
+    struct str params[] = {hunt->id, hunt->tool, hunt->signal, hunt->slug};
+    for (size_t i = 0; i < sizeof params / sizeof *params; i++)
+        if (!params[i].ptr)
+            params[i] = STR("");
+    struct db_rows *tag = db_query(conn, db_statement("hunt_tag"), params, 4, deadline_ms, err);
+    if (!tag || !db_count(tag) || ledger_lock(conn, deadline_ms, err))
+        return tag;
+    db_rows_free(tag);
+    return NULL;
+}
+
+static bool tag_move(struct db_conn *conn, const struct db_rows *tag, int64_t deadline_ms, struct err *err) {
+    if (!db_count(tag))
+        return true;
+    const struct str left[] = {db_text(tag, 0, 0), db_text(tag, 0, 1), db_text(tag, 0, 2)};
+    return ledger_retag(conn, left, deadline_ms, err);
+}
+
 const char *registry_outcome_name(enum registry_outcome outcome) {
     static const char *const names[] = {"checked", "created", "updated", "unchanged"};
     return names[outcome];
@@ -132,9 +153,11 @@ bool registry_save(struct db_conn *conn, const struct hunt *hunt, const char *or
     struct str bytes = buf_str(&original);
     if (!db_begin(conn, "", deadline_ms, err))
         return false;
-    if (outcome_find(conn, hunt, bytes, deadline_ms, &saved->outcome, err) &&
+    DB_ROWS_AUTO *tag = tag_leave(conn, hunt, deadline_ms, err);
+    if (tag && outcome_find(conn, hunt, bytes, deadline_ms, &saved->outcome, err) &&
         save_hunt(conn, hunt, origin, check, deadline_ms, &mine, err) &&
-        (!mine || save_version(conn, hunt, bytes, check, deadline_ms, &saved->version, err)))
+        (!mine || (save_version(conn, hunt, bytes, check, deadline_ms, &saved->version, err) &&
+                   tag_move(conn, tag, deadline_ms, err))))
         return pulse_commit(conn, deadline_ms, err);
     db_rollback(conn);
     return false;

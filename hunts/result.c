@@ -301,7 +301,7 @@ struct result *result_prepare(struct arena *arena, const struct result_context *
     }
     result->context = *context;
     result->summaries = (struct summaries){.arena = arena, .context = &result->context, .rows = rows};
-    return summaries_make(&result->summaries, err) ? result : NULL;
+    return summaries_make(&result->summaries, ROLE_DEVICE_ID, err) ? result : NULL;
 }
 
 bool result_write(const struct result *result, struct db_conn *conn, int64_t deadline_ms, struct buf *out,

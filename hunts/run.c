@@ -26,6 +26,7 @@ struct run {
     struct db_conn *reads;
     struct answer *answers;
     struct db_rows *late;
+    struct seen seen;
     size_t done, failed;
     int64_t from, to; /* what was looked at; -1: open */
 };
@@ -79,7 +80,7 @@ static bool run_hunts(struct run *run, const struct db_rows *work, struct err *e
         .run_id = attempt->run_id, .as_of = attempt->as_of, .from = attempt->from, .to = attempt->to};
     bool ok = query_snapshot(run->reads, err) && late_read(run, err) &&
               db_exec(run->reads, "SAVEPOINT hunts", NULL, 0, query_deadline(), NULL, err);
-    struct plans *plans = ok ? plans_new(work, run->late, &context, err) : NULL;
+    struct plans *plans = ok ? plans_new(work, run->late, &context, &run->seen, err) : NULL;
     if (plans)
         plans_window(plans, &run->from, &run->to);
     ok = plans && plans_decide(plans, run->reads, err) && plans_run(plans, run, err);
@@ -122,13 +123,18 @@ static bool answers_save(struct db_conn *conn, struct str run_id, const struct a
 
 /* params: run, attempt. *held is false when another attempt has the run. A process stopped in here keeps the row locked no
  * longer than the session may be idle. */
-static bool run_hold(struct db_conn *conn, const struct str params[2], bool *held, struct err *err) {
+static bool run_hold(struct db_conn *conn, const struct str params[2], bool *held, bool *cancelled, struct err *err) {
     if (!db_begin(conn, "", mono_ms() + WRITE_MS, err) ||
         !db_exec(conn, "SET LOCAL idle_in_transaction_session_timeout = 5000", NULL, 0, mono_ms() + WRITE_MS, NULL, err))
         return false;
     DB_ROWS_AUTO *rows = db_query(conn, db_statement("run_hold"), params, 2, mono_ms() + WRITE_MS, err);
     *held = rows && db_count(rows) > 0;
+    *cancelled = *held && str_eq(db_text(rows, 0, 0), STR("t"));
     return rows != NULL;
+}
+
+static bool run_failed(const struct run *run, const struct err *failure) {
+    return failure || (run->failed && run->failed == run->done);
 }
 
 static bool run_end(struct db_conn *conn, const struct run *run, const struct str params[2], const struct err *failure,
@@ -140,7 +146,7 @@ static bool run_end(struct db_conn *conn, const struct run *run, const struct st
     snprintf(to, sizeof to, "%" PRId64, run->to);
     if (failure)
         registry_add_error(&error, failure, STR(""));
-    const char *state = failure || (run->failed && run->failed == run->done) ? "failed" : "succeeded";
+    const char *state = run_failed(run, failure) ? "failed" : "succeeded";
     struct str end[] = {params[0],      str_from(state),
                         buf_str(&error), str_from(done),
                         run->from < 0 ? (struct str){0} : str_from(from), run->to < 0 ? (struct str){0} : str_from(to)};
@@ -151,15 +157,17 @@ static bool run_end(struct db_conn *conn, const struct run *run, const struct st
 /* Results and the run's end, or nothing. failure NULL: the hunts were run. */
 static bool run_write(struct db_conn *conn, struct run *run, const struct err *failure, struct err *err) {
     char id[24], number[24];
-    bool held = false;
+    bool held = false, cancelled = false;
     snprintf(id, sizeof id, "%" PRId64, run->attempt->run_id);
     snprintf(number, sizeof number, "%" PRId64, run->attempt->attempt);
     struct str params[] = {str_from(id), str_from(number)};
-    bool ok = run_hold(conn, params, &held, err);
+    bool ok = run_hold(conn, params, &held, &cancelled, err);
     for (size_t i = 0, page; ok && held && i < run->done; i += page) {
         page = answers_page(&run->answers[i], run->done - i);
         ok = answers_save(conn, str_from(id), &run->answers[i], page, err);
     }
+    if (ok && held && !cancelled && !run_failed(run, failure))
+        ok = seen_tell(&run->seen, run->attempt->run_id, conn, mono_ms() + LEDGER_MS, err);
     if (ok && held)
         ok = run_end(conn, run, params, failure, err);
     else if (ok)
@@ -221,6 +229,7 @@ bool run_execute(struct db *db, struct run_attempt *attempt, struct err *err) {
     struct run run = {.attempt = attempt, .from = -1, .to = -1, .reads = db_take(db, mono_ms() + WRITE_MS, &failure)};
     snprintf(id, sizeof id, "%" PRId64, attempt->run_id);
     struct str param = str_from(id);
+    seen_start(&run.seen);
     expose(attempt, run.reads);
     DB_ROWS_AUTO *work =
         run.reads ? db_query(run.reads, db_statement("run_work"), &param, 1, mono_ms() + WRITE_MS, &failure) : NULL;
@@ -235,6 +244,7 @@ bool run_execute(struct db *db, struct run_attempt *attempt, struct err *err) {
     for (size_t i = 0; i < run.done; i++)
         answer_clear(&run.answers[i]);
     free(run.answers);
+    seen_free(&run.seen);
     db_rows_free(run.late);
     return settled;
 }

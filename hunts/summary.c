@@ -46,10 +46,13 @@ static void time_add(struct summary *summary, const struct db_rows *rows, size_t
 bool summary_add_row(const struct summaries *table, struct summary *summary, size_t row) {
     const struct kql_program *program = table->context->program;
     int64_t count = 1;
-    bool ok = true;
+    bool ok = true, counted = false, named = false; /* a join has them of its right side, too, behind its left one's */
     for (size_t c = 0; c < program->column_count; c++)
         switch (program->columns[c].role) {
-        case ROLE_DEVICE_ID: summary->device_id = db_text(table->rows, row, c); break;
+        case ROLE_DEVICE_ID:
+            summary->device_id = named ? summary->device_id : db_text(table->rows, row, c);
+            named = true;
+            break;
         case ROLE_DEVICE_NAME:
             if (!summary->device_name.len)
                 summary->device_name = db_text(table->rows, row, c);
@@ -62,7 +65,10 @@ bool summary_add_row(const struct summaries *table, struct summary *summary, siz
             ok = ok && (db_is_null(table->rows, row, c) ||
                         report_add(table->arena, summary, db_int(table->rows, row, c)));
             break;
-        case ROLE_COUNT: count = db_int(table->rows, row, c); break;
+        case ROLE_COUNT:
+            count = counted ? count : db_int(table->rows, row, c);
+            counted = true;
+            break;
         case ROLE_NONE:
         case ROLE_KEY: break;
         }
@@ -85,7 +91,7 @@ void summary_finish(struct summary *summary) {
 }
 
 struct keyed_row {
-    struct str device_id;
+    struct str key;
     size_t row;
 };
 
@@ -94,7 +100,7 @@ static int compare_rows(const void *a, const void *b, void *arg) {
     const struct keyed_row *x = a, *y = b;
     const struct summaries *table = arg;
     const struct kql_program *program = table->context->program;
-    int order = str_cmp(x->device_id, y->device_id);
+    int order = str_cmp(x->key, y->key);
     for (size_t c = 0; !order && c < program->column_count; c++)
         if (program->columns[c].role == ROLE_KEY || program->columns[c].role == ROLE_DEVICE_NAME)
             order = str_cmp(db_text(table->rows, x->row, c), db_text(table->rows, y->row, c));
@@ -105,7 +111,7 @@ static bool summaries_fill(struct summaries *table, const struct keyed_row *keye
     struct device *device = NULL;
     for (size_t i = 0; i < count; i++) {
         places[i] = keyed[i].row;
-        if (!device || !str_eq(keyed[i].device_id, device->total.device_id)) {
+        if (!device || !str_eq(keyed[i].key, keyed[i - 1].key)) {
             device = &table->devices[table->device_count++];
             *device = (struct device){.total = {.first = -1, .last = -1}, .rows = &places[i]};
         }
@@ -125,9 +131,9 @@ static int role_column(const struct kql_program *program, enum kql_role role) {
     return -1;
 }
 
-bool summaries_make(struct summaries *table, struct err *err) {
+bool summaries_make(struct summaries *table, enum kql_role by, struct err *err) {
     size_t count = db_count(table->rows);
-    int column = role_column(table->context->program, ROLE_DEVICE_ID);
+    int column = role_column(table->context->program, by);
     table->keyed = role_column(table->context->program, ROLE_KEY) >= 0;
     if (column < 0 || !count)
         return true;

@@ -1,5 +1,5 @@
-/* What a hunt's rows say of each device: the figures behind the device summaries of a result. Only hunts/result and
- * hunts/groups use it. Nothing is owned: all lives in the arena of the result. */
+/* What a hunt's rows say of each device: the figures behind the device summaries of a result. Only hunts/result,
+ * groups and seen use it. Nothing is owned: all lives in the arena of the result. */
 #pragma once
 #include "hunts/result.h"
 
@@ -32,8 +32,8 @@ struct result {
     struct summaries summaries;
 };
 
-/* Fills devices, without their groups; none when the hunt's result names no device. */
-bool summaries_make(struct summaries *table, struct err *err);
+/* Fills devices, without their groups, one for each value of the first column with this role; none without such a column. */
+bool summaries_make(struct summaries *table, enum kql_role by, struct err *err);
 /* One row into a summary whose first and last are -1 at the start. False: memory. */
 bool summary_add_row(const struct summaries *table, struct summary *summary, size_t row);
 /* Behind the last row: sorts the reports and drops repeats. */

@@ -14,11 +14,14 @@ WITH d AS (
     FROM hit GROUP BY tool, signal
 ), signal AS (
     SELECT f.tool, json_agg(json_build_object('signal', f.signal, 'first_seen', kql.ticks_text(f.first_seen),
-               'last_seen', kql.ticks_text(f.last_seen), 'count', f.count,
+               'last_seen', kql.ticks_text(f.last_seen), 'count', greatest(f.count, f.by_result),
+               'exact', f.by_result = 0, 'runs', coalesce(seen.runs, 0),
                'days', (SELECT sum(upper(r) - lower(r)) FROM unnest(f.days) r),
                'state', rmm.finding_state(f.first_seen, f.last_seen, rmm.streak_from(f.days, l.quiet_days), $2::bigint, l.new_days, l.quiet_days),
                'hunts', coalesce(h.hunts, '[]')) ORDER BY f.signal) AS signals
-    FROM d JOIN rmm.findings f ON f.device = d.device LEFT JOIN hunt_list h ON h.tool = f.tool AND h.signal = f.signal, rmm.ledger l
+    FROM d JOIN rmm.findings f ON f.device = d.device
+    LEFT JOIN rmm.finding_runs seen ON (seen.device, seen.tool, seen.signal) = (f.device, f.tool, f.signal)
+    LEFT JOIN hunt_list h ON h.tool = f.tool AND h.signal = f.signal, rmm.ledger l
     GROUP BY f.tool
 ), fact AS (
     SELECT f.tool, f.kind, f.value, f.of, min(f.first_seen) AS first_seen, max(f.last_seen) AS last_seen

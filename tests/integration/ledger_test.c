@@ -63,9 +63,24 @@ static void expect_same_text(const char *what, const char *one, const char *othe
         fail_msg("%s differs at %zu: %.300s\n and %.300s", what, at, one + before, other + before);
 }
 
+/* How many runs saw a finding is the one thing that a ledger fed by many runs can't have in common with one that a single
+ * run filled. */
+static void runs_forget(char *body) {
+    static const char member[] = "\"runs\"";
+    for (char *at = strstr(body, member); at; at = strstr(at, member)) {
+        at += sizeof member - 1;
+        at += strspn(at, " :");
+        size_t digits = strspn(at, "0123456789");
+        assert_true(digits > 0);
+        memmove(at, at + digits, strlen(at + digits) + 1);
+    }
+}
+
 static void expect_same(const struct server *a, const struct server *b, const char *path) {
     ANSWER_AUTO one = hunt_get(a, path);
     ANSWER_AUTO other = hunt_get(b, path);
+    runs_forget(one.body);
+    runs_forget(other.body);
     expect_same_text(path, one.body, other.body);
 }
 
@@ -392,8 +407,10 @@ static void a_hunt_says_how_its_sightings_are_known(void **state) {
         const char *condition, *mode, *reason;
     } cases[] = {{"ReportId == 1", "events", ""},
                  {"DeviceId in ((DeviceInfo | project DeviceId))", "run", "another event table"},
-                 {"ReportId == 1 | summarize arg_max(Timestamp, *) by DeviceId | where ReportId == 2", "none",
-                  "more than each event"}};
+                 {"ReportId == 1 | summarize arg_max(Timestamp, *) by DeviceId | where ReportId == 2", "result",
+                  "more than each event"},
+                 {"ReportId == 1 | summarize count() by FileName, ReportId, Timestamp, DeviceId = 'x' | where count_ > 1",
+                  "none", "nor do its rows have a DeviceId or DeviceName"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         put_probe(&one.server, cases[i].condition);
         ANSWER_AUTO hunt = hunt_get(&one.server, "/v1/hunts/probe-create-process");
