@@ -9,10 +9,10 @@
 
 #include "base/clock.h"
 
-struct seen *seen_read(struct str body, const struct reader_options *options) {
+struct reader_read *reader_read(struct str body, const struct reader_options *options) {
     struct err err = {0};
     size_t count = 0, index;
-    struct seen *seen = test_calloc(1, sizeof *seen);
+    struct reader_read *seen = test_calloc(1, sizeof *seen);
     seen->reader = reader_open(body, options, &err);
     assert_non_null(seen->reader);
     for (enum verdict v;; count++) {
@@ -27,7 +27,7 @@ struct seen *seen_read(struct str body, const struct reader_options *options) {
     }
 }
 
-void seen_free(struct seen *seen) {
+void reader_read_free(struct reader_read *seen) {
     reader_free(seen->reader);
     test_free(seen);
 }
@@ -41,10 +41,10 @@ const struct zone *zone_fixed(const char *hours) {
 void expect_verdicts_zoned(struct str body, const char *table, const char *zone, const char *wanted) {
     struct reader_options options = {.table = table ? schema_table_find(str_from(table)) : NULL,
                                      .zone = zone_fixed(zone)};
-    struct seen *seen = seen_read(body, &options);
+    struct reader_read *seen = reader_read(body, &options);
     if (strcmp(seen->verdicts, wanted) != 0)
         fail_msg("%s, not %s, for %.*s", seen->verdicts, wanted, STR_ARG(body));
-    seen_free(seen);
+    reader_read_free(seen);
 }
 
 void expect_verdicts(struct str body, const char *table, const char *wanted) {
@@ -53,10 +53,10 @@ void expect_verdicts(struct str body, const char *table, const char *wanted) {
 
 void expect_code(struct str body, const char *table, size_t at, enum err_code code) {
     struct reader_options options = {.table = table ? schema_table_find(str_from(table)) : NULL};
-    struct seen *seen = seen_read(body, &options);
+    struct reader_read *seen = reader_read(body, &options);
     assert_int_equal(seen->verdicts[at], 'R');
     assert_string_equal(err_name(seen->codes[at]), err_name(code));
-    seen_free(seen);
+    reader_read_free(seen);
 }
 
 const struct value *value_of(const struct event *event, const char *name) {

@@ -8,7 +8,7 @@
 
 enum { SEEN_MOST = 64 };
 
-struct seen {
+struct reader_read {
     char verdicts[SEEN_MOST]; /* E event, I ignored, R rejected, in order */
     enum err_code codes[SEEN_MOST];
     struct event events[SEEN_MOST];
@@ -16,9 +16,9 @@ struct seen {
     struct reader *reader;
 };
 
-/* Reads the body to its end; borrowed by what is seen until seen_free. */
-struct seen *seen_read(struct str body, const struct reader_options *options);
-void seen_free(struct seen *seen);
+/* Reads the body to its end; borrowed by what is seen until reader_read_free. */
+struct reader_read *reader_read(struct str body, const struct reader_options *options);
+void reader_read_free(struct reader_read *seen);
 /* A zone of one offset: "Z", or else +02:00; NULL for NULL. */
 const struct zone *zone_fixed(const char *hours);
 /* The verdicts of the body's records, as letters. table: of the path, or NULL. */

@@ -41,7 +41,7 @@ static void csv_of_the_portal_keeps_its_values(void **state) {
     (void)state;
     struct reader_options options = {.table = schema_table_find(STR("DeviceProcessEvents")), .zone = zone_fixed("+02:00")};
     int64_t wanted;
-    struct seen *seen = seen_read(STR(BOM
+    struct reader_read *seen = reader_read(STR(BOM
             "\"Timestamp [UTC]\",\"ProcessCreationTime [Local Time]\",DeviceId,ReportId,FileName,ProcessCommandLine,"
             "IsProcessRemoteSession,New\r\n"
             "\"10/25/2023, 9:43:21.990 AM\",\"12/1/2023, 12:00:00.000 AM\",d1,639199803770463703,,"
@@ -64,7 +64,7 @@ static void csv_of_the_portal_keeps_its_values(void **state) {
     assert_int_equal(value_of(second, "ProcessCreationTime")->kind, VALUE_NULL);
     assert_int_equal(value_of(second, "IsProcessRemoteSession")->number, 0);
     assert_int_equal(second->extra.len, 0);
-    seen_free(seen);
+    reader_read_free(seen);
 }
 
 static void local_times_follow_the_zones_clock_changes(void **state) {

@@ -25,14 +25,14 @@
 /* The tables that the records of a body were put into, and that nothing was rejected. */
 static void expect_tables(struct str body, const char *table, const char *const *wanted) {
     struct reader_options options = {.table = table ? schema_table_find(str_from(table)) : NULL};
-    struct seen *seen = seen_read(body, &options);
+    struct reader_read *seen = reader_read(body, &options);
     for (size_t i = 0; i < 2; i++) {
         if (!wanted[i])
             break;
         assert_int_equal(seen->verdicts[i], 'E');
         assert_string_equal(seen->events[i].table->name, wanted[i]);
     }
-    seen_free(seen);
+    reader_read_free(seen);
 }
 
 static void every_body_shape_gives_its_records(void **state) {
@@ -178,14 +178,14 @@ static void what_stands_beside_the_properties_must_be_valid_too(void **state) {
 static void of_unknown_columns_with_one_name_the_last_counts(void **state) {
     (void)state;
     struct reader_options options = {.table = schema_table_find(STR("DeviceEvents"))};
-    struct seen *seen = seen_read(STR("{" ROW ",\"New\":1,\"Other\":[1, 2],\"New\":{\"a\": 2}}"), &options);
+    struct reader_read *seen = reader_read(STR("{" ROW ",\"New\":1,\"Other\":[1, 2],\"New\":{\"a\": 2}}"), &options);
     assert_string_equal(seen->verdicts, "E");
     assert_true(str_eq(seen->events[0].extra, STR("{\"New\":{\"a\":2},\"Other\":[1,2]}")));
-    seen_free(seen);
-    seen = seen_read(STR("Timestamp,DeviceId,New,New\n2026-07-18T17:00:30Z,d1,a,b\n"), &options);
+    reader_read_free(seen);
+    seen = reader_read(STR("Timestamp,DeviceId,New,New\n2026-07-18T17:00:30Z,d1,a,b\n"), &options);
     assert_string_equal(seen->verdicts, "E");
     assert_true(str_eq(seen->events[0].extra, STR("{\"New\":\"b\"}")));
-    seen_free(seen);
+    reader_read_free(seen);
 }
 
 static void tables_that_are_not_kept_are_ignored(void **state) {
@@ -220,7 +220,7 @@ static void the_envelopes_own_times_are_not_the_events(void **state) {
     (void)state;
     struct reader_options options = {0};
     int64_t wanted;
-    struct seen *seen = seen_read(STR("{\"time\":\"2026-07-18T17:02:32.3990663Z\",\"tenantId\":\"t\",\"operationName\":\"Publish\","
+    struct reader_read *seen = reader_read(STR("{\"time\":\"2026-07-18T17:02:32.3990663Z\",\"tenantId\":\"t\",\"operationName\":\"Publish\","
             "\"category\":\"AdvancedHunting-DeviceProcessEvents\",\"_TimeReceivedBySvc\":\"2026-07-18T17:00:39Z\","
             "\"Tenant\":\"DefaultTenant\"," PROPERTIES(",\"New\":{\"a\": 1}") "}"),
         &options);
@@ -228,7 +228,7 @@ static void the_envelopes_own_times_are_not_the_events(void **state) {
     assert_true(ticks_parse(STR("2026-07-18T17:00:30.754549Z"), &wanted));
     assert_int_equal(value_of(&seen->events[0], "Timestamp")->number, wanted);
     assert_true(str_eq(seen->events[0].extra, STR("{\"New\":{\"a\":1}}")));
-    seen_free(seen);
+    reader_read_free(seen);
 }
 
 static void a_bad_record_is_rejected_alone(void **state) {
@@ -271,14 +271,14 @@ static void what_is_wrong_with_a_record_has_a_code(void **state) {
 static void a_rejected_record_is_given_back_as_sent(void **state) {
     (void)state;
     struct reader_options options = {0};
-    struct seen *seen = seen_read(STR("{\"records\":[" RECORD("") ", {\"Type\":\"DeviceEvents\",  \"x\":1} ," RECORD("") "]}"), &options);
+    struct reader_read *seen = reader_read(STR("{\"records\":[" RECORD("") ", {\"Type\":\"DeviceEvents\",  \"x\":1} ," RECORD("") "]}"), &options);
     assert_string_equal(seen->verdicts, "ERE");
     assert_true(str_eq(seen->raws[1], STR("{\"Type\":\"DeviceEvents\",  \"x\":1}")));
     assert_true(str_eq(seen->raws[0], STR(RECORD(""))));
-    seen_free(seen);
-    seen = seen_read(STR("{\"message\":\"{\\\"Type\\\":\\\"DeviceEvents\\\"}\"}"), &options);
+    reader_read_free(seen);
+    seen = reader_read(STR("{\"message\":\"{\\\"Type\\\":\\\"DeviceEvents\\\"}\"}"), &options);
     assert_true(str_eq(seen->raws[0], STR("{\"Type\":\"DeviceEvents\"}")));
-    seen_free(seen);
+    reader_read_free(seen);
 }
 
 /* Each line opens a bracket that never closes: looking for its end again and again must not take the square of the
