@@ -1,0 +1,9 @@
+-- A vendor's new certificate reaches devices one after another, over many runs, and is still told as one.
+CREATE TABLE rmm.rotated (
+    tool text NOT NULL,
+    key uuid NOT NULL,
+    PRIMARY KEY (tool, key)
+);
+COMMENT ON TABLE rmm.rotated IS 'serials that a certificate_rotation has told of';
+COMMENT ON COLUMN rmm.rotated.key IS 'as in rmm.tool_facts';
+CREATE INDEX facts_serial ON rmm.facts (tool, key) WHERE kind = 'serial';
