@@ -391,6 +391,7 @@ static void the_command_line_gives_what_the_api_gives(void **state) {
     hunt_expect_command(&one, 0, WORDS("devices", "--min-tools=2", "--format", "ndjson"), "\"device_id\":\"m00\"");
     hunt_expect_command(&one, 0, WORDS("findings", "--device=m00", "--signal", "network"), "Probe");
     hunt_expect_command(&one, 0, WORDS("changes", "--types=new_tool"), "new_tool");
+    hunt_expect_command(&one, 0, WORDS("changes", "--latest"), "device_name");
     hunt_expect_command(&one, 0, WORDS("coverage"), "DeviceNetworkEvents");
     hunt_expect_command(&one, 0, WORDS("coverage", "--table=DeviceInfo", "--format", "json"), "\"limits\":[");
     hunt_expect_command(&one, 0, WORDS("coverage", "silent", "--since=400d", "--format=ndjson"), "\"device_id\":\"m00\"");
