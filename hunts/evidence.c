@@ -9,7 +9,7 @@
 #include "hunts/result.h"
 #include "store/array.h"
 
-enum { SQL_CAP = 8 << 20, EVENT_CAP = 256 << 20, WARNINGS_CAP = 1 << 20 };
+enum { SQL_CAP = 8 << 20, EVENT_CAP = 256 << 20, WARNINGS_CAP = 1 << 20, LIST_CAP = 1 << 20 };
 
 /* An event that a hunt counted. */
 struct found {
@@ -52,10 +52,13 @@ static bool known_check(struct db_conn *conn, struct evidence_request *request, 
     return true;
 }
 
+static struct str number_text(const struct reading *reading, int64_t number) {
+    return arena_printf(reading->arena, "%" PRId64, number);
+}
+
 static struct db_rows *sources_read(const struct reading *reading, struct err *err) {
     const struct evidence_request *request = reading->request;
-    struct str until = arena_printf(reading->arena, "%" PRId64, request->until_us);
-    struct str params[] = {request->run, request->hunt, request->tool, until, request->device};
+    struct str params[] = {request->run, request->hunt, request->tool, number_text(reading, request->until_us), request->device};
     struct db_rows *rows = db_query(reading->conn, db_statement("evidence_source"), params, 5, reading->deadline_ms, err);
     if (!rows || db_count(rows))
         return rows;
@@ -93,14 +96,48 @@ static struct evidence_key key_read(const struct db_rows *rows, size_t row) {
     return (struct evidence_key){db_int(rows, row, 0), db_int(rows, row, 1), table ? (int)schema_table_index(table) : -1};
 }
 
+static bool found_grow(struct reading *reading, size_t more) {
+    struct found *grown = arena_grow(reading->arena, reading->found, reading->found_count, more, &reading->found_room,
+                                     sizeof *grown);
+    if (grown)
+        reading->found = grown;
+    return grown != NULL;
+}
+
 static bool found_add(struct reading *reading, const struct db_rows *rows, size_t hunt) {
-    struct found *grown = arena_grow(reading->arena, reading->found, reading->found_count, db_count(rows),
-                                     &reading->found_room, sizeof *grown);
-    if (!grown)
+    if (!found_grow(reading, db_count(rows)))
         return false;
-    reading->found = grown;
     for (size_t r = 0; r < db_count(rows); r++)
         reading->found[reading->found_count++] = (struct found){key_read(rows, r), hunt};
+    return true;
+}
+
+/* What the ledger has of the device, also from before the window of the latest results and of versions that are gone. */
+static bool ledger_read(struct reading *reading, const struct db_rows *sources, struct evidence *evidence, struct err *err) {
+    BUF_AUTO hunts = BUF(LIST_CAP);
+    size_t *places = arena_array(reading->arena, db_count(sources) + 1, sizeof *places), count = 0;
+    for (size_t r = 0; places && r < db_count(sources); r++) {
+        if (!db_int(sources, r, 7))
+            continue;
+        evidence->tables |= (uint32_t)db_int(sources, r, 7);
+        array_add_int(&hunts, db_int(sources, r, 6));
+        places[count++] = r;
+    }
+    array_end(&hunts);
+    const struct evidence_request *request = reading->request;
+    struct str params[] = {request->device, buf_str(&hunts), number_text(reading, request->until_us),
+                           number_text(reading, request->after.ts), number_text(reading, request->after.arrived),
+                           number_text(reading, request->after.table), number_text(reading, (int64_t)request->limit + 1)};
+    if (!places || hunts.failed || !params[6].ptr)
+        return err_memory(err);
+    DB_ROWS_AUTO *rows = count ? db_query(reading->conn, db_statement("evidence_hits"), params, 7, reading->deadline_ms, err) : NULL;
+    if (count && !rows)
+        return false;
+    if (!found_grow(reading, db_count(rows)))
+        return err_memory(err);
+    for (size_t r = 0; r < db_count(rows); r++)
+        reading->found[reading->found_count++] = (struct found){
+            {db_int(rows, r, 0), db_int(rows, r, 1), (int)db_int(rows, r, 2)}, places[db_int(rows, r, 3)]};
     return true;
 }
 
@@ -112,8 +149,8 @@ static bool keys_read(struct reading *reading, const struct kql_program *program
     const struct evidence_key *after = &reading->request->after;
     if (!wrap(reading, program, &sql, &params, 3, err))
         return false;
-    params[n] = arena_printf(reading->arena, "%" PRId64, after->ts);
-    params[n + 1] = arena_printf(reading->arena, "%" PRId64, after->arrived);
+    params[n] = number_text(reading, after->ts);
+    params[n + 1] = number_text(reading, after->arrived);
     params[n + 2] = after->table < 0 ? STR("") : str_from(schema_tables()[after->table].name);
     buf_printf(&sql, "(k0, k1, k2 COLLATE \"C\") > ($%zu::bigint, $%zu::bigint, $%zu::text) ORDER BY k0, k1, k2 COLLATE "
                "\"C\" LIMIT %zu", n + 1, n + 2, n + 3, reading->request->limit + 1);
@@ -301,20 +338,21 @@ static bool tables_read(struct reading *reading, struct err *err) {
             return false;
         for (size_t i = 0, row = 0; rows && i < reading->event_count; i++)
             if (table_of(&reading->events[i]) == table && row < db_count(rows) &&
+                reading->events[i].first->key.arrived == db_int(rows, row, program->column_count - 2) &&
                 !event_write(reading, &reading->events[i], program, rows, row++, err))
                 return false;
     }
     return true;
 }
 
+/* An event that isn't in its table any more, as retention dropped its day meanwhile, is left out. */
 static bool evidence_finish(const struct reading *reading, struct evidence *evidence, struct err *err) {
     evidence->events = arena_array(reading->arena, reading->event_count + 1, sizeof *evidence->events);
     if (!evidence->events)
         return err_memory(err);
     for (size_t i = 0; i < reading->event_count; i++) {
-        if (!reading->events[i].json.ptr)
-            return err_set(err, ERR_INTERNAL, "an event of the page is not in its table");
-        evidence->events[evidence->count++] = reading->events[i].json;
+        if (reading->events[i].json.ptr)
+            evidence->events[evidence->count++] = reading->events[i].json;
         evidence->last = reading->events[i].first->key;
     }
     return true;
@@ -331,7 +369,7 @@ static bool page_read(struct reading *reading, struct evidence_request *request,
     if (!reading->slugs)
         return err_memory(err);
     *err = (struct err){0};
-    return hunts_read(reading, sources, evidence, err) && events_make(reading, evidence, err) &&
+    return hunts_read(reading, sources, evidence, err) && ledger_read(reading, sources, evidence, err) && events_make(reading, evidence, err) &&
            tables_read(reading, err) && evidence_finish(reading, evidence, err);
 }
 

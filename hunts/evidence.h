@@ -11,7 +11,7 @@ struct evidence_key {
 
 struct evidence_request {
     struct str device;
-    struct str run;         /* number as text; ptr NULL: each hunt's latest result */
+    struct str run;         /* number as text; ptr NULL: each hunt's latest result, and the ledger */
     struct str hunt, tool;  /* id or slug, name; ptr NULL: any */
     int64_t until_us;       /* results finished by then, microseconds since 1970; 0: now, put in by evidence_read */
     struct evidence_key after; /* the page starts behind this event; {-1, -1, -1}: at the front */

@@ -58,6 +58,19 @@ static void add_certificate(struct buf *sql, const struct schema_table *table) {
     buf_add_str(sql, STR("), "));
 }
 
+/* A program by its file name, of the host that it reached and its SHA1. */
+static void add_program(struct buf *sql, const struct schema_table *table) {
+    const struct schema_column *url = schema_column_find(table, STR("RemoteUrl"));
+    if (!url)
+        return;
+    add_value(sql, table, "program", "FileName");
+    buf_add_str(sql, STR(", rmm.url_host("));
+    add_column(sql, url);
+    buf_add_str(sql, STR(") || E'\\n' || "));
+    add_column(sql, column_find(table, "SHA1"));
+    buf_add_str(sql, STR("), "));
+}
+
 static void add_values(struct buf *sql, const struct schema_table *table) {
     for (size_t i = 0; i < FACTS; i++) {
         const struct schema_column *of = facts[i].of ? column_find(table, facts[i].of) : NULL;
@@ -68,6 +81,7 @@ static void add_values(struct buf *sql, const struct schema_table *table) {
     }
     add_account(sql, table);
     add_certificate(sql, table);
+    add_program(sql, table);
     buf_add_str(sql, STR("('domain', rmm.url_host("));
     add_column(sql, column_find(table, "RemoteUrl"));
     buf_add_str(sql, STR("), '')"));

@@ -18,6 +18,7 @@ struct reading {
     struct buf target;
     const char *format, *cursor, *wait; /* as given; NULL: not */
     bool one; /* a path behind the resource, which answers with an object */
+    char *next; /* where the list goes on; NULL: it ended */
     bool follow;
 };
 
@@ -34,11 +35,15 @@ static const char **parameter_apart(struct reading *reading, struct str name) {
                                          : NULL;
 }
 
-/* "--tool X", "--tool=X", "--follow", or an id. */
+/* "--tool X", "--tool=X", "--follow", "--latest", or an id. */
 static bool argument_read(int argc, char **argv, int *at, struct reading *reading, struct err *err) {
     const char *word = argv[*at];
     if (strcmp(word, "--follow") == 0 && strcmp(reading->command, "changes") == 0) {
         reading->follow = true;
+        return true;
+    }
+    if (strcmp(word, "--latest") == 0) {
+        buf_add_str(&reading->target, STR("&latest"));
         return true;
     }
     if (strncmp(word, "--", 2) != 0) {
@@ -96,13 +101,25 @@ static bool target_build(int argc, char **argv, struct reading *reading, struct 
     return target_end(reading, err);
 }
 
-/* One GET; the reply's body is the caller's. */
-static bool read_once(struct service *service, struct str target, struct reply *reply, struct err *err) {
+/* The cursor in Link: </v1/…?cursor=X&…>, for the caller to free. */
+static char *next_copy(const struct reply *reply) {
+    for (size_t i = 0; i < reply->header_count; i++) {
+        const char *cursor = strcmp(reply->headers[i].name.ptr, "Link") == 0 ? strstr(reply->headers[i].value.ptr, "cursor=") : NULL;
+        if (cursor)
+            return strndup(cursor + 7, strcspn(cursor + 7, "&>"));
+    }
+    return NULL;
+}
+
+/* One GET; the reply's body and *next, unless NULL is given, are the caller's. */
+static bool read_once(struct service *service, struct str target, struct reply *reply, char **next, struct err *err) {
     struct arena *arena = arena_new(ARENA);
     struct request request = {.method = STR("GET"), .arena = arena, .service = service};
     *reply = (struct reply){.status = 200};
     bool ok = (arena || err_memory(err)) && request_parse_target(&request, target, err) &&
               routes_find(&request, reply, err) && request.route->handler(&request, reply, err);
+    if (ok && next)
+        *next = next_copy(reply);
     arena_free(arena);
     return ok;
 }
@@ -150,7 +167,7 @@ static bool follow(struct service *service, struct reading *reading, struct err 
         buf_printf(&target, "&wait=%d", wait);
         if (cursor)
             parameter_add(&target, "cursor", cursor);
-        bool read = read_once(service, buf_str(&target), &reply, err);
+        bool read = read_once(service, buf_str(&target), &reply, NULL, err);
         ok = read || err_status(err->code) == 503;
         if (ok && read == away)
             cli_say(stderr, "rmmhunt changes: %s\n", read ? "going on" : err->text);
@@ -166,14 +183,25 @@ static bool follow(struct service *service, struct reading *reading, struct err 
     return ok;
 }
 
+/* A table doesn't show where it was cut. */
+static void next_say(const struct reading *reading) {
+    bool open = strcmp(reading->command, "changes") == 0; /* goes on at its end as well */
+    fflush(stdout);
+    cli_say(stderr, "rmmhunt %s: %s--cursor %s goes on here\n", reading->command,
+            open ? "" : "there is more: --limit takes up to 1000, and ", reading->next);
+}
+
 static bool show(struct service *service, struct reading *reading, struct err *err) {
     struct reply reply;
     BUF_AUTO pretty = BUF(PRETTY_CAP);
-    bool ok = read_once(service, buf_str(&reading->target), &reply, err);
+    bool ok = read_once(service, buf_str(&reading->target), &reply, &reading->next, err);
     if (ok && reading->one)
         format_pretty(buf_str(&reply.body), &pretty);
     if (ok)
         cli_print(pretty.len ? buf_str(&pretty) : buf_str(&reply.body));
+    if (ok && reading->next)
+        next_say(reading);
+    free(reading->next);
     buf_free(&reply.body);
     return ok;
 }

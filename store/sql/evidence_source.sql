@@ -1,9 +1,13 @@
 -- $1 bigint: run or NULL for each hunt's latest result, $2 text: hunt's id or slug or NULL, $3 text: tool or NULL,
 -- $4 bigint: results finished by then (microseconds since 1970), $5 text: device. By slug: slug, as_of, from, to, the query
--- as it was run, and whether the result may speak of the device (it has rows without devices, or names it).
+-- as it was run, whether the result may speak of the device (it has rows without devices, or names it), the hunt's number,
+-- and without a run the bit of the table in which the ledger has events of the device for the hunt, 0: it has none.
 SELECT h.slug, l.as_of, coalesce(l.window_from, -1), coalesce(l.window_to, -1), v.query,
        strpos(l.body, '"device_id":' || to_json($5::text)::text) > 0
-           OR strpos(l.body, '"devices":[]') > 0 AND strpos(l.body, '"rows":[]') = 0
+           OR strpos(l.body, '"devices":[]') > 0 AND strpos(l.body, '"rows":[]') = 0,
+       h.number,
+       coalesce((SELECT 1 << k.event_table FROM rmm.hits k JOIN dict.device i ON i.id = k.device
+                 WHERE i.device_id = $5::text AND k.hunt = h.number AND $1::bigint IS NULL ORDER BY k.ts LIMIT 1), 0)
 FROM rmm.hunts h
 CROSS JOIN LATERAL (
     SELECT * FROM rmm.looks k

@@ -1,7 +1,7 @@
 -- The new events into rmm.findings; which findings that touched.
 WITH more AS (
     SELECT device, tool, signal, min(ts) AS first_seen, max(ts) AS last_seen, count(*) FILTER (WHERE counted) AS count,
-           count(*) FILTER (WHERE late) AS late,
+           count(*) FILTER (WHERE counted AND late) AS late,
            range_agg(DISTINCT int4range((ts / 864000000000)::integer, (ts / 864000000000)::integer + 1)) AS days
     FROM rmm.ledger_new GROUP BY device, tool, signal
 ), saved AS (

@@ -1,14 +1,17 @@
 -- rmm.devices.flags of what was touched: several tools; a file signed as one tool and named as another; a tool's domain
--- reached by a program that isn't the tool's.
+-- reached by a program that isn't the tool's. Whose domain it is a hunt over all tools doesn't say: the catalogue does.
 WITH touched AS (
     SELECT DISTINCT device FROM rmm.ledger_touched
 ), file AS (
     SELECT f.device, f.value AS sha1, array_agg(DISTINCT f.tool) FILTER (WHERE f.signal = 'signature') AS signed,
-           array_agg(DISTINCT f.tool) FILTER (WHERE f.signal = 'process') AS named,
-           array_agg(DISTINCT f.tool) FILTER (WHERE f.signal = 'network') AS reached,
-           array_agg(DISTINCT f.tool) FILTER (WHERE f.signal <> 'network') AS known
+           array_agg(DISTINCT f.tool) FILTER (WHERE f.signal = 'process') AS named
     FROM rmm.facts f JOIN touched t USING (device) WHERE f.kind = 'sha1' AND f.tool <> 'All Tools'
     GROUP BY f.device, f.value
+), domain AS MATERIALIZED (
+    SELECT t.name AS tool, lower(d) AS domain FROM rmm.tools t, jsonb_array_elements_text(t.facts::jsonb -> 'domains') d
+), program AS MATERIALIZED (
+    SELECT DISTINCT f.device, f.tool, f.value AS name, split_part(f.of, E'\n', 1) AS host, split_part(f.of, E'\n', 2) AS sha1
+    FROM rmm.facts f JOIN touched t USING (device) WHERE f.kind = 'program' AND f.signal = 'network'
 ), flag AS (
     SELECT d.device, 1 AS rank, '' AS first, jsonb_build_object('flag', 'several_tools', 'tools', jsonb_agg(d.tool ORDER BY d.tool)) AS value
     FROM rmm.device_tools d JOIN touched t USING (device) WHERE d.tool <> 'All Tools' GROUP BY d.device HAVING count(*) > 1
@@ -18,14 +21,15 @@ WITH touched AS (
     FROM file f, unnest(f.signed) s (tool), unnest(f.named) p (tool)
     WHERE s.tool <> ALL (f.named)
     UNION ALL
-    SELECT DISTINCT f.device, 3, f.sha1 || n.tool || name.value,
-           jsonb_build_object('flag', 'domain_by_other_program', 'tool', n.tool, 'file_name', name.value, 'sha1', f.sha1)
-    FROM file f, unnest(f.reached) n (tool)
-    JOIN LATERAL (SELECT x.value FROM rmm.facts x WHERE x.device = f.device AND x.tool = n.tool AND x.signal = 'network'
-                    AND x.kind = 'file_name' AND x.of = f.sha1) name ON true
-    WHERE (f.known IS NULL OR n.tool <> ALL (f.known))
-      AND EXISTS (SELECT FROM rmm.tool_processes p WHERE p.tool = n.tool)
-      AND NOT EXISTS (SELECT FROM rmm.tool_processes p WHERE p.tool = n.tool AND p.name = regexp_replace(lower(name.value), '\.exe$', ''))
+    SELECT DISTINCT f.device, 3, f.sha1 || n.tool || f.name,
+           jsonb_build_object('flag', 'domain_by_other_program', 'tool', n.tool, 'file_name', f.name, 'sha1', f.sha1)
+    FROM program f
+    JOIN LATERAL (SELECT f.tool WHERE f.tool <> 'All Tools'
+                  UNION SELECT d.tool FROM domain d WHERE f.tool = 'All Tools' AND (f.host = d.domain OR f.host LIKE '%.' || d.domain)) n ON true
+    WHERE EXISTS (SELECT FROM rmm.tool_processes p WHERE p.tool = n.tool)
+      AND NOT EXISTS (SELECT FROM rmm.tool_processes p WHERE p.tool = n.tool AND p.name = regexp_replace(lower(f.name), '\.exe$', ''))
+      AND NOT EXISTS (SELECT FROM rmm.facts k WHERE k.device = f.device AND k.tool = n.tool AND k.signal <> 'network'
+                        AND k.kind = 'sha1' AND k.value = f.sha1)
 )
 UPDATE rmm.devices d SET flags = coalesce(f.flags, '[]')
 FROM touched t

@@ -203,6 +203,58 @@ static void new_signers_and_serials_are_told_and_rotations_as_one(void **state) 
     hunt_server_stop(&one);
 }
 
+/* As a schedule sees it: a device at a time. */
+static void a_rotation_is_told_once_however_many_runs_it_takes(void **state) {
+    json_t *changes;
+    (void)state;
+    setup();
+    certificate("d1", "2026-07-10T00:00:00Z", 1, SIGNED("Probe Inc", "CA 1", "aa"));
+    certificate("d2", "2026-07-10T00:00:00Z", 1, SIGNED("Probe Inc", "CA 1", "aa"));
+    certificate("d3", "2026-07-10T00:00:00Z", 1, SIGNED("Probe Inc", "CA 1", "aa"));
+    run(PROBE);
+    expect_changes("new_tool/Probe/ new_device/Probe/d1 new_device/Probe/d2 new_device/Probe/d3", NULL);
+    certificate("d1", "2026-07-16T01:00:00Z", 2, SIGNED("Probe Inc", "CA 1", "bb"));
+    run(PROBE);
+    expect_changes("grew/Probe/d1 new_serial/Probe/", NULL);
+    certificate("d2", "2026-07-16T02:00:00Z", 2, SIGNED("Probe Inc", "CA 1", "bb"));
+    run(PROBE);
+    expect_changes("grew/Probe/d2", NULL);
+    certificate("d3", "2026-07-16T03:00:00Z", 2, SIGNED("Probe Inc", "CA 1", "bc"));
+    run(PROBE);
+    expect_changes("grew/Probe/d3 certificate_rotation/Probe/", &changes);
+    expect_detail(changes, 1,
+                  "{\"devices\":3,\"first_seen\":\"2026-07-16T01:00:00.0000000Z\",\"issuer\":\"CA "
+                  "1\",\"serials\":[\"bb\",\"bc\"],\"signer\":\"Probe Inc\"}");
+    json_decref(changes);
+    certificate("d4", "2026-07-16T04:00:00Z", 2, SIGNED("Probe Inc", "CA 1", "bc"));
+    run(PROBE);
+    expect_changes("new_device/Probe/d4", NULL);
+    /* and nothing hides behind it */
+    certificate("d4", "2026-07-16T05:00:00Z", 3, SIGNED("Probe Inc", "CA 1", "cc"));
+    run(PROBE);
+    expect_changes("grew/Probe/d4 new_serial/Probe/", NULL);
+    hunt_server_stop(&one);
+}
+
+/* Two hunts of a tool that count the same event. */
+static void late_tells_events_and_not_how_many_hunts_found_them(void **state) {
+    static const char twin[] = "{\"id\":\"7c1f1d1e-0000-4000-8000-00000000aaaa\",\"slug\":\"probe-twin\",\"name\":\"Check - Probe - "
+                               "Create Process\",\"query\":\"DeviceProcessEvents | where FileName startswith 'probe' | summarize "
+                               "Count=count() by DeviceId\"}";
+    json_t *changes;
+    (void)state;
+    setup();
+    ANSWER_AUTO imported = server_expect(&one.server, 201, &(struct send){.path = "/v1/hunts/import", .body = twin});
+    ANSWER_AUTO before = hunt_run(&one.server, PROBE);
+    process("d1", "2026-07-18T10:00:00Z", 1);
+    ANSWER_AUTO after = hunt_run(&one.server, PROBE);
+    expect_changes("new_tool/Probe/ new_device/Probe/d1", &changes);
+    assert_int_equal(json_integer_value(json_at(json_array_get(changes, 1), "detail.count")), 1);
+    assert_int_equal(json_integer_value(json_at(json_array_get(changes, 1), "detail.late")), 1);
+    json_decref(changes);
+    hunt_server_stop(&one);
+}
+
 static void types_and_tools_can_be_chosen_and_latest_starts_at_the_end(void **state) {
     (void)state;
     setup();
@@ -410,6 +462,8 @@ int main(void) {
         cmocka_unit_test(growth_is_told_at_each_doubling),
         cmocka_unit_test(who_comes_back_has_returned_until_late_events_fill_the_gap),
         cmocka_unit_test(new_signers_and_serials_are_told_and_rotations_as_one),
+        cmocka_unit_test(a_rotation_is_told_once_however_many_runs_it_takes),
+        cmocka_unit_test(late_tells_events_and_not_how_many_hunts_found_them),
         cmocka_unit_test(types_and_tools_can_be_chosen_and_latest_starts_at_the_end),
         cmocka_unit_test(deleted_changes_that_a_cursor_missed_are_a_gap),
         cmocka_unit_test(a_long_poll_ends_with_the_change_with_its_time_or_with_the_server),

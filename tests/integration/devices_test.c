@@ -170,6 +170,25 @@ static void a_tool_s_domain_reached_by_another_program_is_a_flag(void **state) {
     expect_json(renamed.json, "flags", "[]");
 }
 
+/* Most tools' own hunts ask for the tool's company beside the domain, so that a stranger shows in the one over all tools. */
+static void a_stranger_at_a_tool_s_domain_is_a_flag_whatever_its_own_hunts_ask_for(void **state) {
+    static const char hunts[] = "{\"hunts\":[\"all-tools-network-connection\"]" AS_OF;
+    (void)state;
+    hunt_send_event(&one.server, "DeviceNetworkEvents", "d1", "2026-07-18T10:00:00Z", 1,
+               ",\"RemoteUrl\":\"https://relay-1.net.anydesk.com/x\",\"InitiatingProcessFileName\":\"powershell.exe\","
+               "\"InitiatingProcessVersionInfoCompanyName\":\"Microsoft Corporation\",\"InitiatingProcessSHA1\":\"aa\"");
+    hunt_send_event(&one.server, "DeviceNetworkEvents", "d2", "2026-07-18T10:00:00Z", 1,
+               ",\"RemoteUrl\":\"relay-1.net.anydesk.com\",\"InitiatingProcessFileName\":\"AnyDesk.exe\","
+               "\"InitiatingProcessSHA1\":\"bb\"");
+    ANSWER_AUTO run = hunt_run(&one.server, hunts);
+    ANSWER_AUTO flagged = hunt_get(&one.server, "/v1/devices/d1");
+    expect_json(flagged.json, "flags",
+                "[{\"flag\":\"domain_by_other_program\",\"sha1\":\"aa\",\"tool\":\"AnyDesk\",\"file_name\":"
+                "\"powershell.exe\"}]");
+    ANSWER_AUTO own = hunt_get(&one.server, "/v1/devices/d2");
+    expect_json(own.json, "flags", "[]");
+}
+
 #define TIMES(first, last)                                                                                             \
     "\"first_seen\":\"2026-07-18T" first ":00:00.0000000Z\",\"last_seen\":\"2026-07-18T" last ":00:00.0000000Z\""
 
@@ -391,6 +410,7 @@ static void the_command_line_gives_what_the_api_gives(void **state) {
     hunt_expect_command(&one, 0, WORDS("devices", "--min-tools=2", "--format", "ndjson"), "\"device_id\":\"m00\"");
     hunt_expect_command(&one, 0, WORDS("findings", "--device=m00", "--signal", "network"), "Probe");
     hunt_expect_command(&one, 0, WORDS("changes", "--types=new_tool"), "new_tool");
+    hunt_expect_command(&one, 0, WORDS("changes", "--latest"), "device_name");
     hunt_expect_command(&one, 0, WORDS("coverage"), "DeviceNetworkEvents");
     hunt_expect_command(&one, 0, WORDS("coverage", "--table=DeviceInfo", "--format", "json"), "\"limits\":[");
     hunt_expect_command(&one, 0, WORDS("coverage", "silent", "--since=400d", "--format=ndjson"), "\"device_id\":\"m00\"");
@@ -415,6 +435,7 @@ int main(void) {
         TEST(several_tools_are_a_flag_but_all_tools_is_none),
         TEST(a_file_signed_as_one_tool_and_named_as_another_is_a_flag),
         TEST(a_tool_s_domain_reached_by_another_program_is_a_flag),
+        TEST(a_stranger_at_a_tool_s_domain_is_a_flag_whatever_its_own_hunts_ask_for),
         TEST(a_renamed_device_is_one_device_with_its_names_groups_files_and_accounts),
         TEST(a_tool_shows_what_was_seen_of_it_in_the_estate),
         TEST(every_filter_and_sort_can_be_paged_through),

@@ -202,6 +202,33 @@ static void evidence_in_csv_has_the_same_columns_on_each_page(void **state) {
     assert_null(strstr(first.body, "Brand New"));
 }
 
+/* What a link of the ledger leads to doesn't end with the window of the newest run; what a run's own link leads to does. */
+static void evidence_reaches_back_as_far_as_the_ledger(void **state) {
+    static const char past[] = "{\"hunts\":[\"relic\"],\"as_of\":\"2026-07-17T00:00:00Z\"}",
+                      empty[] = "{\"hunts\":[\"relic\"],\"as_of\":\"2026-08-17T00:00:00Z\"}";
+    static const char hunt[] = HUNT("7c1f1d1e-0000-4000-8000-00000000a00b", "relic", "Past",
+                                    "DeviceProcessEvents | where Timestamp > ago(5d) and FileName =~ 'past.exe'" FOLD);
+    static const char events[] =
+        "{\"Type\":\"DeviceProcessEvents\",\"Timestamp\":\"2026-07-16T02:00:00Z\",\"DeviceId\":\"past\",\"ReportId\":1,\"FileName\":\"past.exe\"}\n"
+        "{\"Type\":\"DeviceProcessEvents\",\"Timestamp\":\"2026-06-01T02:00:00Z\",\"DeviceId\":\"past\",\"ReportId\":2,\"FileName\":\"past.exe\"}";
+    char path[PATH];
+    (void)state;
+    post("/v1/hunts/import", hunt, strlen(hunt));
+    post("/v1/events", events, strlen(events));
+    post("/v1/runs", past, strlen(past));
+    ANSWER_AUTO later = server_expect(&server_fixture, 201, &(struct send){.path = "/v1/runs", .body = empty});
+    ANSWER_AUTO device = server_expect(&server_fixture, 200, &(struct send){.path = "/v1/devices/past"});
+    assert_int_equal(answer_int(&device, "tools.0.count"), 2);
+    ANSWER_AUTO first = server_expect(
+        &server_fixture, 200, &(struct send){.path = answer_text(&device, "tools.0.by_signal.0.hunts.0.evidence.url")});
+    assert_int_equal(json_array_size(answer_at(&first, "events")), 2);
+    assert_string_equal(answer_text(&first, "events.0.report_id"), "2");
+    assert_string_equal(answer_text(&first, "events.1.event.FileName"), "past.exe");
+    snprintf(path, sizeof path, "/v1/devices/past/evidence?hunt=relic&run=%s", answer_text(&later, "run_id"));
+    ANSWER_AUTO none = server_expect(&server_fixture, 200, &(struct send){.path = path});
+    assert_int_equal(json_array_size(answer_at(&none, "events")), 0);
+}
+
 static void a_later_run_changes_nothing_between_two_pages(void **state) {
     char path[PATH];
     (void)state;
@@ -280,6 +307,7 @@ int main(void) {
         cmocka_unit_test(a_hunt_without_events_is_told_beside_the_others),
         cmocka_unit_test(what_is_not_there_is_named),
         cmocka_unit_test(evidence_in_csv_has_the_same_columns_on_each_page),
+        cmocka_unit_test(evidence_reaches_back_as_far_as_the_ledger),
         cmocka_unit_test(a_later_run_changes_nothing_between_two_pages),
         cmocka_unit_test(a_cursor_is_good_for_the_list_that_gave_it_only),
         cmocka_unit_test(a_cursor_that_was_altered_is_refused),

@@ -99,11 +99,11 @@ static void following_refuses_what_it_sets_itself_and_starts_at_a_cursor(void **
 }
 
 /* The command's stderr in *errors. */
-static pid_t follow_start(int *output, int *errors) {
+static pid_t command_start(const char *const *words, int *output, int *errors) {
     int ends[2], saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
-    pid_t child = hunt_command_start(&one, WORDS("changes", "--follow", "--tool=Probe"), output);
+    pid_t child = hunt_command_start(&one, words, output);
     assert_true(dup2(saved, STDERR_FILENO) >= 0);
     close(saved);
     close(ends[1]);
@@ -114,7 +114,7 @@ static pid_t follow_start(int *output, int *errors) {
 static void following_goes_on_when_the_database_is_back_and_never_drives_the_terminal(void **state) {
     int output, errors, status;
     (void)state;
-    pid_t child = follow_start(&output, &errors);
+    pid_t child = command_start(WORDS("changes", "--follow", "--tool=Probe"), &output, &errors);
     find_probe("d1", "first.\\u001b[2Jpc");
     expect_line(output, "first.\xC2\xB7[2Jpc");
     database_int(one.db, "UPDATE pg_database SET datallowconn = false WHERE datname = current_database() RETURNING 1");
@@ -133,12 +133,30 @@ static void following_goes_on_when_the_database_is_back_and_never_drives_the_ter
     close(errors);
 }
 
+static void a_list_that_was_cut_says_where_it_goes_on(void **state) {
+    int output, errors, status;
+    (void)state;
+    find_probe("d1", "first.pc");
+    find_probe("d2", "second.pc");
+    pid_t child = command_start(WORDS("devices", "--sort=device_id", "--limit=1"), &output, &errors);
+    char *line = read_line(errors, "goes on here");
+    assert_int_equal(waitpid(child, &status, 0), child);
+    char *place = strstr(line, "there is more") ? strstr(line, "--cursor ") : NULL;
+    assert_non_null(place);
+    place[strcspn(place + 9, " ") + 9] = '\0';
+    hunt_expect_command(&one, 0, WORDS("devices", "--sort=device_id", "--limit=1", "--cursor", place + 9), "d2");
+    free(line);
+    close(output);
+    close(errors);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(changes_are_followed_as_they_come),
         TEST(following_refuses_what_it_sets_itself_and_starts_at_a_cursor),
+        TEST(a_list_that_was_cut_says_where_it_goes_on),
         TEST(following_goes_on_when_the_database_is_back_and_never_drives_the_terminal),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
