@@ -178,6 +178,43 @@ static void three_hours_down_are_caught_up_as_each_policy_says(void **state) {
     cluster_fixture_close(db);
 }
 
+/* Schedules whose newest slot was missed, and three that can't be worked with, which come first. */
+static void make_many_due(struct db *db) {
+    database_do(db, "DELETE FROM rmm.schedules");
+    database_do(db, "INSERT INTO rmm.schedules (id, name, every, selection, settled, next_slot) SELECT 'many-' || i, 'x', '366d', "
+                    "'{\"hunts\":[\"remotepc-file-signature\"]}', now - 366 * 864000000000, now - 864000000000 "
+                    "FROM generate_series(1, 250) AS i, rmm.ticks(clock_timestamp()) AS now");
+    database_do(db, "INSERT INTO rmm.schedules (id, name, every, cron, time_zone, selection, settled) "
+                    "SELECT id, 'x', every, cron, time_zone, selection::jsonb, now - 366 * 864000000000 FROM (VALUES "
+                    "('gone', '366d', NULL, NULL, '{\"hunts\":[\"remotepc-file-signature\",\"no-such-hunt\"]}'), "
+                    "('odd', NULL, '61 * * * *', 'UTC', '{\"all\":true}'), ('nowhere', NULL, '0 0 * * *', 'Mars/Dome', '{\"all\":true}')) "
+                    "AS bad (id, every, cron, time_zone, selection), rmm.ticks(clock_timestamp()) AS now");
+}
+
+static void many_due_at_once_are_made_together_and_bad_ones_spoil_none(void **state) {
+    (void)state;
+    struct server servers[2];
+    struct db *db = cluster_fixture_database(4);
+    start(&servers[0]);
+    stop(&servers[0]);
+    make_many_due(db);
+    for (size_t i = 0; i < 2; i++)
+        start(&servers[i]);
+    database_await(db, "SELECT count(*) FROM rmm.slots WHERE state = 'succeeded' AND schedule_id LIKE 'many-%'", 250, LIMIT_MS);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.runs"), 250);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.slots"), 251);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.slots WHERE schedule_id = 'gone' AND state = 'failed' AND "
+                                      "error ->> 'message' LIKE 'no hunt ''no-such-hunt''%'"), 1);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.schedules WHERE id IN ('odd', 'nowhere') AND "
+                                      "next_slot > rmm.ticks(clock_timestamp())"), 2);
+    /* two servers, a hundred in a transaction: the last one of each may be smaller */
+    int64_t transactions = database_int(db, "SELECT count(DISTINCT xmin::text) FROM rmm.schedules WHERE id LIKE 'many-%'");
+    assert_in_range(transactions, 3, 5);
+    for (size_t i = 0; i < 2; i++)
+        stop(&servers[i]);
+    cluster_fixture_close(db);
+}
+
 static void zones_are_the_databases(void **state) {
     (void)state;
     static const struct {
@@ -352,6 +389,7 @@ int main(void) {
         cmocka_unit_test(a_schedule_is_read_replaced_paused_and_run_by_hand),
         cmocka_unit_test(what_is_wrong_with_a_schedule_is_told_by_its_member),
         cmocka_unit_test(three_hours_down_are_caught_up_as_each_policy_says),
+        cmocka_unit_test(many_due_at_once_are_made_together_and_bad_ones_spoil_none),
         cmocka_unit_test(zones_are_the_databases),
         cmocka_unit_test(the_command_line_creates_pauses_runs_and_deletes),
         cmocka_unit_test(every_slot_has_one_result_whatever_dies),
