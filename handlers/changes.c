@@ -9,6 +9,7 @@
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
+#include "handlers/tool.h"
 #include "store/array.h"
 
 enum { MAX_WAIT = 60, LOOK_EACH_MS = 250, REPLY_CAP = 256 << 20 };
@@ -68,8 +69,8 @@ static bool after_read(struct request *request, struct wanted *wanted, struct st
 
 static bool wanted_read(struct request *request, struct wanted *wanted, struct err *err) {
     struct str cursor;
-    wanted->params[2] = request_query(request, "tool");
-    return list_parameters(request, &wanted->limit, &wanted->params[3], &cursor, err) &&
+    return tool_parameter(request, &wanted->params[2], err) &&
+           list_parameters(request, &wanted->limit, &wanted->params[3], &cursor, err) &&
            request_number(request, "wait", 0, MAX_WAIT, 0, &wanted->wait, err) &&
            request_flag(request, "latest", &wanted->latest, err) && after_read(request, wanted, cursor, err) &&
            types_read(request, &wanted->params[1], err);
