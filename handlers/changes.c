@@ -12,7 +12,7 @@
 #include "handlers/tool.h"
 #include "store/array.h"
 
-enum { MAX_WAIT = 60, LOOK_EACH_MS = 250, REPLY_CAP = 256 << 20 };
+enum { MAX_WAIT = 60, LOOK_EACH_MS = 250, REPLY_CAP = 256 << 20, TABLE_WIDTH = 100 };
 
 struct wanted {
     struct str params[4]; /* of changes_read */
@@ -107,8 +107,8 @@ static int64_t next_after(const struct db_rows *rows, const struct wanted *wante
 
 bool handle_changes(struct request *request, struct reply *reply, struct err *err) {
     static const char *const all[] = {"id",          "at",     "type",   "tool", "device_id",
-                                      "device_name", "run_id", "detail", NULL};
-    static const char *const narrow[] = {"id", "at", "type", "tool", "device_name", "detail", NULL};
+                                      "device_name", "run_id", "summary", "detail", NULL};
+    static const char *const narrow[] = {"at", "type", "tool", "device_name", "summary", NULL};
     struct wanted wanted = {0};
     enum format format;
     if (!wanted_read(request, &wanted, err) || !format_choose(request, &format, err))
@@ -130,6 +130,7 @@ bool handle_changes(struct request *request, struct reply *reply, struct err *er
                                .count = count,
                                .next = next,
                                .columns = format == FORMAT_TABLE ? narrow : all,
+                               .width = TABLE_WIDTH,
                                .more = gap ? STR(",\"gap\":true") : STR(",\"gap\":false")};
     return list_reply_items(request, reply, &items, err);
 }
