@@ -27,7 +27,7 @@ struct seen *seen_read(struct str body, const struct reader_options *options) {
     }
 }
 
-void seen_free(struct seen *seen) {
+void reader_seen_free(struct seen *seen) {
     reader_free(seen->reader);
     test_free(seen);
 }
@@ -44,7 +44,7 @@ void expect_verdicts_zoned(struct str body, const char *table, const char *zone,
     struct seen *seen = seen_read(body, &options);
     if (strcmp(seen->verdicts, wanted) != 0)
         fail_msg("%s, not %s, for %.*s", seen->verdicts, wanted, STR_ARG(body));
-    seen_free(seen);
+    reader_seen_free(seen);
 }
 
 void expect_verdicts(struct str body, const char *table, const char *wanted) {
@@ -56,7 +56,7 @@ void expect_code(struct str body, const char *table, size_t at, enum err_code co
     struct seen *seen = seen_read(body, &options);
     assert_int_equal(seen->verdicts[at], 'R');
     assert_string_equal(err_name(seen->codes[at]), err_name(code));
-    seen_free(seen);
+    reader_seen_free(seen);
 }
 
 const struct value *value_of(const struct event *event, const char *name) {

@@ -16,9 +16,9 @@ struct seen {
     struct reader *reader;
 };
 
-/* Reads the body to its end; borrowed by what is seen until seen_free. */
+/* Reads the body to its end; borrowed by what is seen until reader_seen_free. */
 struct seen *seen_read(struct str body, const struct reader_options *options);
-void seen_free(struct seen *seen);
+void reader_seen_free(struct seen *seen);
 /* A zone of one offset: "Z", or else +02:00; NULL for NULL. */
 const struct zone *zone_fixed(const char *hours);
 /* The verdicts of the body's records, as letters. table: of the path, or NULL. */

@@ -64,7 +64,7 @@ static void csv_of_the_portal_keeps_its_values(void **state) {
     assert_int_equal(value_of(second, "ProcessCreationTime")->kind, VALUE_NULL);
     assert_int_equal(value_of(second, "IsProcessRemoteSession")->number, 0);
     assert_int_equal(second->extra.len, 0);
-    seen_free(seen);
+    reader_seen_free(seen);
 }
 
 static void local_times_follow_the_zones_clock_changes(void **state) {

@@ -32,7 +32,7 @@ static void expect_tables(struct str body, const char *table, const char *const 
         assert_int_equal(seen->verdicts[i], 'E');
         assert_string_equal(seen->events[i].table->name, wanted[i]);
     }
-    seen_free(seen);
+    reader_seen_free(seen);
 }
 
 static void every_body_shape_gives_its_records(void **state) {
@@ -181,11 +181,11 @@ static void of_unknown_columns_with_one_name_the_last_counts(void **state) {
     struct seen *seen = seen_read(STR("{" ROW ",\"New\":1,\"Other\":[1, 2],\"New\":{\"a\": 2}}"), &options);
     assert_string_equal(seen->verdicts, "E");
     assert_true(str_eq(seen->events[0].extra, STR("{\"New\":{\"a\":2},\"Other\":[1,2]}")));
-    seen_free(seen);
+    reader_seen_free(seen);
     seen = seen_read(STR("Timestamp,DeviceId,New,New\n2026-07-18T17:00:30Z,d1,a,b\n"), &options);
     assert_string_equal(seen->verdicts, "E");
     assert_true(str_eq(seen->events[0].extra, STR("{\"New\":\"b\"}")));
-    seen_free(seen);
+    reader_seen_free(seen);
 }
 
 static void tables_that_are_not_kept_are_ignored(void **state) {
@@ -228,7 +228,7 @@ static void the_envelopes_own_times_are_not_the_events(void **state) {
     assert_true(ticks_parse(STR("2026-07-18T17:00:30.754549Z"), &wanted));
     assert_int_equal(value_of(&seen->events[0], "Timestamp")->number, wanted);
     assert_true(str_eq(seen->events[0].extra, STR("{\"New\":{\"a\":1}}")));
-    seen_free(seen);
+    reader_seen_free(seen);
 }
 
 static void a_bad_record_is_rejected_alone(void **state) {
@@ -275,10 +275,10 @@ static void a_rejected_record_is_given_back_as_sent(void **state) {
     assert_string_equal(seen->verdicts, "ERE");
     assert_true(str_eq(seen->raws[1], STR("{\"Type\":\"DeviceEvents\",  \"x\":1}")));
     assert_true(str_eq(seen->raws[0], STR(RECORD(""))));
-    seen_free(seen);
+    reader_seen_free(seen);
     seen = seen_read(STR("{\"message\":\"{\\\"Type\\\":\\\"DeviceEvents\\\"}\"}"), &options);
     assert_true(str_eq(seen->raws[0], STR("{\"Type\":\"DeviceEvents\"}")));
-    seen_free(seen);
+    reader_seen_free(seen);
 }
 
 /* Each line opens a bracket that never closes: looking for its end again and again must not take the square of the
