@@ -11,7 +11,7 @@
 #include "tests/support/database.h"
 #include "tests/support/hunt_fixture.h"
 
-enum { CAP = 16 << 20, LIMIT_MS = 60000 };
+enum { LIMIT_MS = 60000 };
 #define AS_OF ",\"as_of\":\"2026-07-20T00:00:00Z\"}"
 #define NAMED(file, name, group) ",\"FileName\":\"" file "\",\"DeviceName\":\"" name "\",\"MachineGroup\":\"" group "\""
 
@@ -31,12 +31,6 @@ static int teardown(void **state) {
     return 0;
 }
 
-static void send_event(const char *table, const char *device, const char *time, int report, const char *more) {
-    BUF_AUTO body = BUF(CAP);
-    hunt_add_event(&body, table, device, time, report, more);
-    hunt_send_text(&one.server, buf_cstr(&body));
-}
-
 static void expect_json(const json_t *root, const char *path, const char *expected) {
     const json_t *at = json_at(root, path);
     char *text = at ? json_dumps(at, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
@@ -47,11 +41,11 @@ static void expect_json(const json_t *root, const char *path, const char *expect
 
 static void two_runs_differ_by_devices_that_came_went_and_changed(void **state) {
     (void)state;
-    send_event("DeviceProcessEvents", "gone", "2026-07-13T10:00:00Z", 1, NAMED("probe.exe", "a", ""));
-    send_event("DeviceProcessEvents", "more", "2026-07-14T10:00:00Z", 1, NAMED("probe.exe", "b", ""));
-    send_event("DeviceProcessEvents", "same", "2026-07-16T10:00:00Z", 1, NAMED("probe.exe", "c", ""));
-    send_event("DeviceProcessEvents", "more", "2026-07-18T10:00:00Z", 10, NAMED("probe.exe", "b", ""));
-    send_event("DeviceProcessEvents", "come", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "d", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "gone", "2026-07-13T10:00:00Z", 1, NAMED("probe.exe", "a", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "more", "2026-07-14T10:00:00Z", 1, NAMED("probe.exe", "b", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "same", "2026-07-16T10:00:00Z", 1, NAMED("probe.exe", "c", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "more", "2026-07-18T10:00:00Z", 10, NAMED("probe.exe", "b", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "come", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "d", ""));
     ANSWER_AUTO first = hunt_run(
         &one.server, "{\"hunts\":[\"probe-create-process\",\"rival-create-process\"],\"to\":\"2026-07-17T00:00:00Z\"}");
     ANSWER_AUTO second = hunt_run(&one.server, "{\"hunts\":[\"probe-create-process\",\"probe-file-signature\"]" AS_OF);
