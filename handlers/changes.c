@@ -9,9 +9,10 @@
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
+#include "handlers/tool.h"
 #include "store/array.h"
 
-enum { MAX_WAIT = 60, LOOK_EACH_MS = 250, REPLY_CAP = 256 << 20 };
+enum { MAX_WAIT = 60, LOOK_EACH_MS = 250, REPLY_CAP = 256 << 20, TABLE_WIDTH = 100 };
 
 struct wanted {
     struct str params[4]; /* of changes_read */
@@ -68,8 +69,8 @@ static bool after_read(struct request *request, struct wanted *wanted, struct st
 
 static bool wanted_read(struct request *request, struct wanted *wanted, struct err *err) {
     struct str cursor;
-    wanted->params[2] = request_query(request, "tool");
-    return list_parameters(request, &wanted->limit, &wanted->params[3], &cursor, err) &&
+    return tool_parameter(request, &wanted->params[2], err) &&
+           list_parameters(request, &wanted->limit, &wanted->params[3], &cursor, err) &&
            request_number(request, "wait", 0, MAX_WAIT, 0, &wanted->wait, err) &&
            request_flag(request, "latest", &wanted->latest, err) && after_read(request, wanted, cursor, err) &&
            types_read(request, &wanted->params[1], err);
@@ -106,8 +107,8 @@ static int64_t next_after(const struct db_rows *rows, const struct wanted *wante
 
 bool handle_changes(struct request *request, struct reply *reply, struct err *err) {
     static const char *const all[] = {"id",          "at",     "type",   "tool", "device_id",
-                                      "device_name", "run_id", "detail", NULL};
-    static const char *const narrow[] = {"id", "at", "type", "tool", "device_name", "detail", NULL};
+                                      "device_name", "run_id", "summary", "detail", NULL};
+    static const char *const narrow[] = {"at", "type", "tool", "device_name", "summary", NULL};
     struct wanted wanted = {0};
     enum format format;
     if (!wanted_read(request, &wanted, err) || !format_choose(request, &format, err))
@@ -129,6 +130,7 @@ bool handle_changes(struct request *request, struct reply *reply, struct err *er
                                .count = count,
                                .next = next,
                                .columns = format == FORMAT_TABLE ? narrow : all,
+                               .width = TABLE_WIDTH,
                                .more = gap ? STR(",\"gap\":true") : STR(",\"gap\":false")};
     return list_reply_items(request, reply, &items, err);
 }

@@ -109,7 +109,7 @@ static bool coverage_convert(struct request *request, struct reply *reply, struc
     all_lines(request, root, cells);
     if (format == FORMAT_TABLE)
         times_shorten(cells, lines);
-    struct format_table table = {columns, COLUMNS, cells, lines};
+    struct format_table table = {.columns = columns, .column_count = COLUMNS, .cells = cells, .row_count = lines};
     reply->body.cap = REPLY_CAP;
     reply->content_type = format_content_type(format);
     format_write(format, &table, &reply->body);

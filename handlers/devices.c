@@ -8,6 +8,7 @@
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
+#include "handlers/tool.h"
 
 enum { READ_MS = 10000 };
 
@@ -45,12 +46,12 @@ static bool since_read(struct request *request, struct str *ticks, struct err *e
 
 static bool filter_read(struct request *request, struct devices_filter *filter, long long *limit, struct err *err) {
     long long tools;
-    *filter = (struct devices_filter){.tool = request_query(request, "tool"),
-                                      .group = request_query(request, "group"),
+    *filter = (struct devices_filter){.group = request_query(request, "group"),
                                       .q = request_query(request, "q"),
                                       .min_tools = request_query(request, "min_tools"),
                                       .sort = request_query(request, "sort")};
-    return request_number(request, "min_tools", 0, 100000, 0, &tools, err) &&
+    return tool_parameter(request, &filter->tool, err) &&
+           request_number(request, "min_tools", 0, 100000, 0, &tools, err) &&
            request_choice(request, "signal", signals, &filter->signal, err) &&
            request_choice(request, "state", states, &filter->state, err) && since_read(request, &filter->since, err) &&
            now_read(request, &filter->now, err) &&
@@ -89,9 +90,9 @@ bool handle_findings_list(struct request *request, struct reply *reply, struct e
     static const char *const narrow[] = {"device_name", "tool", "signal", "state", "count", "runs", "first_seen", "last_seen", NULL};
     enum format format;
     long long limit;
-    struct str params[8] = {[1] = request_query(request, "tool"), [4] = request_query(request, "device"),
-                            [5] = request_query(request, "group")};
-    if (!now_read(request, &params[0], err) || !request_choice(request, "signal", signals, &params[2], err) ||
+    struct str params[8] = {[4] = request_query(request, "device"), [5] = request_query(request, "group")};
+    if (!now_read(request, &params[0], err) || !tool_parameter(request, &params[1], err) ||
+        !request_choice(request, "signal", signals, &params[2], err) ||
         !request_choice(request, "state", states, &params[3], err) ||
         !list_parameters(request, &limit, &params[7], &params[6], err) || !format_choose(request, &format, err))
         return false;

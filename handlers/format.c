@@ -169,29 +169,30 @@ static size_t characters(struct str text) {
 enum { MAX_TABLE_COLUMNS = 64, COLUMN_GAP = 2, NARROWEST = 8 };
 
 /* The widest column gives way, one character at a time, until the line fits or nothing can. */
-static void fit_widths(size_t *widths, size_t count) {
+static void fit_widths(size_t *widths, size_t count, size_t line) {
     for (;;) {
         size_t total = count ? (count - 1) * COLUMN_GAP : 0, widest = 0;
         for (size_t c = 0; c < count; c++) {
             total += widths[c];
             widest = widths[c] > widths[widest] ? c : widest;
         }
-        if (total <= FORMAT_WIDTH || !count || widths[widest] <= NARROWEST)
+        if (total <= line || !count || widths[widest] <= NARROWEST)
             return;
         widths[widest]--;
     }
 }
 
 static void measure(const struct format_table *table, size_t *widths, size_t count) {
+    size_t line = table->width ? table->width : FORMAT_WIDTH;
     for (size_t c = 0; c < count; c++) {
         widths[c] = characters(table->columns[c]);
         for (size_t row = 0; row < table->row_count; row++) {
             size_t width = characters(cell_at(table, row, c)->text);
             widths[c] = width > widths[c] ? width : widths[c];
         }
-        widths[c] = widths[c] > FORMAT_WIDTH ? FORMAT_WIDTH : widths[c];
+        widths[c] = widths[c] > line ? line : widths[c];
     }
-    fit_widths(widths, count);
+    fit_widths(widths, count, line);
 }
 
 static void add_padding(struct buf *out, size_t count) {

@@ -17,9 +17,10 @@ struct format_table {
     size_t column_count;
     const struct cell *cells; /* row by row */
     size_t row_count;
+    size_t width; /* characters of a table's line; 0: FORMAT_WIDTH */
 };
 
-enum { FORMAT_WIDTH = 120 }; /* characters of a table's line */
+enum { FORMAT_WIDTH = 120 };
 
 /* By ?format=, else by Accept (application/x-ndjson, text/csv, text/plain), else JSON. */
 bool format_choose(struct request *request, enum format *format, struct err *err);

@@ -5,6 +5,7 @@
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
+#include "handlers/tool.h"
 #include "hunts/ledger.h"
 #include "hunts/explain.h"
 #include "hunts/loader.h"
@@ -17,12 +18,12 @@ enum { READ_MS = 10000, REPLY_CAP = 64 << 20 };
 bool handle_hunts_list(struct request *request, struct reply *reply, struct err *err) {
     static const char *const columns[] = {"slug", "tool", "signal", "state", "version", "noise_level", "id", NULL};
     long long limit;
-    struct str limit_text, cursor, signal, state;
-    if (!request_choice(request, "signal", "signature,process,network", &signal, err) ||
+    struct str limit_text, cursor, tool, signal, state;
+    if (!tool_parameter(request, &tool, err) || !request_choice(request, "signal", "signature,process,network", &signal, err) ||
         !request_choice(request, "state", "ready,broken,disabled", &state, err) ||
         !list_parameters(request, &limit, &limit_text, &cursor, err))
         return false;
-    struct str params[] = {request_query(request, "tool"), signal, state, request_query(request, "q"), cursor, limit_text};
+    struct str params[] = {tool, signal, state, request_query(request, "q"), cursor, limit_text};
     DB_ROWS_AUTO *rows = statement_run(request, "hunts_list", params, 6, err);
     return rows && list_reply(request, reply, "hunts", rows, limit, columns, err);
 }

@@ -9,6 +9,7 @@
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
+#include "handlers/tool.h"
 #include "hunts/webhook_sign.h"
 #include "hunts/webhooks.h"
 
@@ -134,6 +135,8 @@ static bool settings_check(struct request *request, struct settings *settings, s
     request->problem_field = NULL;
     if (!settings->tool.len)
         settings->tool = (struct str){0};
+    if (!tool_resolve(request, ERR_BAD_REQUEST, &settings->tool, err))
+        return false;
     if (!settings->description.ptr)
         settings->description = STR("");
     return true;

@@ -22,6 +22,27 @@ bool offsets_load(struct db_conn *conn, struct arena *arena, struct str name, in
     return true;
 }
 
+/* Whole days, so that schedules which were settled a little earlier or later share a zone. */
+bool offsets_keep(struct db_conn *conn, struct arena *arena, struct offsets_kept **kept, struct str name, int64_t from,
+                  int64_t to, struct offsets *zone, struct err *err) {
+    struct offsets_kept *at = *kept;
+    while (at && !(str_eq(at->name, name) && at->from <= from && at->to >= to))
+        at = at->next;
+    if (at) {
+        *zone = at->zone;
+        return true;
+    }
+    at = arena_take(arena, sizeof *at);
+    if (!at)
+        return err_memory(err);
+    *at = (struct offsets_kept){*kept, name, from - from % TICKS_DAY, to - to % TICKS_DAY + TICKS_DAY, {0}};
+    if (!offsets_load(conn, arena, name, at->from, at->to, &at->zone, err))
+        return false;
+    *kept = at;
+    *zone = at->zone;
+    return true;
+}
+
 bool offsets_zone(struct db_conn *conn, struct arena *arena, struct str name, struct str *found, struct err *err) {
     DB_ROWS_AUTO *rows = db_query(conn, db_statement("zone_find"), &name, 1, mono_ms() + LIMIT_MS, err);
     if (!rows)

@@ -17,6 +17,16 @@ struct offsets {
 /* The zone from one time to another, in ticks. name: as offsets_zone gave it. */
 bool offsets_load(struct db_conn *conn, struct arena *arena, struct str name, int64_t from, int64_t to, struct offsets *zone,
                struct err *err);
+/* Zones that were loaded, for many schedules of a few zones; NULL: none yet. */
+struct offsets_kept {
+    struct offsets_kept *next;
+    struct str name;
+    int64_t from, to;
+    struct offsets zone;
+};
+/* The same out of *kept, which it is added to when it isn't there; all live in the arena. */
+bool offsets_keep(struct db_conn *conn, struct arena *arena, struct offsets_kept **kept, struct str name, int64_t from,
+                  int64_t to, struct offsets *zone, struct err *err);
 /* The IANA name as it is written; ERR_BAD_REQUEST when there is none of that name. */
 bool offsets_zone(struct db_conn *conn, struct arena *arena, struct str name, struct str *found, struct err *err);
 /* What the zone's clocks show at that time. Both in ticks. */

@@ -243,7 +243,7 @@ struct runner *runner_open(struct db *db, bool own_only, struct err *err) {
 void runner_hint(struct runner *runner, int64_t run_id) {
     pthread_mutex_lock(&runner->lock);
     runner->own = runner->own_only ? run_id : 0;
-    runner->hints++;
+    runner->hints += runner->hints < RUNNERS; /* who wakes goes on until nothing is left */
     pthread_cond_signal(&runner->queued);
     pthread_mutex_unlock(&runner->lock);
 }

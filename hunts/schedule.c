@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "hunts/queue.h"
 #include "hunts/selection.h"
+#include "store/array.h"
 
 enum { LIMIT_MS = 10000, MAX_ID = 64, MAX_NAME = 200, MAX_DAYS = 366, AHEAD_DAYS = 40 };
 
@@ -80,26 +81,27 @@ bool schedule_check(struct schedule *schedule, const char **field, struct err *e
            err_set(err, ERR_BAD_REQUEST, "catch_up_limit must be 1 to %d", SCHEDULE_CATCH_UP_MAX);
 }
 
-static struct str text_or_null(struct arena *arena, const struct db_rows *rows, size_t column) {
-    return db_is_null(rows, 0, column) ? (struct str){0} : arena_copy(arena, db_text(rows, 0, column));
+static struct str text_or_null(struct arena *arena, const struct db_rows *rows, size_t row, size_t column) {
+    return db_is_null(rows, row, column) ? (struct str){0} : arena_copy(arena, db_text(rows, row, column));
 }
 
-bool schedule_read(struct arena *arena, const struct db_rows *rows, struct schedule *schedule, struct err *err) {
+bool schedule_read(struct arena *arena, const struct db_rows *rows, size_t row, struct schedule *schedule,
+                   struct err *err) {
     const char *field;
-    struct str selection = db_text(rows, 0, 6);
-    *schedule = (struct schedule){.id = text_or_null(arena, rows, 0),
-                                  .name = text_or_null(arena, rows, 1),
-                                  .cron = text_or_null(arena, rows, 2),
-                                  .time_zone = text_or_null(arena, rows, 3),
-                                  .every = text_or_null(arena, rows, 4),
-                                  .window = text_or_null(arena, rows, 5),
+    struct str selection = db_text(rows, row, 6);
+    *schedule = (struct schedule){.id = text_or_null(arena, rows, row, 0),
+                                  .name = text_or_null(arena, rows, row, 1),
+                                  .cron = text_or_null(arena, rows, row, 2),
+                                  .time_zone = text_or_null(arena, rows, row, 3),
+                                  .every = text_or_null(arena, rows, row, 4),
+                                  .window = text_or_null(arena, rows, row, 5),
                                   .hunts = {.from = -1, .to = -1, .as_of = -1},
-                                  .enabled = str_eq(db_text(rows, 0, 7), STR("t")),
-                                  .catch_up_limit = db_int(rows, 0, 9),
-                                  .settled = db_int(rows, 0, 10),
-                                  .now = db_int(rows, 0, 11)};
+                                  .enabled = str_eq(db_text(rows, row, 7), STR("t")),
+                                  .catch_up_limit = db_int(rows, row, 9),
+                                  .settled = db_int(rows, row, 10),
+                                  .now = db_int(rows, row, 11)};
     json_auto_t *root = json_loadb(selection.ptr, selection.len, 0, NULL);
-    return catch_up_parse(db_text(rows, 0, 8), &schedule->catch_up, err) &&
+    return catch_up_parse(db_text(rows, row, 8), &schedule->catch_up, err) &&
            selection_parse(arena, root, &schedule->hunts, &field, err) && schedule_check(schedule, &field, err);
 }
 
@@ -109,7 +111,7 @@ bool schedule_load(struct db *db, struct arena *arena, struct str id, struct sch
         return false;
     if (!db_count(rows))
         return err_set(err, ERR_NOT_FOUND, "no schedule '%.*s'; GET /v1/schedules lists them", STR_ARG(id));
-    return schedule_read(arena, rows, schedule, err);
+    return schedule_read(arena, rows, 0, schedule, err);
 }
 
 bool schedule_delete(struct db *db, struct str id, struct err *err) {
@@ -118,16 +120,19 @@ bool schedule_delete(struct db *db, struct str id, struct err *err) {
                                               STR_ARG(id)));
 }
 
-/* Far slots are worked out again with the zone around them. */
-bool schedule_zone(struct db_conn *conn, struct arena *arena, const struct schedule *schedule, int64_t settled,
-                   struct offsets *zone, int64_t *next, struct err *err) {
+bool schedule_zone(struct db_conn *conn, struct arena *arena, const struct schedule *schedule, struct offsets_kept **kept,
+                   struct offsets *zone, struct err *err) {
     int64_t end = schedule->now + AHEAD_DAYS * TICKS_DAY;
     *zone = (struct offsets){0};
-    if (!schedule->period &&
-        !offsets_load(conn, arena, schedule->time_zone, schedule->settled - TICKS_DAY, end, zone, err))
-        return false;
-    *next = schedule_next(schedule, zone, settled);
-    if (schedule->period || *next < end)
+    return schedule->period ||
+           offsets_keep(conn, arena, kept, schedule->time_zone, schedule->settled - TICKS_DAY, end, zone, err);
+}
+
+/* Far slots are worked out again with the zone around them. */
+bool schedule_following(struct db_conn *conn, struct arena *arena, const struct schedule *schedule,
+                        const struct offsets *zone, int64_t after, int64_t *next, struct err *err) {
+    *next = schedule_next(schedule, zone, after);
+    if (schedule->period || *next < schedule->now + AHEAD_DAYS * TICKS_DAY)
         return true;
     struct offsets far;
     if (!offsets_load(conn, arena, schedule->time_zone, *next - 2 * TICKS_DAY, *next + 2 * TICKS_DAY, &far, err))
@@ -136,11 +141,22 @@ bool schedule_zone(struct db_conn *conn, struct arena *arena, const struct sched
     return true;
 }
 
-bool schedule_settle(struct db_conn *conn, struct arena *arena, struct str id, int64_t settled, int64_t next,
-                     struct err *err) {
-    struct str params[] = {id, arena_printf(arena, "%" PRId64, settled),
-                           next < 0 ? (struct str){0} : arena_printf(arena, "%" PRId64, next)};
-    return db_exec(conn, db_statement("schedule_settle"), params, 3, mono_ms() + LIMIT_MS, NULL, err);
+bool schedules_settle(struct db_conn *conn, const struct settlement *settlements, size_t count, struct err *err) {
+    BUF_AUTO ids = BUF(1u << 20);
+    BUF_AUTO settled = BUF(1u << 20);
+    BUF_AUTO next = BUF(1u << 20);
+    for (size_t i = 0; i < count; i++) {
+        array_add(&ids, settlements[i].id);
+        array_add_int(&settled, settlements[i].settled);
+        array_add_int(&next, settlements[i].next);
+    }
+    array_end(&ids);
+    array_end(&settled);
+    array_end(&next);
+    if (ids.failed || settled.failed || next.failed)
+        return err_memory(err);
+    struct str params[] = {buf_str(&ids), buf_str(&settled), buf_str(&next)};
+    return db_exec(conn, db_statement("schedules_settle"), params, 3, mono_ms() + LIMIT_MS, NULL, err);
 }
 
 static bool save_row(struct db_conn *conn, struct arena *arena, struct schedule *schedule, bool create, bool *created,
@@ -173,8 +189,9 @@ static bool save_row(struct db_conn *conn, struct arena *arena, struct schedule 
 
 static bool save_all(struct db_conn *conn, struct arena *arena, struct schedule *schedule, bool create, bool *created,
                      const char **field, struct err *err) {
+    struct offsets_kept *kept = NULL;
     struct offsets zone;
-    int64_t next;
+    struct settlement start;
     bool unknown;
     if (!db_begin(conn, "", mono_ms() + LIMIT_MS, err))
         return false;
@@ -185,10 +202,12 @@ static bool save_all(struct db_conn *conn, struct arena *arena, struct schedule 
     if (!queue_check_selection(conn, arena, &schedule->hunts, err))
         return false;
     *field = "id";
-    return save_row(conn, arena, schedule, create, created, err) &&
-           schedule_zone(conn, arena, schedule, schedule->settled, &zone, &next, err) &&
-           schedule_settle(conn, arena, schedule->id, schedule->settled, next, err) &&
-           db_commit(conn, mono_ms() + LIMIT_MS, &unknown, err);
+    if (!save_row(conn, arena, schedule, create, created, err))
+        return false;
+    start = (struct settlement){.id = schedule->id, .settled = schedule->settled};
+    return schedule_zone(conn, arena, schedule, &kept, &zone, err) &&
+           schedule_following(conn, arena, schedule, &zone, start.settled, &start.next, err) &&
+           schedules_settle(conn, &start, 1, err) && db_commit(conn, mono_ms() + LIMIT_MS, &unknown, err);
 }
 
 bool schedule_save(struct db *db, struct arena *arena, struct schedule *schedule, bool create, bool *created,

@@ -50,11 +50,19 @@ bool schedule_save(struct db *db, struct arena *arena, struct schedule *schedule
 /* ERR_NOT_FOUND. */
 bool schedule_load(struct db *db, struct arena *arena, struct str id, struct schedule *schedule, struct err *err);
 bool schedule_delete(struct db *db, struct str id, struct err *err);
-/* From a row of schedule_load.sql or schedule_take.sql. */
-bool schedule_read(struct arena *arena, const struct db_rows *rows, struct schedule *schedule, struct err *err);
-/* The zone around the schedule's slots from settled to the first one after now, and that slot (-1: none). */
-bool schedule_zone(struct db_conn *conn, struct arena *arena, const struct schedule *schedule, int64_t settled,
-                   struct offsets *zone, int64_t *next, struct err *err);
-/* Notes that slots up to `settled` are done with, and which comes next (-1: none). */
-bool schedule_settle(struct db_conn *conn, struct arena *arena, struct str id, int64_t settled, int64_t next,
-                     struct err *err);
+/* From a row of schedule_load.sql or schedules_take.sql. */
+bool schedule_read(struct arena *arena, const struct db_rows *rows, size_t row, struct schedule *schedule,
+                   struct err *err);
+/* The zone around the schedule's slots from settled to some weeks from now; zones that were loaded are in *kept. */
+bool schedule_zone(struct db_conn *conn, struct arena *arena, const struct schedule *schedule, struct offsets_kept **kept,
+                   struct offsets *zone, struct err *err);
+/* The first slot behind `after`, however far (-1: none); zone: from schedule_zone. */
+bool schedule_following(struct db_conn *conn, struct arena *arena, const struct schedule *schedule,
+                        const struct offsets *zone, int64_t after, int64_t *next, struct err *err);
+
+struct settlement {
+    struct str id;
+    int64_t settled, next; /* slots up to `settled` are done with, and `next` comes (-1: none) */
+};
+/* Notes it of those schedules. */
+bool schedules_settle(struct db_conn *conn, const struct settlement *settlements, size_t count, struct err *err);

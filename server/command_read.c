@@ -127,14 +127,15 @@ static bool read_once(struct service *service, struct str target, struct reply *
 static void change_print(const json_t *change, bool ndjson) {
     const char *device = json_string_value(json_object_get(change, "device_name"));
     const char *tool = json_string_value(json_object_get(change, "tool"));
-    char *text = json_dumps(ndjson ? change : json_object_get(change, "detail"), JSON_COMPACT);
-    if (ndjson)
+    if (ndjson) {
+        char *text = json_dumps(change, JSON_COMPACT);
         printf("%s\n", text ? text : "");
-    else
-        cli_say(stdout, "%.19s  %-20s  %-16s  %-24s  %s\n", json_string_value(json_object_get(change, "at")),
-                json_string_value(json_object_get(change, "type")), tool ? tool : "", device ? device : "",
-                text ? text : "");
-    free(text);
+        free(text);
+        return;
+    }
+    cli_say(stdout, "%.19s  %-18s  %-12s  %-22s  %s\n", json_string_value(json_object_get(change, "at")),
+            json_string_value(json_object_get(change, "type")), tool ? tool : "", device ? device : "",
+            json_string_value(json_object_get(change, "summary")));
 }
 
 /* The reply's changes, and where to go on: in *cursor, which the caller frees. */

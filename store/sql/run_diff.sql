@@ -1,11 +1,22 @@
--- $1 bigint, $2 bigint: runs. What differs between their device summaries, per hunt that both ran to its end: a JSON object;
--- no row when a run isn't there or has no such results.
+-- $1 bigint, $2 bigint: runs. What differs between their device summaries, per hunt that both ran to its end in the same
+-- version, and which hunts can't be compared: a JSON object; no row when a run isn't there or isn't over.
 WITH side AS (
-    SELECT r.run_id, r.hunt_id, r.body::jsonb -> 'devices' AS devices FROM rmm.results r
-    WHERE r.run_id IN ($1::bigint, $2::bigint) AND r.state = 'succeeded'
+    SELECT r.run_id, r.hunt_id, r.hunt_version, r.body, c.state,
+           json_build_object('state', c.state, 'version', r.hunt_version,
+                             'error', coalesce(r.error, CASE WHEN c.state = 'failed' THEN u.error END)) AS told
+    FROM rmm.results r JOIN rmm.runs u ON u.id = r.run_id,
+         LATERAL (SELECT CASE WHEN r.state IN ('succeeded', 'failed') THEN r.state ELSE u.state END AS state) c
+    WHERE r.run_id IN ($1::bigint, $2::bigint)
+), pair AS (
+    SELECT hunt_id, a.body AS old, b.body AS new, a.told AS from_told, b.told AS to_told,
+           CASE WHEN b IS NULL THEN 'only_in_from' WHEN a IS NULL THEN 'only_in_to'
+                WHEN 'failed' IN (a.state, b.state) THEN 'failed'
+                WHEN a.state <> 'succeeded' OR b.state <> 'succeeded' THEN 'cancelled'
+                WHEN a.hunt_version <> b.hunt_version THEN 'other_version' END AS reason
+    FROM (SELECT * FROM side WHERE run_id = $1::bigint) a
+    FULL JOIN (SELECT * FROM side WHERE run_id = $2::bigint) b USING (hunt_id)
 ), both_ran AS (
-    SELECT a.hunt_id, a.devices AS old, b.devices AS new FROM side a JOIN side b USING (hunt_id)
-    WHERE a.run_id = $1::bigint AND b.run_id = $2::bigint
+    SELECT hunt_id, old::jsonb -> 'devices' AS old, new::jsonb -> 'devices' AS new FROM pair WHERE reason IS NULL
 ), one AS (
     SELECT w.hunt_id, coalesce(o.d ->> 'device_id', n.d ->> 'device_id') AS device_id, o.d AS old, n.d AS new
     FROM both_ran w
@@ -34,9 +45,12 @@ WITH side AS (
 )
 SELECT json_build_object('from', $1::bigint::text, 'to', $2::bigint::text, 'compared', (SELECT count(*) FROM hunt),
            'hunts', coalesce((SELECT json_agg(item ORDER BY slug) FROM hunt WHERE differs), '[]'),
-           'only_in_from', (SELECT coalesce(json_agg(h.slug ORDER BY h.slug), '[]') FROM side s JOIN rmm.hunts h ON h.id = s.hunt_id
-                            WHERE s.run_id = $1::bigint AND NOT EXISTS (SELECT FROM side o WHERE o.run_id = $2::bigint AND o.hunt_id = s.hunt_id)),
-           'only_in_to', (SELECT coalesce(json_agg(h.slug ORDER BY h.slug), '[]') FROM side s JOIN rmm.hunts h ON h.id = s.hunt_id
-                          WHERE s.run_id = $2::bigint AND NOT EXISTS (SELECT FROM side o WHERE o.run_id = $1::bigint AND o.hunt_id = s.hunt_id)))::text
+           'not_compared', (SELECT coalesce(json_agg(json_build_object('hunt', h.slug, 'tool', h.tool, 'reason', p.reason,
+                                                                       'from', p.from_told, 'to', p.to_told) ORDER BY h.slug), '[]')
+                            FROM pair p JOIN rmm.hunts h ON h.id = p.hunt_id WHERE p.reason IS NOT NULL),
+           'only_in_from', (SELECT coalesce(json_agg(h.slug ORDER BY h.slug), '[]')
+                            FROM pair p JOIN rmm.hunts h ON h.id = p.hunt_id WHERE p.reason = 'only_in_from'),
+           'only_in_to', (SELECT coalesce(json_agg(h.slug ORDER BY h.slug), '[]')
+                          FROM pair p JOIN rmm.hunts h ON h.id = p.hunt_id WHERE p.reason = 'only_in_to'))::text
 WHERE (SELECT count(*) FROM rmm.runs WHERE id IN ($1::bigint, $2::bigint) AND state IN ('succeeded', 'failed', 'cancelled'))
       = CASE WHEN $1::bigint = $2::bigint THEN 1 ELSE 2 END

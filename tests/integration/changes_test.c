@@ -60,7 +60,9 @@ static void expect_changes(const char *expected, json_t **changes) {
         *changes = json_incref((json_t *)(uintptr_t)answer_at(&answer, "changes"));
 }
 
-static void expect_detail(const json_t *changes, size_t index, const char *expected) {
+/* Both tell the same, to people and to programs. */
+static void expect_detail(const json_t *changes, size_t index, const char *summary, const char *expected) {
+    assert_string_equal(json_string_value(json_object_get(json_array_get(changes, index), "summary")), summary);
     char *detail = json_dumps(json_object_get(json_array_get(changes, index), "detail"), JSON_COMPACT | JSON_SORT_KEYS);
     assert_string_equal(detail, expected);
     free(detail);
@@ -74,9 +76,9 @@ static void a_first_sighting_is_a_new_tool_then_new_devices_tools_and_signals(vo
     process("d1", "2026-07-18T11:00:00Z", 2);
     run(PROBE);
     expect_changes("new_tool/Probe/ new_device/Probe/d1", &changes);
-    expect_detail(changes, 0, "{\"devices\":1,\"first_seen\":\"2026-07-18T10:00:00.0000000Z\"}");
+    expect_detail(changes, 0, "on 1 device", "{\"devices\":1,\"first_seen\":\"2026-07-18T10:00:00.0000000Z\"}");
     expect_detail(
-        changes, 1,
+        changes, 1, "2x process",
         "{\"count\":2,\"first_seen\":\"2026-07-18T10:00:00.0000000Z\",\"last_seen\":\"2026-07-18T11:00:00.0000000Z\","
         "\"late\":0,\"machine_group\":\"Lab\",\"signals\":[\"process\"]}");
     assert_string_equal(hunt_text(changes, "1.device_name"), "pc.example");
@@ -87,7 +89,7 @@ static void a_first_sighting_is_a_new_tool_then_new_devices_tools_and_signals(vo
         ANSWER_AUTO followed = hunt_get(&one.server, hunt_text(changes, links[i]));
     }
     ANSWER_AUTO csv = hunt_get(&one.server, "/v1/changes?types=new_device&format=csv");
-    assert_non_null(strstr(csv.body, "id,at,type,tool,device_id,device_name,run_id,detail"));
+    assert_non_null(strstr(csv.body, "id,at,type,tool,device_id,device_name,run_id,summary,detail"));
     json_decref(changes);
     run(PROBE);
     expect_changes("", NULL);
@@ -95,7 +97,7 @@ static void a_first_sighting_is_a_new_tool_then_new_devices_tools_and_signals(vo
     hunt_send_event(&one.server, "DeviceNetworkEvents", "d1", "2026-07-18T12:00:00Z", 3, ",\"RemoteUrl\":\"https://a.probe.example/x\"");
     run(PROBE);
     expect_changes("new_device/Probe/d2 new_signal/Probe/d1", &changes);
-    expect_detail(changes, 1, "{\"late\":1,\"machine_group\":\"Lab\",\"signal\":\"network\",\"signals\":[\"process\",\"network\"]}");
+    expect_detail(changes, 1, "signal=network, 1 late", "{\"late\":1,\"machine_group\":\"Lab\",\"signal\":\"network\",\"signals\":[\"process\",\"network\"]}");
     json_decref(changes);
     hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T13:00:00Z", 4, ",\"FileName\":\"rival.exe\"");
     run(RIVAL);
@@ -117,7 +119,7 @@ static void growth_is_told_at_each_doubling(void **state) {
         run(PROBE);
         expect_changes(expected[i], &changes);
         if (i == 7)
-            expect_detail(changes, 0, "{\"count\":8,\"late\":1,\"machine_group\":\"Lab\",\"signals\":[\"process\"],\"was\":4}");
+            expect_detail(changes, 0, "8x, was 4x, 1 late", "{\"count\":8,\"late\":1,\"machine_group\":\"Lab\",\"signals\":[\"process\"],\"was\":4}");
         json_decref(changes);
     }
     hunt_server_stop(&one);
@@ -136,7 +138,7 @@ static void who_comes_back_has_returned_until_late_events_fill_the_gap(void **st
     run(PROBE);
     expect_changes("returned/Probe/d1 grew/Probe/d1 grew/Probe/d2", &changes);
     expect_detail(
-        changes, 0,
+        changes, 0, "since 2026-06-16, 1 late",
         "{\"last_seen\":\"2026-06-16T00:00:00.0000000Z\",\"late\":1,\"machine_group\":\"Lab\",\"signals\":[\"process\"],\"since\":\"2026-06-16T00:00:00.0000000Z\"}");
     json_decref(changes);
     ANSWER_AUTO back = hunt_get(&one.server, "/v1/findings?device=d1&as_of=2026-06-17T00:00:00Z");
@@ -150,7 +152,7 @@ static void who_comes_back_has_returned_until_late_events_fill_the_gap(void **st
     run(PROBE);
     expect_changes("first_moved/Probe/d1 grew/Probe/d1", &changes);
     expect_detail(
-        changes, 0,
+        changes, 0, "there since 2026-05-31, not 2026-06-01, 1 late",
         "{\"first_seen\":\"2026-05-31T12:00:00.0000000Z\",\"late\":1,\"machine_group\":\"Lab\",\"signals\":[\"process\"],"
         "\"was\":\"2026-06-01T23:59:59.9999999Z\"}");
     json_decref(changes);
@@ -172,10 +174,10 @@ static void new_signers_and_serials_are_told_and_rotations_as_one(void **state) 
     certificate("d1", "2026-07-16T02:00:00Z", 3, SIGNED("Probe Ltd", "CA 1", "cc"));
     run(PROBE);
     expect_changes("grew/Probe/d1 new_serial/Probe/ new_serial/Probe/ new_signer/Probe/", &changes);
-    expect_detail(changes, 1,
+    expect_detail(changes, 1, "serial=bb signer=Probe Inc",
                   "{\"devices\":1,\"first_seen\":\"2026-07-16T01:00:00.0000000Z\",\"issuer\":\"CA "
                   "1\",\"serial\":\"bb\",\"signer\":\"Probe Inc\"}");
-    expect_detail(changes, 3,
+    expect_detail(changes, 3, "signer=Probe Ltd",
                   "{\"devices\":1,\"first_seen\":\"2026-07-16T02:00:00.0000000Z\",\"signer\":\"Probe Ltd\"}");
     json_decref(changes);
     /* two serials at once, on three devices together */
@@ -187,10 +189,10 @@ static void new_signers_and_serials_are_told_and_rotations_as_one(void **state) 
     certificate("d3", "2026-07-18T00:00:00Z", 5, SIGNED("Probe Inc", "CA 2", "ff"));
     run(PROBE);
     expect_changes("new_device/Probe/d2 new_device/Probe/d3 new_serial/Probe/ certificate_rotation/Probe/", &changes);
-    expect_detail(changes, 2,
+    expect_detail(changes, 2, "serial=ff signer=Probe Inc",
                   "{\"devices\":3,\"first_seen\":\"2026-07-18T00:00:00.0000000Z\",\"issuer\":\"CA "
                   "2\",\"serial\":\"ff\",\"signer\":\"Probe Inc\"}");
-    expect_detail(changes, 3,
+    expect_detail(changes, 3, "2 serials on 3 devices signer=Probe Inc",
                   "{\"devices\":3,\"first_seen\":\"2026-07-17T00:00:00.0000000Z\",\"issuer\":\"CA "
                   "1\",\"serials\":[\"dd\",\"ee\"],\"signer\":\"Probe Inc\"}");
     json_decref(changes);

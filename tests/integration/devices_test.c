@@ -1,5 +1,5 @@
 /* What is known of devices: states, flags, names, files, accounts, signers; lists with their filters, sorts and pages;
- * the difference between two runs; the same on the command line. */
+ * the same on the command line. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -340,37 +340,6 @@ static void what_a_list_does_not_know_is_refused(void **state) {
     assert_non_null(strstr(answer_text(&none, "detail"), "nobody"));
 }
 
-static void two_runs_differ_by_devices_that_came_went_and_changed(void **state) {
-    (void)state;
-    hunt_send_event(&one.server, "DeviceProcessEvents", "gone", "2026-07-13T10:00:00Z", 1, NAMED("probe.exe", "a", ""));
-    hunt_send_event(&one.server, "DeviceProcessEvents", "more", "2026-07-14T10:00:00Z", 1, NAMED("probe.exe", "b", ""));
-    hunt_send_event(&one.server, "DeviceProcessEvents", "same", "2026-07-16T10:00:00Z", 1, NAMED("probe.exe", "c", ""));
-    hunt_send_event(&one.server, "DeviceProcessEvents", "more", "2026-07-18T10:00:00Z", 10, NAMED("probe.exe", "b", ""));
-    hunt_send_event(&one.server, "DeviceProcessEvents", "come", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "d", ""));
-    ANSWER_AUTO first = hunt_run(
-        &one.server, "{\"hunts\":[\"probe-create-process\",\"rival-create-process\"],\"to\":\"2026-07-17T00:00:00Z\"}");
-    ANSWER_AUTO second = hunt_run(&one.server, "{\"hunts\":[\"probe-create-process\",\"probe-file-signature\"]" AS_OF);
-    ANSWER_AUTO diff = hunt_get(&one.server, "/v1/runs/1/diff/2");
-    expect_json(diff.json, "compared", "1");
-    expect_json(diff.json, "only_in_from", "[\"rival-create-process\"]");
-    expect_json(diff.json, "only_in_to", "[\"probe-file-signature\"]");
-    expect_json(diff.json, "hunts.0.new.0.device_id", "\"come\"");
-    expect_json(diff.json, "hunts.0.new.0.was", "null");
-    expect_json(diff.json, "hunts.0.gone.0.device_id", "\"gone\"");
-    expect_json(diff.json, "hunts.0.changed.0.device_id", "\"more\"");
-    expect_json(diff.json, "hunts.0.changed.0.report_ids_added", "[\"10\"]");
-    expect_json(diff.json, "hunts.0.changed.0.report_ids_gone", "[\"1\"]");
-    assert_int_equal(json_array_size(answer_at(&diff, "hunts.0.changed")), 1);
-    ANSWER_AUTO self = hunt_get(&one.server, "/v1/runs/1/diff/1");
-    expect_json(self.json, "hunts", "[]");
-    expect_json(self.json, "compared", "2");
-    static const char *const missing[] = {"/v1/runs/1/diff/9", "/v1/runs/x/diff/1",
-                                          "/v1/runs/9223372036854775808/diff/1"};
-    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
-        ANSWER_AUTO none = server_expect(&one.server, 404, &(struct send){.path = missing[i]});
-    }
-}
-
 static void a_tool_shows_what_was_seen_of_it_in_the_estate(void **state) {
     char more[PATH], report[32];
     (void)state;
@@ -441,7 +410,6 @@ int main(void) {
         TEST(every_filter_and_sort_can_be_paged_through),
         TEST(what_a_list_does_not_know_is_refused),
         TEST(the_command_line_gives_what_the_api_gives),
-        TEST(two_runs_differ_by_devices_that_came_went_and_changed),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
 }

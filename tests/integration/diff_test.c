@@ -1,0 +1,143 @@
+/* The difference between two runs: devices that came, went and changed, and the hunts that can't be compared. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "tests/support/cluster_fixture.h"
+#include "tests/support/database.h"
+#include "tests/support/hunt_fixture.h"
+
+enum { LIMIT_MS = 60000 };
+#define AS_OF ",\"as_of\":\"2026-07-20T00:00:00Z\"}"
+#define NAMED(file, name, group) ",\"FileName\":\"" file "\",\"DeviceName\":\"" name "\",\"MachineGroup\":\"" group "\""
+
+static struct hunt_server one;
+
+static int setup(void **state) {
+    (void)state;
+    hunt_server_start(&one);
+    hunt_import(&one.server, "Probe", "probe");
+    hunt_import(&one.server, "Rival", "rival");
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    hunt_server_stop(&one);
+    return 0;
+}
+
+static void expect_json(const json_t *root, const char *path, const char *expected) {
+    const json_t *at = json_at(root, path);
+    char *text = at ? json_dumps(at, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    if (!text || strcmp(text, expected) != 0)
+        fail_msg("%s is %s instead of %s", path, text ? text : "missing", expected);
+    free(text);
+}
+
+static void two_runs_differ_by_devices_that_came_went_and_changed(void **state) {
+    (void)state;
+    hunt_send_event(&one.server, "DeviceProcessEvents", "gone", "2026-07-13T10:00:00Z", 1, NAMED("probe.exe", "a", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "more", "2026-07-14T10:00:00Z", 1, NAMED("probe.exe", "b", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "same", "2026-07-16T10:00:00Z", 1, NAMED("probe.exe", "c", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "more", "2026-07-18T10:00:00Z", 10, NAMED("probe.exe", "b", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "come", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "d", ""));
+    ANSWER_AUTO first = hunt_run(
+        &one.server, "{\"hunts\":[\"probe-create-process\",\"rival-create-process\"],\"to\":\"2026-07-17T00:00:00Z\"}");
+    ANSWER_AUTO second = hunt_run(&one.server, "{\"hunts\":[\"probe-create-process\",\"probe-file-signature\"]" AS_OF);
+    ANSWER_AUTO diff = hunt_get(&one.server, "/v1/runs/1/diff/2");
+    expect_json(diff.json, "compared", "1");
+    expect_json(diff.json, "only_in_from", "[\"rival-create-process\"]");
+    expect_json(diff.json, "only_in_to", "[\"probe-file-signature\"]");
+    expect_json(diff.json, "not_compared.0.hunt", "\"probe-file-signature\"");
+    expect_json(diff.json, "not_compared.0.reason", "\"only_in_to\"");
+    expect_json(diff.json, "not_compared.0.from", "null");
+    expect_json(diff.json, "not_compared.1.reason", "\"only_in_from\"");
+    expect_json(diff.json, "not_compared.1.from", "{\"state\":\"succeeded\",\"version\":1,\"error\":null}");
+    expect_json(diff.json, "hunts.0.new.0.device_id", "\"come\"");
+    expect_json(diff.json, "hunts.0.new.0.was", "null");
+    expect_json(diff.json, "hunts.0.gone.0.device_id", "\"gone\"");
+    expect_json(diff.json, "hunts.0.changed.0.device_id", "\"more\"");
+    expect_json(diff.json, "hunts.0.changed.0.report_ids_added", "[\"10\"]");
+    expect_json(diff.json, "hunts.0.changed.0.report_ids_gone", "[\"1\"]");
+    assert_int_equal(json_array_size(answer_at(&diff, "hunts.0.changed")), 1);
+    ANSWER_AUTO self = hunt_get(&one.server, "/v1/runs/1/diff/1");
+    expect_json(self.json, "hunts", "[]");
+    expect_json(self.json, "compared", "2");
+    static const char *const missing[] = {"/v1/runs/1/diff/9", "/v1/runs/x/diff/1",
+                                          "/v1/runs/9223372036854775808/diff/1"};
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
+        ANSWER_AUTO none = server_expect(&one.server, 404, &(struct send){.path = missing[i]});
+    }
+}
+
+static void put_hunt(const char *id, const char *name, const char *query, long status) {
+    char path[128], body[1024];
+    snprintf(path, sizeof path, "/v1/hunts/00000000-0000-0000-0000-00000000000%s", id);
+    snprintf(body, sizeof body, "{\"name\":\"%s\",\"query\":\"%s\"}", name, query);
+    ANSWER_AUTO answer = server_expect(&one.server, status, &(struct send){.method = "PUT", .path = path, .body = body});
+}
+
+#define COUNT "DeviceProcessEvents | summarize count() by DeviceId"
+
+static void a_hunt_that_failed_or_was_changed_is_named_and_not_compared(void **state) {
+    (void)state;
+    put_hunt("a", "a changed one", COUNT, 201);
+    put_hunt("b", "b failing one", COUNT, 201);
+    put_hunt("c", "c same one", COUNT, 201);
+    static const char body[] = "{\"hunts\":[\"a-changed-one\",\"b-failing-one\",\"c-same-one\"]" AS_OF;
+    ANSWER_AUTO first = hunt_run(&one.server, body);
+    put_hunt("a", "a changed one", COUNT " | where count_ > 1", 200);
+    database_do(one.db, "UPDATE rmm.results SET state = 'failed', body = NULL, error = '{\"code\":\"limit\"}' "
+                        "WHERE hunt_id LIKE '%b' RETURNING 1");
+    ANSWER_AUTO second = hunt_run(&one.server, body);
+    ANSWER_AUTO diff = hunt_get(&one.server, "/v1/runs/1/diff/2");
+    expect_json(diff.json, "compared", "1");
+    assert_int_equal(json_array_size(answer_at(&diff, "not_compared")), 2);
+    expect_json(diff.json, "not_compared.0.hunt", "\"a-changed-one\"");
+    expect_json(diff.json, "not_compared.0.reason", "\"other_version\"");
+    expect_json(diff.json, "not_compared.0.from.version", "1");
+    expect_json(diff.json, "not_compared.0.to.version", "2");
+    expect_json(diff.json, "not_compared.1.hunt", "\"b-failing-one\"");
+    expect_json(diff.json, "not_compared.1.reason", "\"failed\"");
+    expect_json(diff.json, "not_compared.1.from.error.code", "\"limit\"");
+    expect_json(diff.json, "not_compared.1.to.state", "\"succeeded\"");
+    expect_json(diff.json, "only_in_from", "[]");
+}
+
+static void hunts_that_a_cancelled_run_did_not_come_to_are_named(void **state) {
+    (void)state;
+    put_hunt("a", "a quick one", "print 1", 201);
+    put_hunt("b", "b slow one", "range x from 1 to 2000000000 step 1 | summarize count()", 201);
+    ANSWER_AUTO first = server_expect(&one.server, 202, &(struct send){.path = "/v1/runs",
+                                                                       .headers = {"Prefer: wait=0"},
+                                                                       .body = "{\"hunts\":[\"b-slow-one\"]}"});
+    database_await(one.db, "SELECT count(*) FROM rmm.runs WHERE state = 'running'", 1, LIMIT_MS);
+    ANSWER_AUTO early = server_expect(&one.server, 404, &(struct send){.path = "/v1/runs/1/diff/1"});
+    ANSWER_AUTO cancel = server_send(&one.server, &(struct send){.method = "DELETE", .path = "/v1/runs/1"});
+    database_await(one.db, "SELECT count(*) FROM rmm.runs WHERE state = 'cancelled'", 1, LIMIT_MS);
+    ANSWER_AUTO second = hunt_run(&one.server, "{\"hunts\":[\"a-quick-one\"]}");
+    ANSWER_AUTO self = hunt_get(&one.server, "/v1/runs/1/diff/1");
+    expect_json(self.json, "compared", "0");
+    expect_json(self.json, "not_compared.0.hunt", "\"b-slow-one\"");
+    expect_json(self.json, "not_compared.0.reason", "\"cancelled\"");
+    expect_json(self.json, "not_compared.0.to.state", "\"cancelled\"");
+    ANSWER_AUTO diff = hunt_get(&one.server, "/v1/runs/2/diff/1");
+    expect_json(diff.json, "not_compared.1.reason", "\"only_in_to\"");
+    expect_json(diff.json, "not_compared.1.to.state", "\"cancelled\"");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(two_runs_differ_by_devices_that_came_went_and_changed),
+        TEST(a_hunt_that_failed_or_was_changed_is_named_and_not_compared),
+        TEST(hunts_that_a_cancelled_run_did_not_come_to_are_named),
+    };
+    return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
+}

@@ -1,0 +1,114 @@
+/* A tool that a filter names: any spelling of one that is known, and a refusal with the nearest name for all others. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "tests/support/cluster_fixture.h"
+#include "tests/support/hunt_fixture.h"
+
+enum { CAP = 1 << 20, PATH = 512 };
+
+static const char *const lists[] = {"hunts", "devices", "findings", "changes"};
+enum { LISTS = sizeof lists / sizeof *lists };
+
+static struct hunt_server one;
+
+static int setup(void **state) {
+    (void)state;
+    hunt_server_start(&one);
+    hunt_import(&one.server, "Probe", "probe");
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    hunt_server_stop(&one);
+    return 0;
+}
+
+static void expect_refusal(const struct answer *answer, const char *words) {
+    assert_string_equal(answer_text(answer, "errors.0.field"), "tool");
+    if (!strstr(answer_text(answer, "detail"), words))
+        fail_msg("no '%s' in: %s", words, answer_text(answer, "detail"));
+}
+
+static void a_tool_that_nothing_knows_is_refused_with_the_nearest_name(void **state) {
+    static const char *const cases[][2] = {{"Prob", "did you mean 'Probe'?"},
+                                           {"teamviewr", "did you mean 'TeamViewer'?"},
+                                           {"Viewer", "did you mean '"},
+                                           {"zzzzzzzz", "none called 'zzzzzzzz'; GET /v1/tools"},
+                                           {"", "none called ''; GET /v1/tools"},
+                                           {"%27%20OR%201=1", "none called '' OR 1=1'; GET /v1/tools"}};
+    char path[PATH];
+    (void)state;
+    for (size_t i = 0; i < LISTS; i++)
+        for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+            snprintf(path, sizeof path, "/v1/%s?tool=%s", lists[i], cases[c][0]);
+            ANSWER_AUTO answer = server_expect(&one.server, 400, &(struct send){.path = path});
+            assert_string_equal(answer_text(&answer, "code"), "bad_parameter");
+            expect_refusal(&answer, cases[c][1]);
+        }
+    ANSWER_AUTO hook = server_expect(
+        &one.server, 400,
+        &(struct send){.path = "/v1/webhooks", .body = "{\"url\":\"https://hooks.example/\",\"tool\":\"teamviewr\"}"});
+    expect_refusal(&hook, "did you mean 'TeamViewer'?");
+}
+
+static void names_in_any_case_ids_and_aliases_are_one_tool(void **state) {
+    char path[PATH];
+    static const char *const known[][2] = {{"REMOTEPC", "RemotePC"}, {"teamviewer%20desktop", "TeamViewer"}, {"probe", "Probe"}};
+    (void)state;
+    for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+        for (size_t i = 0; i < LISTS; i++) {
+            snprintf(path, sizeof path, "/v1/%s?tool=%s", lists[i], known[k][0]);
+            ANSWER_AUTO answer = hunt_get(&one.server, path);
+            if (i == 0)
+                assert_string_equal(answer_text(&answer, "hunts.0.tool"), known[k][1]);
+        }
+    ANSWER_AUTO hook = server_expect(
+        &one.server, 201,
+        &(struct send){.path = "/v1/webhooks", .body = "{\"url\":\"https://hooks.example/\",\"tool\":\"remotepc\"}"});
+    assert_string_equal(answer_text(&hook, "tool"), "RemotePC");
+}
+
+static void a_retired_tool_stays_known(void **state) {
+    BUF_AUTO body = BUF(CAP);
+    (void)state;
+    hunt_add_event(&body, "DeviceProcessEvents", "m1", "2026-07-18T10:00:00Z", 1, ",\"FileName\":\"probe.exe\"");
+    hunt_send_text(&one.server, buf_cstr(&body));
+    ANSWER_AUTO run = hunt_run(&one.server, "{\"tool\":\"Probe\",\"as_of\":\"2026-07-20T00:00:00Z\"}");
+    static const char *const slugs[] = {"probe-create-process", "probe-file-signature", "probe-network-connection"};
+    for (size_t i = 0; i < 3; i++) {
+        char path[PATH];
+        snprintf(path, sizeof path, "/v1/hunts/%s", slugs[i]);
+        ANSWER_AUTO gone = server_expect(&one.server, 204, &(struct send){.method = "DELETE", .path = path});
+    }
+    ANSWER_AUTO devices = hunt_get(&one.server, "/v1/devices?tool=PROBE");
+    assert_string_equal(answer_text(&devices, "devices.0.device_id"), "m1");
+}
+
+static void commands_refuse_it_as_well(void **state) {
+    (void)state;
+    for (size_t i = 1; i < LISTS; i++) {
+        free(hunt_command(&one, 1, WORDS(lists[i], "--tool=Foo")));
+        free(hunt_command(&one, 0, WORDS(lists[i], "--tool=probe")));
+    }
+    free(hunt_command(&one, 1, WORDS("changes", "--follow", "--tool=Foo")));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_tool_that_nothing_knows_is_refused_with_the_nearest_name),
+        TEST(names_in_any_case_ids_and_aliases_are_one_tool),
+        TEST(a_retired_tool_stays_known),
+        TEST(commands_refuse_it_as_well),
+    };
+    return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
+}
