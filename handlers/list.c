@@ -300,6 +300,8 @@ static bool rows_note(struct request *request, struct reply *reply, const json_t
                       struct err *err) {
     struct str text = verdict_text(request->arena, root);
     bool no_data = verdict_is_no_data(root);
+    if (!text.ptr)
+        return err_memory(err);
     if (format == FORMAT_TABLE && text.len)
         buf_printf(&reply->body, "%.*s\n", STR_ARG(text));
     else if (format == FORMAT_CSV && no_data)

@@ -27,8 +27,11 @@ struct str verdict_text(struct arena *arena, const json_t *result) {
 void verdict_add_lines(struct buf *out, struct arena *arena, const json_t *results) {
     size_t count = json_array_size(results);
     struct str *texts = arena_array(arena, count + 1, sizeof *texts);
-    for (size_t i = 0; texts && i < count; i++)
+    out->failed |= !texts;
+    for (size_t i = 0; texts && i < count; i++) {
         texts[i] = verdict_text(arena, json_array_get(results, i));
+        out->failed |= !texts[i].ptr;
+    }
     for (size_t i = 0; texts && i < count; i++) {
         size_t same = 0;
         bool first = true;

@@ -8,7 +8,8 @@
 
 /* True for a result whose tables have no event in its window. */
 bool verdict_is_no_data(const json_t *result);
-/* "no data in DeviceProcessEvents in this window", "no hits", or "" for a result with hits. */
+/* "no data in DeviceProcessEvents in this window", "no hits", or "" for a result with hits; ptr NULL past
+ * the arena's cap. */
 struct str verdict_text(struct arena *arena, const json_t *result);
 /* A line for each text that some of the results have, with how many hunts it is about when there are several. */
 void verdict_add_lines(struct buf *out, struct arena *arena, const json_t *results);

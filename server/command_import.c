@@ -1,6 +1,5 @@
 /* rmmhunt import: events from files, folders and standard input, in the formats of POST /v1/events. */
 #include <fts.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -75,7 +74,7 @@ static bool piece_store(struct import *import, const struct source *source, stru
         if (!told)
             fprintf(stderr, "rmmhunt import: %s: %s; trying again\n", source->path, err->text);
         told = true;
-        poll(NULL, 0, PAUSE_MS);
+        sleep_ms(PAUSE_MS);
         *err = (struct err){0};
     }
     return true;

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +36,7 @@ static int lock_take(const char *data, const char *name, bool wait) {
             close(fd);
             return -1;
         }
-        poll(NULL, 0, TICK_MS);
+        sleep_ms(TICK_MS);
     }
     return fd;
 }
@@ -136,7 +135,7 @@ static struct db *postmaster_await(struct cluster *cluster, int64_t deadline_ms,
         struct db *db = db_open(&options, err);
         if (db || err->code == ERR_CONFIG)
             return db;
-        poll(NULL, 0, TICK_MS);
+        sleep_ms(TICK_MS);
     }
     err_set(err, ERR_DATABASE, "PostgreSQL did not start: see %.300s", cluster->place.log);
     return NULL;
@@ -208,7 +207,7 @@ static bool stopped_within(pid_t pid, int limit_ms) {
     while (process_lives(pid)) {
         if (!ms_left(deadline))
             return false;
-        poll(NULL, 0, TICK_MS);
+        sleep_ms(TICK_MS);
     }
     return true;
 }

@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "kql/schema.h"
@@ -40,19 +39,12 @@ static int64_t step_deadline(void) {
     return mono_ms() + STEP_MS;
 }
 
-static void pause_short(void) {
-    struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
-    nanosleep(&pause, NULL);
-}
-
 bool retention_set(struct db *db, const struct retention *retention, struct err *err) {
     char ticks[24];
     snprintf(ticks, sizeof ticks, "%" PRId64, retention->events);
     struct str param = str_from(ticks);
-    struct db_conn *conn = db_take(db, step_deadline(), err);
-    bool ok = conn && db_exec(conn, db_statement("retention_set"), &param, 1, step_deadline(), NULL, err);
-    db_give(conn);
-    return ok;
+    DB_ROWS_AUTO *rows = db_query_alone(db, "retention_set", &param, 1, STEP_MS, err);
+    return rows != NULL;
 }
 
 /* table NULL: all partitions that are to go; else that one, if it still is. */
@@ -117,7 +109,7 @@ static bool day_drop(struct pass *pass, const struct schema_table *table, int64_
         db_rollback(pass->conn);
         if (err->code != ERR_DATABASE_RETRY)
             return false;
-        pause_short();
+        sleep_ms(PAUSE_MS);
     }
     pass->report->busy = true; /* someone reads or writes the table for long: the next turn tries again */
     return true;
@@ -132,7 +124,7 @@ static bool partitions_drop(struct pass *pass, struct err *err) {
                 table = &schema_tables()[t];
         if (table && !day_drop(pass, table, db_int(rows, r, 1), err))
             return false;
-        pause_short();
+        sleep_ms(PAUSE_MS);
     }
     return rows != NULL;
 }
