@@ -1,6 +1,6 @@
 /* The ledger: what hunts ever found, kept beyond the events' retention. Fed by runs: each looks at the events that came
  * since the last one, whatever their time, so that late events count and none counts twice. Of hunts whose events can't be
- * told, it has what their results say (hunts/seen). Who writes it holds the
+ * told, it has what their results say (hunts/run_seen). Who writes it holds the
  * lock of rmm.ledger until the commit; so ids of changes are in commit order. */
 #pragma once
 #include "kql/kql.h"

@@ -28,7 +28,7 @@ struct plan {
 struct plans {
     struct arena *arena;
     struct result_context context;
-    struct seen *seen;
+    struct run_seen *seen;
     struct plan *items;
     const struct kql_program **programs;
     struct verdict_ids **verdicts;
@@ -78,7 +78,7 @@ static bool plans_compile(struct plans *plans, const struct db_rows *work) {
 }
 
 struct plans *plans_new(const struct db_rows *work, const struct db_rows *late, const struct result_context *context,
-                        struct seen *seen, struct err *err) {
+                        struct run_seen *seen, struct err *err) {
     struct arena *arena = arena_new(PLANS_ARENA);
     struct plans *plans = arena ? calloc(1, sizeof *plans) : NULL;
     if (plans) {
@@ -204,7 +204,7 @@ static bool chunk_write(struct plans *plans, struct db_conn *conn, struct chunk 
         *answer = (struct answer){.hunt = hunt->id, .body = BUF(RESULT_CAP), .error = BUF(64 * 1024)};
         answer->failed = !looked || !answer_write(plans, conn, chunk->results[i], answer, &chunk->failures[i]);
         if (!answer->failed &&
-            !seen_add(plans->seen, plan->number, chunk->results[i], conn, query_deadline(), err))
+            !run_seen_add(plans->seen, plan->number, chunk->results[i], conn, query_deadline(), err))
             return false;
         if (!answer->failed)
             continue;

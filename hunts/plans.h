@@ -5,7 +5,7 @@
 
 #include "base/attr.h"
 #include "hunts/result.h"
-#include "hunts/seen.h"
+#include "hunts/run_seen.h"
 
 /* What one hunt gave. */
 struct answer {
@@ -22,7 +22,7 @@ void plans_free(struct plans *plans);
 /* work: rows of run_work, late: of late_hits; both must outlive it, as seen, into which goes what the
  * answers name. context: run_id, as_of, from and to of the run. */
 OWNED_BY(plans_free) struct plans *plans_new(const struct db_rows *work, const struct db_rows *late,
-                                             const struct result_context *context, struct seen *seen, struct err *err);
+                                             const struct result_context *context, struct run_seen *seen, struct err *err);
 /* What the dictionaries say, for all hunts at once. */
 bool plans_decide(struct plans *plans, struct db_conn *conn, struct err *err);
 /* Answers the next hunts, one at least while some are left; answers: zeroed room for all that are. *done counts hunts as they come.

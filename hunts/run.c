@@ -26,7 +26,7 @@ struct run {
     struct db_conn *reads;
     struct answer *answers;
     struct db_rows *late;
-    struct seen seen;
+    struct run_seen seen;
     size_t done, failed;
     int64_t from, to; /* what was looked at; -1: open */
 };
@@ -167,7 +167,7 @@ static bool run_write(struct db_conn *conn, struct run *run, const struct err *f
         ok = answers_save(conn, str_from(id), &run->answers[i], page, err);
     }
     if (ok && held && !cancelled && !run_failed(run, failure))
-        ok = seen_tell(&run->seen, run->attempt->run_id, conn, mono_ms() + LEDGER_MS, err);
+        ok = run_seen_tell(&run->seen, run->attempt->run_id, conn, mono_ms() + LEDGER_MS, err);
     if (ok && held)
         ok = run_end(conn, run, params, failure, err);
     else if (ok)
@@ -229,7 +229,7 @@ bool run_execute(struct db *db, struct run_attempt *attempt, struct err *err) {
     struct run run = {.attempt = attempt, .from = -1, .to = -1, .reads = db_take(db, mono_ms() + WRITE_MS, &failure)};
     snprintf(id, sizeof id, "%" PRId64, attempt->run_id);
     struct str param = str_from(id);
-    seen_start(&run.seen);
+    run_seen_start(&run.seen);
     expose(attempt, run.reads);
     DB_ROWS_AUTO *work =
         run.reads ? db_query(run.reads, db_statement("run_work"), &param, 1, mono_ms() + WRITE_MS, &failure) : NULL;
@@ -244,7 +244,7 @@ bool run_execute(struct db *db, struct run_attempt *attempt, struct err *err) {
     for (size_t i = 0; i < run.done; i++)
         answer_clear(&run.answers[i]);
     free(run.answers);
-    seen_free(&run.seen);
+    run_seen_free(&run.seen);
     db_rows_free(run.late);
     return settled;
 }

@@ -1,5 +1,5 @@
 /* What a hunt's rows say of each device: the figures behind the device summaries of a result. Only hunts/result,
- * groups and seen use it. Nothing is owned: all lives in the arena of the result. */
+ * groups and run_seen use it. Nothing is owned: all lives in the arena of the result. */
 #pragma once
 #include "hunts/result.h"
 

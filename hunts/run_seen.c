@@ -1,4 +1,4 @@
-#include "hunts/seen.h"
+#include "hunts/run_seen.h"
 
 #include "base/log.h"
 #include "hunts/freshness.h"
@@ -7,15 +7,15 @@
 
 enum { LIST_CAP = 256 << 20, COUNTED = 2 };
 
-void seen_start(struct seen *seen) {
-    *seen = (struct seen){0};
+void run_seen_start(struct run_seen *seen) {
+    *seen = (struct run_seen){0};
     for (size_t i = 0; i < COUNTED; i++)
         seen->counted[i] = BUF(LIST_CAP);
     for (size_t i = 0; i < LEDGER_LISTS; i++)
         seen->results[i] = BUF(LIST_CAP);
 }
 
-void seen_free(struct seen *seen) {
+void run_seen_free(struct run_seen *seen) {
     for (size_t i = 0; i < COUNTED; i++)
         buf_free(&seen->counted[i]);
     for (size_t i = 0; i < LEDGER_LISTS; i++)
@@ -34,7 +34,7 @@ static bool times_find(const struct result_context *context, const struct summar
     return timed;
 }
 
-static void result_add(struct seen *seen, int64_t number, const struct result_context *context,
+static void result_add(struct run_seen *seen, int64_t number, const struct result_context *context,
                        const struct summary *total) {
     int64_t times[2];
     bool timed = times_find(context, total, times);
@@ -76,7 +76,7 @@ static bool ids_find(struct summaries *named, struct db_conn *conn, int64_t dead
     return ok;
 }
 
-static bool list_add(struct seen *seen, int64_t number, const struct summaries *table, bool by_result, struct err *err) {
+static bool list_add(struct run_seen *seen, int64_t number, const struct summaries *table, bool by_result, struct err *err) {
     for (size_t i = 0; i < table->device_count; i++) {
         const struct summary *total = &table->devices[i].total;
         if (by_result && !total->device_id.len) /* an outer join has rows of no device */
@@ -93,7 +93,7 @@ static bool list_add(struct seen *seen, int64_t number, const struct summaries *
     return ok || err_memory(err);
 }
 
-bool seen_add(struct seen *seen, int64_t number, const struct result *result, struct db_conn *conn,
+bool run_seen_add(struct run_seen *seen, int64_t number, const struct result *result, struct db_conn *conn,
               int64_t deadline_ms, struct err *err) {
     const struct summaries *table = &result->summaries;
     struct summaries named = {.arena = table->arena, .context = table->context, .rows = table->rows};
@@ -114,7 +114,7 @@ static bool lists_end(struct buf *lists, struct str *params, size_t count, struc
 }
 
 /* A ledger that can't take it doesn't fail the run: what is still there the next run sees again. */
-static bool results_tell(struct seen *seen, int64_t run_id, struct db_conn *conn, int64_t deadline_ms,
+static bool results_tell(struct run_seen *seen, int64_t run_id, struct db_conn *conn, int64_t deadline_ms,
                          struct err *err) {
     struct str params[LEDGER_LISTS];
     struct err failure = {0};
@@ -127,7 +127,7 @@ static bool results_tell(struct seen *seen, int64_t run_id, struct db_conn *conn
     return db_exec(conn, "ROLLBACK TO SAVEPOINT results", NULL, 0, deadline_ms, NULL, err);
 }
 
-bool seen_tell(struct seen *seen, int64_t run_id, struct db_conn *conn, int64_t deadline_ms, struct err *err) {
+bool run_seen_tell(struct run_seen *seen, int64_t run_id, struct db_conn *conn, int64_t deadline_ms, struct err *err) {
     struct str params[COUNTED];
     if (seen->result_count && !results_tell(seen, run_id, conn, deadline_ms, err))
         return false;
