@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "hunts/ledger_facts.h"
 #include "hunts/sieve.h"
 #include "store/array.h"
@@ -200,8 +201,7 @@ static bool hits_insert(struct pass *pass, const struct searches *searches, size
     struct str *params = arena_array(pass->arena, n + 2, sizeof *params);
     if (!params)
         return err_memory(err);
-    if (n)
-        memcpy(params, bound, n * sizeof *params);
+    mem_copy(params, bound, n * sizeof *params);
     params[n] = searches->numbers[place];
     params[n + 1] = arena_printf(pass->arena, "%zu", table);
     buf_printf(&sql,

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "store/array.h"
-#include "store/flight.h"
+#include "store/commit_memory.h"
 #include "store/letters.h"
 #include "store/partition.h"
-#include "store/recent.h"
 #include "store/tally.h"
 
 /* A row of the group: where it came from, for counting. */
@@ -27,48 +27,13 @@ struct group {
     size_t table_index;
     struct member *members;
     size_t count;
-    int64_t batch;   /* arrival number's upper part */
+    int64_t *batches; /* upper parts of arrival numbers: the first is the commit's, the next for every 2^20 rows of a table */
     int64_t arrived; /* ticks */
     int64_t epoch;   /* of dictionary ids */
     struct commit_memory *memory;
 };
 
-enum { COPY_CHUNK = 1 << 20, ARRIVAL_SHIFT = 20, EVENT_BITS = 21, PRESENCE_BITS = 18, DEVICE_BITS = 32, DAY_BITS = 22 };
-
-/* What this process committed lately. Events are only suspected to be there already: the database is asked. Presence is
- * known: a key is the whole fact. */
-struct commit_memory {
-    struct recent *events, *presence;
-    struct flights *flights;
-};
-
-static void memory_clear(struct commit_memory *memory) {
-    recent_free(memory->events);
-    recent_free(memory->presence);
-    flights_free(memory->flights);
-}
-
-void commit_memory_free(struct commit_memory *memory) {
-    if (memory)
-        memory_clear(memory);
-    free(memory);
-}
-
-struct commit_memory *commit_memory_new(struct err *err) {
-    struct commit_memory *memory = calloc(1, sizeof *memory);
-    if (!memory) {
-        err_memory(err);
-        return NULL;
-    }
-    memory->events = recent_new(EVENT_BITS, err);
-    memory->presence = recent_new(PRESENCE_BITS, err);
-    memory->flights = flights_new(err);
-    if (memory->events && memory->presence && memory->flights)
-        return memory;
-    memory_clear(memory);
-    free(memory);
-    return NULL;
-}
+enum { COPY_CHUNK = 1 << 20, ARRIVAL_SHIFT = 20, ARRIVAL_MASK = (1 << ARRIVAL_SHIFT) - 1, DEVICE_BITS = 32, DAY_BITS = 22 };
 
 static uint64_t event_key(const struct batch_row *row, size_t table) {
     uint64_t key = (uint64_t)row->digest ^ (uint64_t)row->ts * UINT64_C(0xD6E8FEB86659FD93) ^
@@ -94,7 +59,7 @@ static int compare_members(const void *a, const void *b) {
 /* Sorts by key (so that concurrent writers lock in one order) and drops repeats within the group. */
 static void members_sort(struct group *group) {
     size_t kept = 0;
-    qsort(group->members, group->count, sizeof *group->members, compare_members);
+    mem_sort(group->members, group->count, sizeof *group->members, compare_members);
     for (size_t i = 0; i < group->count; i++) {
         if (kept && compare_members(&group->members[kept - 1], &group->members[i]) == 0)
             group->parts[group->members[i].part]->duplicate[group->table_index]++;
@@ -145,7 +110,7 @@ static void copy_row(struct buf *out, const struct group *group, size_t place, u
     else
         buf_add_be32(out, UINT32_MAX);
     field_int64(out, row->digest);
-    field_int64(out, (group->batch << ARRIVAL_SHIFT) | (int64_t)place);
+    field_int64(out, group->batches[place >> ARRIVAL_SHIFT] << ARRIVAL_SHIFT | (int64_t)(place & ARRIVAL_MASK));
     for (size_t s = 0; s < group->table->slot_count; s++)
         field_int32(out, row->ids[s]);
     buf_add(out, member->plain, row->plain_length);
@@ -321,7 +286,7 @@ static bool partitions_ensure(struct db_conn *conn, struct commit_part *const *p
 static bool tally_group(struct db_conn *conn, const struct group *group, int64_t deadline_ms, struct err *err) {
     uint64_t filled[BATCH_FILLED] = {0};
     struct tally tally;
-    tally_open(&tally, group->table_index, group->batch, group->arrived);
+    tally_open(&tally, group->table_index, group->batches[0], group->arrived);
     for (size_t i = 0; i < group->count; i++) {
         const struct member *member = &group->members[i];
         const struct groups *groups = &group->parts[member->part]->batch.groups;
@@ -339,13 +304,17 @@ static bool tally_group(struct db_conn *conn, const struct group *group, int64_t
 struct extent {
     unsigned tables;
     int64_t from, to; /* from > to: no rows */
+    size_t most;      /* rows of one table */
 };
 
 static struct extent extent_of(struct commit_part *const *parts, size_t count) {
     struct extent extent = {.from = INT64_MAX, .to = INT64_MIN};
+    size_t rows[SCHEMA_TABLES] = {0};
     for (size_t p = 0; p < count; p++)
         for (size_t t = 0; t < SCHEMA_TABLES; t++) {
             const struct batch_table *table = &parts[p]->batch.tables[t];
+            rows[t] += table->count;
+            extent.most = rows[t] > extent.most ? rows[t] : extent.most;
             extent.tables |= (unsigned)(table->count > 0) << t;
             for (size_t i = 0; i < table->count; i++) {
                 extent.from = table->rows[i].ts < extent.from ? table->rows[i].ts : extent.from;
@@ -357,17 +326,23 @@ static struct extent extent_of(struct commit_part *const *parts, size_t count) {
 
 static bool batch_open(struct db_conn *conn, struct group *group, int64_t deadline_ms, struct err *err) {
     struct extent extent = extent_of(group->parts, group->part_count);
-    char numbers[3][24];
+    char numbers[4][24];
     bool empty = extent.from > extent.to;
     snprintf(numbers[0], sizeof numbers[0], "%u", extent.tables);
     snprintf(numbers[1], sizeof numbers[1], "%" PRId64, extent.from);
     snprintf(numbers[2], sizeof numbers[2], "%" PRId64, extent.to);
+    snprintf(numbers[3], sizeof numbers[3], "%zu", 1 + (extent.most >> ARRIVAL_SHIFT));
     struct str params[] = {str_from(numbers[0]), empty ? (struct str){0} : str_from(numbers[1]),
-                           empty ? (struct str){0} : str_from(numbers[2])};
-    DB_ROWS_AUTO *batch = db_query(conn, db_statement("batch_open"), params, 3, deadline_ms, err);
+                           empty ? (struct str){0} : str_from(numbers[2]), str_from(numbers[3])};
+    DB_ROWS_AUTO *batch = db_query(conn, db_statement("batch_open"), params, 4, deadline_ms, err);
     if (!batch)
         return false;
-    group->batch = db_int(batch, 0, 0);
+    free(group->batches); /* of an attempt before */
+    group->batches = calloc(db_count(batch), sizeof *group->batches);
+    if (!group->batches)
+        return err_memory(err);
+    for (size_t r = 0; r < db_count(batch); r++)
+        group->batches[r] = db_int(batch, r, 0);
     group->arrived = db_int(batch, 0, 1);
     group->epoch = db_int(batch, 0, 2);
     return true;
@@ -488,5 +463,6 @@ bool commit_parts(struct db_conn *conn, struct commit_memory *memory, struct com
     struct flight *flight = take_off(&group, deadline_ms, err);
     bool ok = flight && commit_group(conn, &group, deadline_ms, end, err);
     flight_end(memory->flights, flight);
+    free(group.batches);
     return ok;
 }

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "kql/schema.h"
 #include "store/ingest.h"
 #include "tests/support/cluster_fixture.h"
 #include "tests/support/database.h"
@@ -88,6 +89,37 @@ static void repeats_count_the_same_whether_they_were_expected_or_not(void **stat
     cluster_fixture_close(db);
 }
 
+/* A place in a batch has 20 bits: what is behind them gets the number of another one. */
+static void over_a_million_rows_in_a_body_have_arrival_numbers_of_their_own(void **state) {
+    enum { ROWS = (1 << 20) + 1000, BIG = 64 << 20, BIG_MS = 300 * 1000 };
+    (void)state;
+    struct db *db = cluster_fixture_database(4);
+    struct ingest *ingest = database_ingest(db);
+    BUF_AUTO body = BUF(BIG);
+    struct ingest_result result;
+    struct err mine = {0};
+    bool unknown;
+    buf_printf(&body, "Timestamp,DeviceId,ReportId\n");
+    for (unsigned i = 0; i < ROWS; i++)
+        buf_printf(&body, "2026-07-18T01:02:03Z,d1,%u\n", i);
+    const struct reader_options options = {.table = schema_table_find(STR("DeviceEvents"))};
+    if (!ingest_body(ingest, buf_str(&body), &options, false, mono_ms() + BIG_MS, &result, &unknown, &mine))
+        fail_msg("%s: %s", err_name(mine.code), mine.text);
+    assert_int_equal(result.stored, ROWS);
+    BUF_AUTO next = BUF(CAP);
+    add_process(&next, 1);
+    post(ingest, &next);
+    assert_int_equal(database_int(db, "SELECT count(DISTINCT arrived) FROM data.device_events"), ROWS);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM data.device_process_events p JOIN data.device_events e ON "
+                                      "p.arrived >> 20 <= e.arrived >> 20"),
+                     0);
+    assert_int_equal(database_int(db, "SELECT count(DISTINCT b.id) FROM data.device_events e JOIN rmm.batches b ON b.id = "
+                                      "e.arrived >> 20"),
+                     2);
+    ingest_close(ingest);
+    cluster_fixture_close(db);
+}
+
 static void rows_carry_the_number_of_their_batch_in_the_order_of_their_keys(void **state) {
     (void)state;
     struct db *db = cluster_fixture_database(4);
@@ -159,6 +191,7 @@ static void writers_of_the_same_events_store_each_once(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(repeats_count_the_same_whether_they_were_expected_or_not),
+        cmocka_unit_test(over_a_million_rows_in_a_body_have_arrival_numbers_of_their_own),
         cmocka_unit_test(rows_carry_the_number_of_their_batch_in_the_order_of_their_keys),
         cmocka_unit_test(writers_of_the_same_events_store_each_once),
     };
