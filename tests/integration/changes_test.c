@@ -224,7 +224,7 @@ static void a_rotation_is_told_once_however_many_runs_it_takes(void **state) {
     certificate("d3", "2026-07-16T03:00:00Z", 2, SIGNED("Probe Inc", "CA 1", "bc"));
     run(PROBE);
     expect_changes("grew/Probe/d3 certificate_rotation/Probe/", &changes);
-    expect_detail(changes, 1,
+    expect_detail(changes, 1, "2 serials on 3 devices signer=Probe Inc",
                   "{\"devices\":3,\"first_seen\":\"2026-07-16T01:00:00.0000000Z\",\"issuer\":\"CA "
                   "1\",\"serials\":[\"bb\",\"bc\"],\"signer\":\"Probe Inc\"}");
     json_decref(changes);
