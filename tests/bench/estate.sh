@@ -78,7 +78,7 @@ load() { # TABLE: all rounds, ours and the peer's
     fill_next
     [ $round -gt 0 ] || sql -f "$DIR/$table.sql" >&2
     turns $round table_post table_copy
-    [ "$table" != $PROCESS ] || [ $round -gt 0 ] || mv "$DIR/$table.0.ndjson" "$DIR/decode.ndjson"
+    [ "$table" != $PROCESS ] || [ $round -gt 0 ] || head -c 67108864 "$DIR/$table.0.ndjson" > "$DIR/decode.ndjson"
     rm -f "$DIR/$table.$round.ndjson" "$DIR/$table.$round.wide"
     round=$((round + 1))
   done
