@@ -5,8 +5,8 @@ set -eu
 . tests/bench/server.sh
 ulimit -n 8192
 CERT=DeviceFileCertificateInfo
-MIXED_ROUNDS=6 MIXED_ROWS=$((ROWS < 500000 ? ROWS : 500000)) # a round
-POLLED=/v1/hunts/remotepc-file-signature/results LISTED='/v1/devices?tool=AnyDesk&limit=100' POLL_SECONDS=2 LIMIT_MS=20
+MIXED_ROUNDS=6 MIXED_ROWS=$((ROWS < 500000 ? ROWS / 2 : 250000)) # a round
+POLLED=/v1/hunts/remotepc-file-signature/results LISTED='/v1/devices?tool=AnyDesk&limit=100' POLL_SECONDS=$((ROWS < 500000 ? 1 : 2)) LIMIT_MS=20
 
 serving_data() {
   awk 'BEGIN { for (i = 0; i < 50000; i++) {
