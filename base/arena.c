@@ -26,6 +26,10 @@ struct arena *arena_new(size_t cap) {
     return arena;
 }
 
+size_t arena_left(const struct arena *arena) {
+    return arena->cap - arena->used;
+}
+
 static void blocks_free(struct block *block) {
     while (block) {
         struct block *next = block->next;

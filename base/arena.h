@@ -13,6 +13,8 @@ struct arena;
 void arena_free(struct arena *arena);
 /* cap: bytes that may be taken in all. NULL when memory is out. */
 OWNED_BY(arena_free) struct arena *arena_new(size_t cap);
+/* Bytes that may still be taken. */
+size_t arena_left(const struct arena *arena);
 /* Zeroed, aligned for any type; NULL past the cap. */
 void *arena_take(struct arena *arena, size_t size);
 /* count * size without overflow. */

@@ -2,8 +2,6 @@
 
 #include "kql/internal.h"
 
-enum { WORK_MAX_BYTES = 64 << 20 };
-
 /* Every let is bound once by itself, so that a mistake in one that isn't used is told too. */
 static bool bind_lets(struct kql *kql) {
     for (size_t i = 0; i < kql->query.let_count; i++) {
@@ -71,7 +69,7 @@ static bool compile_in(struct arena *arena, struct str query, const struct kql_o
 struct kql_program *kql_compile(struct arena *arena, struct str query, const struct kql_options *options,
                                 struct err *err) {
     struct kql_program made = {0}, *program = NULL;
-    struct arena *work = arena_new(WORK_MAX_BYTES);
+    struct arena *work = arena_new(arena_left(arena));
     *err = (struct err){0};
     if (work && compile_in(work, query, options, &made, err))
         program = program_keep(arena, &made);
