@@ -4,6 +4,7 @@
 #pragma once
 #include "base/attr.h"
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/str.h"
@@ -15,6 +16,8 @@ void arena_free(struct arena *arena);
 OWNED_BY(arena_free) struct arena *arena_new(size_t cap);
 /* Bytes that may still be taken. */
 size_t arena_left(const struct arena *arena);
+/* True once something couldn't be taken: what else went wrong then went wrong for that. */
+bool arena_refused(const struct arena *arena);
 /* Zeroed, aligned for any type; NULL past the cap. */
 void *arena_take(struct arena *arena, size_t size);
 /* count * size without overflow. */

@@ -73,7 +73,7 @@ struct kql_program *kql_compile(struct arena *arena, struct str query, const str
     *err = (struct err){0};
     if (work && compile_in(work, query, options, &made, err))
         program = program_keep(arena, &made);
-    if (!program && err->code == ERR_NONE)
+    if (!program && (err->code == ERR_NONE || !work || arena_refused(work)))
         err_memory(err);
     arena_free(work);
     return program;
