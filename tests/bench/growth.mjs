@@ -17,6 +17,7 @@ const cpu = () => { // seconds that the server has used
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
   return (Number(fields[11]) + Number(fields[12])) / 100;
 };
+const peak = () => round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024, 1); // MB of the server so far
 const send = (file) => promisify(execFile)(`${BIN}/send`, [`${url}/v1/events`, `${folder}/${file}`, '4']);
 const post = (path, body, type) => fetch(url + path, { method: 'POST', headers: { 'content-type': type }, body });
 
@@ -109,7 +110,7 @@ async function hunts() {
     known = Math.max(known, wanted);
     for (let i = 0; i < RUNS; i++) times.push(await runAll({ as_of: BEFORE_DEVICES, ...(wanted < known ? { hunts: slugs.slice(0, wanted) } : { all: true }) }));
     const ms = times.sort((a, b) => a - b)[RUNS >> 1];
-    points.push({ hunts: wanted, ms: round(ms), ms_a_hunt: round(ms / wanted, 3), ...(added && { import_ms_a_hunt: round(added, 3) }) });
+    points.push({ hunts: wanted, ms: round(ms), ms_a_hunt: round(ms / wanted, 3), ...(added && { import_ms_a_hunt: round(added, 3) }), server_mb: peak() });
     log(`growth: ${JSON.stringify(points.at(-1))}`);
   }
   const [first, last] = [points[0], points.at(-1)];
@@ -164,7 +165,7 @@ async function devices() {
       cursor = page.next ?? '';
     }
     times.sort((a, b) => a - b);
-    points.push({ devices: Number(sql('SELECT count(*) FROM rmm.devices')), p50: round(times[PAGES >> 1]), p99: round(times[Math.floor(PAGES * 0.99)]), run_ms: round(ledger) });
+    points.push({ devices: Number(sql('SELECT count(*) FROM rmm.devices')), p50: round(times[PAGES >> 1]), p99: round(times[Math.floor(PAGES * 0.99)]), run_ms: round(ledger), server_mb: peak() });
     log(`growth: ${JSON.stringify(points.at(-1))}`);
   }
   const last = points.at(-1);

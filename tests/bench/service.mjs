@@ -85,15 +85,17 @@ export async function remotepc(db) {
 
 const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
 
-/** Milliseconds of both, run in turns. */
+const WARM_UP = 5;
+
+/** Milliseconds of both, run in turns; the first turns aren't counted. */
 export async function medians(ours, peer, rounds) {
   const mine = [], theirs = [];
-  for (let i = 0; i < rounds; i++) {
+  for (let i = -WARM_UP; i < rounds; i++) {
     const turns = [[ours, mine], [peer, theirs]];
     for (const [run, times] of i % 2 ? turns.reverse() : turns) {
       const start = performance.now();
       await run();
-      times.push(performance.now() - start);
+      if (i >= 0) times.push(performance.now() - start);
     }
   }
   return [median(mine), median(theirs)];
