@@ -146,14 +146,14 @@ build/fuzz/%: tests/fuzz/%.c $(LIB_SOURCES) $(EMBED)
 fuzz: ## coverage-guided fuzzing of every harness, FUZZ_SECONDS each (needs clang)
 	@$(MAKE) --no-print-directory $(FUZZERS)
 	@set -e; for f in $(FUZZERS); do mkdir -p $$f.corpus; $$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 $$f.corpus $$(ls -d tests/fuzz/corpus/$$(basename $$f) 2>/dev/null); done
-# A pipe gives the status of its last command: that of the measurements goes round it.
-bench: deps ## measurements as JSON lines, and the plots in docs/ drawn from them
+# A pipe gives the status of its last command: that of the measurements goes round it. Only a full run draws into docs/.
+bench: deps ## figures beside peers as JSON lines (SIZE=small|medium|full ONLY=serve|ingest|hunts|growth)
 	@$(MAKE) --no-print-directory -s all
 	@mkdir -p build/bench
 	@{ sh tests/bench/run.sh; echo $$? > build/bench/status; } | tee build/bench/last.jsonl
-	@node tests/bench/plot.mjs build/bench/last.jsonl $(if $(filter tiny,$(SIZE)),build/bench,docs)
+	@node tests/bench/plot.mjs build/bench/last.jsonl $(if $(filter full,$(SIZE)),docs,build/bench)
 	@exit $$(cat build/bench/status)
-soak: deps ## a steady load for MINUTES=30 while days come and go: latency as JSON lines
+soak: deps ## a steady load for MINUTES=30 at RATE=3000 rows/s while days come and go: latency as JSON lines
 	@$(MAKE) --no-print-directory -s all
 	@sh tests/bench/soak.sh
 lint: ## clang-tidy over all sources

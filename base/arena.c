@@ -17,6 +17,7 @@ struct block {
 struct arena {
     struct block *blocks; /* newest first */
     size_t cap, used;
+    bool refused;
 };
 
 struct arena *arena_new(size_t cap) {
@@ -24,6 +25,14 @@ struct arena *arena_new(size_t cap) {
     if (arena)
         arena->cap = cap;
     return arena;
+}
+
+size_t arena_left(const struct arena *arena) {
+    return arena->cap - arena->used;
+}
+
+bool arena_refused(const struct arena *arena) {
+    return arena->refused;
 }
 
 static void blocks_free(struct block *block) {
@@ -44,6 +53,7 @@ void arena_free(struct arena *arena) {
 void arena_reset(struct arena *arena) {
     struct block *keep = arena->blocks;
     arena->used = 0;
+    arena->refused = false;
     if (!keep)
         return;
     blocks_free(keep->next);
@@ -61,15 +71,21 @@ static struct block *block_add(struct arena *arena, size_t size) {
     return block;
 }
 
-void *arena_take(struct arena *arena, size_t size) {
+/* The block that has room for that much. */
+static struct block *block_for(struct arena *arena, size_t size) {
     if (size > arena->cap || arena->used > arena->cap - size)
         return NULL;
-    size_t rounded = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     struct block *block = arena->blocks;
-    if (!block || block->size - block->used < rounded)
-        block = block_add(arena, rounded);
-    if (!block)
+    return block && block->size - block->used >= size ? block : block_add(arena, size);
+}
+
+void *arena_take(struct arena *arena, size_t size) {
+    size_t rounded = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    struct block *block = rounded >= size ? block_for(arena, rounded) : NULL;
+    if (!block) {
+        arena->refused = true;
         return NULL;
+    }
     void *at = block->bytes + block->used;
     block->used += rounded;
     arena->used += rounded;

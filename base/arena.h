@@ -4,6 +4,7 @@
 #pragma once
 #include "base/attr.h"
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/str.h"
@@ -13,6 +14,10 @@ struct arena;
 void arena_free(struct arena *arena);
 /* cap: bytes that may be taken in all. NULL when memory is out. */
 OWNED_BY(arena_free) struct arena *arena_new(size_t cap);
+/* Bytes that may still be taken. */
+size_t arena_left(const struct arena *arena);
+/* True once something couldn't be taken: what else went wrong then went wrong for that. */
+bool arena_refused(const struct arena *arena);
 /* Zeroed, aligned for any type; NULL past the cap. */
 void *arena_take(struct arena *arena, size_t size);
 /* count * size without overflow. */

@@ -67,6 +67,16 @@ struct predicate {
     struct needles needles;
 };
 
+/* The program's SQL before parameters and predicates got their text; see predicate.c. */
+struct kql_template {
+    struct str raw;
+    const struct str *values;
+    size_t value_count;
+    const struct predicate *predicates;
+    size_t predicate_count;
+    const size_t *places; /* of each predicate among the program's; SIZE_MAX: not used */
+};
+
 /* A SELECT, closed. */
 struct select {
     unsigned id;
@@ -229,6 +239,8 @@ struct needles needles_better(struct needles a, struct needles b);
 struct str predicate_add(struct kql *kql, const struct schema_table *table, const struct schema_slot *slot,
                          const struct condition *condition, bool gate);
 bool program_finish(struct kql *kql, struct str raw, struct kql_program *program);
+/* keep.c: a copy of the program and all it points to, but the schema's. NULL when memory is out. */
+struct kql_program *program_keep(struct arena *arena, const struct kql_program *made);
 /* hits.c: the events that a query counts, by themselves. */
 bool hits_wanted(const struct kql *kql);
 /* Whether the stage leaves each event's fate its own; before or behind the one that folds events together. */

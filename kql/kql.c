@@ -44,30 +44,18 @@ static bool compile(struct kql *kql, struct kql_program *program) {
     return emit_program(kql, &scope, program);
 }
 
-struct kql_program *kql_compile(struct arena *arena, struct str query, const struct kql_options *options,
-                                struct err *err) {
-    struct kql_program *program = arena_take(arena, sizeof *program);
+/* The program and all that went into it, in the arena. */
+static bool compile_in(struct arena *arena, struct str query, const struct kql_options *options,
+                       struct kql_program *program, struct err *err) {
     struct token_list tokens;
-    *err = (struct err){0};
-    if (!program) {
-        err_memory(err);
-        return NULL;
-    }
     if (!token_scan(arena, query, &tokens, err))
-        return NULL;
+        return false;
     struct parser parser = {.arena = arena, .text = query, .tokens = tokens.items, .strict = options->strict, .err = err};
     struct kql kql = {.arena = arena, .text = query, .options = options, .err = err, .parser = &parser,
                       .window_from = options->from, .window_to = options->to};
     kql.selects = arena_array(arena, SELECTS_MAX, sizeof *kql.selects);
-    if (!kql.selects) {
-        err_memory(err);
-        return NULL;
-    }
-    if (!compile(&kql, program)) {
-        if (err->code == ERR_NONE)
-            err_memory(err);
-        return NULL;
-    }
+    if (!kql.selects || !compile(&kql, program))
+        return false;
     program->warnings = parser.warnings;
     program->warning_count = parser.warning_count;
     program->hit_table = kql.hit_table;
@@ -75,5 +63,18 @@ struct kql_program *kql_compile(struct arena *arena, struct str query, const str
     program->tables = kql.tables;
     program->window_from = kql.window_from;
     program->window_to = kql.window_to;
+    return true;
+}
+
+struct kql_program *kql_compile(struct arena *arena, struct str query, const struct kql_options *options,
+                                struct err *err) {
+    struct kql_program made = {0}, *program = NULL;
+    struct arena *work = arena_new(arena_left(arena));
+    *err = (struct err){0};
+    if (work && compile_in(work, query, options, &made, err))
+        program = program_keep(arena, &made);
+    if (!program && (err->code == ERR_NONE || !work || arena_refused(work)))
+        err_memory(err);
+    arena_free(work);
     return program;
 }

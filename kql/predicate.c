@@ -2,15 +2,6 @@
  * raw text a parameter is \x01 index \x02 and a predicate \x03 index \x02; neither can come from a query. */
 #include "kql/internal.h"
 
-struct kql_template {
-    struct str raw;
-    const struct str *values;
-    size_t value_count;
-    const struct predicate *predicates;
-    size_t predicate_count;
-    const size_t *places; /* of each predicate among the program's; SIZE_MAX: not used */
-};
-
 /* Only the running statement can tell the values. When there are none, the second part is false before any event is read. */
 static struct str inner_sql(struct kql *kql, const struct schema_slot *slot, struct str condition) {
     const char *name = schema_dictionary(slot->dictionary)->name;

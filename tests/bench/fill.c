@@ -1,5 +1,7 @@
-/* fill TABLE ROWS ROUND ROUNDS FOLDER [REPEATS]: one round's share of the estate as files, made before anything is timed.
- * REPEATS of 100 records come twice (BENCH_REPEATS).
+/* fill TABLE ROWS ROUNDS FOLDER [REPEATS [all|others|hostile]]: the estate's records of a table as files, a round's share
+ * at a time, made before anything is timed. Each line on stdin has the next round written; its number on stdout says that
+ * it is. REPEATS of 100 records come twice (BENCH_REPEATS). others: without the devices that the RemotePC hunt finds;
+ * hostile: no estate, but certificates of which none repeats a device, a signer or a file.
  * TABLE.ROUND.ndjson   what senders post
  * TABLE.ROUND.wide     the same records parsed, in PostgreSQL's COPY text form, times as RFC 3339: what PostgreSQL loads
  * TABLE.ROUND.tsv      the same with times as ticks, and
@@ -11,9 +13,14 @@
 #include "tests/bench/bench.h"
 
 enum { CHUNK_CAP = 64 << 20 };
+static const char avoided_hunt[] = "remotepc-file-signature";
 
 struct fill {
     const struct schema_table *table;
+    const char *folder;
+    struct estate *estate; /* NULL: hostile */
+    bool others;
+    uint64_t made, total;
     FILE *records, *rows, *wide;
 };
 
@@ -79,6 +86,16 @@ static void row_write(FILE *out, const struct event *event, bool times) {
     putc('\n', out);
 }
 
+/* True for a device on which the avoided hunt finds something. */
+static bool planted(const struct fill *fill, const struct event *event) {
+    size_t count, id = (size_t)(schema_column_find(fill->table, STR("DeviceId")) - fill->table->columns);
+    const struct estate_plant *plants = estate_plants(fill->estate, &count);
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(plants[i].hunt_slug, avoided_hunt) && str_eq(event->values[id].text, str_from(plants[i].device_id)))
+            return true;
+    return false;
+}
+
 /* The estate plants its attacks in every table: only the table's own records are kept. False when a record of the estate
  * isn't an event: then the figures would mean nothing. */
 static bool chunk_write(struct fill *fill, struct str body) {
@@ -92,7 +109,7 @@ static bool chunk_write(struct fill *fill, struct str body) {
     if (!reader)
         return false;
     while ((verdict = reader_next(reader, &event, &raw, &index, &err)) == VERDICT_EVENT) {
-        if (event.table != fill->table)
+        if (event.table != fill->table || (fill->others && planted(fill, &event)))
             continue;
         row_write(fill->rows, &event, false);
         row_write(fill->wide, &event, true);
@@ -102,54 +119,89 @@ static bool chunk_write(struct fill *fill, struct str body) {
     if (verdict != VERDICT_END)
         fprintf(stderr, "record %zu of the estate is no event: %s\n", index, err.text);
     reader_free(reader);
-    return verdict == VERDICT_END && !ferror(fill->records) && !ferror(fill->rows) &&
-           !ferror(fill->wide);
+    return verdict == VERDICT_END && !ferror(fill->records) && !ferror(fill->rows) && !ferror(fill->wide);
 }
 
-static bool round_write(struct fill *fill, uint64_t rows, uint64_t round, uint64_t rounds, double repeats) {
-    BUF_AUTO chunk = BUF(CHUNK_CAP);
-    struct estate *estate = bench_estate(fill->table, rows, repeats);
-    bool ok = estate != NULL;
-    uint64_t total = ok ? estate_total(estate) : 0, at = 0;
-    uint64_t from = total * round / rounds, to = total * (round + 1) / rounds;
-    while (ok && at < to) {
-        uint64_t end = at < from ? from : to;
-        size_t wanted = end - at < BENCH_BODY ? (size_t)(end - at) : BENCH_BODY;
-        chunk.len = 0;
-        size_t got = estate_next(estate, &chunk, wanted);
-        ok = !chunk.failed && (at < from || !got || chunk_write(fill, buf_str(&chunk)));
-        if (!got)
-            break;
-        at += got;
+/* Certificates over one day, each of a device, a signer and a file of its own. */
+static size_t hostile_next(struct fill *fill, struct buf *out, size_t max_records) {
+    size_t count = 0;
+    for (; count < max_records && fill->made + count < fill->total; count++) {
+        unsigned long long n = fill->made + count, second = n * 86400 / fill->total;
+        buf_printf(out,
+                   "{\"category\":\"AdvancedHunting-DeviceFileCertificateInfo\",\"properties\":{\"Timestamp\":"
+                   "\"2026-07-18T%02llu:%02llu:%02lluZ\",\"DeviceId\":\"%040llx\",\"DeviceName\":\"host%llu.example\","
+                   "\"ReportId\":%llu,\"SHA1\":\"%040llx\",\"IsSigned\":true,\"Signer\":\"Maker %llu\"}}\n",
+                   second / 3600, second / 60 % 60, second % 60, n, n, n, n, n);
     }
-    estate_free(estate);
+    return count;
+}
+
+static bool round_write(struct fill *fill, uint64_t to) {
+    BUF_AUTO chunk = BUF(CHUNK_CAP);
+    bool ok = true;
+    while (ok && fill->made < to) {
+        size_t wanted = to - fill->made < BENCH_BODY ? (size_t)(to - fill->made) : BENCH_BODY;
+        chunk.len = 0;
+        size_t got = fill->estate ? estate_next(fill->estate, &chunk, wanted) : hostile_next(fill, &chunk, wanted);
+        ok = got && !chunk.failed && chunk_write(fill, buf_str(&chunk));
+        fill->made += got;
+    }
     return ok;
 }
 
-static FILE *round_file(const char *folder, const struct schema_table *table, const char *round, const char *kind) {
+static FILE *round_file(const struct fill *fill, uint64_t round, const char *kind) {
     char rest[64];
-    snprintf(rest, sizeof rest, "%s.%s", round, kind);
-    return file_open(folder, table->name, rest);
+    snprintf(rest, sizeof rest, "%llu.%s", (unsigned long long)round, kind);
+    return file_open(fill->folder, fill->table->name, rest);
+}
+
+static bool round_files(struct fill *fill, uint64_t round, uint64_t rounds) {
+    fill->records = round_file(fill, round, "ndjson");
+    fill->rows = round_file(fill, round, "tsv");
+    fill->wide = round_file(fill, round, "wide");
+    bool ok = fill->records && fill->rows && fill->wide && round_write(fill, fill->total * (round + 1) / rounds);
+    ok = fill->records && fclose(fill->records) == 0 && ok;
+    ok = fill->rows && fclose(fill->rows) == 0 && ok;
+    return fill->wide && fclose(fill->wide) == 0 && ok;
+}
+
+/* Who gave the order went away: what is left isn't wanted. */
+static bool order_wait(void) {
+    int c;
+    while ((c = getchar()) != EOF && c != '\n') {
+    }
+    return c != EOF;
+}
+
+static bool fill_open(struct fill *fill, int argc, char **argv) {
+    const char *kind = argc == 7 ? argv[6] : "all";
+    uint64_t rows = strtoull(argv[2], NULL, 10);
+    double repeats = (argc >= 6 ? strtod(argv[5], NULL) : BENCH_REPEATS) / 100;
+    fill->table = schema_table_find(str_from(argv[1]));
+    fill->folder = argv[4];
+    fill->others = !strcmp(kind, "others");
+    fill->total = rows;
+    if (!fill->table || !strcmp(kind, "hostile"))
+        return fill->table != NULL;
+    fill->estate = bench_estate(fill->table, rows, repeats);
+    fill->total = fill->estate ? estate_total(fill->estate) : 0;
+    return fill->estate != NULL;
 }
 
 int main(int argc, char **argv) {
     struct fill fill = {0};
     schema_init();
-    fill.table = argc == 6 || argc == 7 ? schema_table_find(str_from(argv[1])) : NULL;
-    if (!fill.table) {
-        fprintf(stderr, "usage: fill TABLE ROWS ROUND ROUNDS FOLDER [REPEATS]\n");
+    if (argc < 5 || argc > 7 || !fill_open(&fill, argc, argv)) {
+        fprintf(stderr, "usage: fill TABLE ROWS ROUNDS FOLDER [REPEATS [all|others|hostile]]\n");
         return 2;
     }
-    uint64_t rows = strtoull(argv[2], NULL, 10), round = strtoull(argv[3], NULL, 10);
-    uint64_t rounds = strtoull(argv[4], NULL, 10);
-    double repeats = (argc == 7 ? strtod(argv[6], NULL) : BENCH_REPEATS) / 100;
-    fill.records = round_file(argv[5], fill.table, argv[3], "ndjson");
-    fill.rows = round_file(argv[5], fill.table, argv[3], "tsv");
-    fill.wide = round_file(argv[5], fill.table, argv[3], "wide");
-    bool ok = fill.records && fill.rows && fill.wide && rounds && columns_write(fill.table, argv[5]) &&
-              round_write(&fill, rows, round, rounds, repeats);
-    ok = fill.records && fclose(fill.records) == 0 && ok;
-    ok = fill.rows && fclose(fill.rows) == 0 && ok;
-    ok = fill.wide && fclose(fill.wide) == 0 && ok;
+    uint64_t rounds = strtoull(argv[3], NULL, 10);
+    bool ok = rounds && columns_write(fill.table, fill.folder);
+    for (uint64_t round = 0; ok && round < rounds && order_wait(); round++) {
+        ok = round_files(&fill, round, rounds);
+        printf("%llu\n", (unsigned long long)round);
+        fflush(stdout);
+    }
+    estate_free(fill.estate);
     return ok ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 // hunts.mjs URL FOLDER: the service's answers to hunts beside DuckDB's over the same records, in a file of its own.
 // Answers are compared first; then both are timed in turns, medians of ROUNDS. JSON lines on stdout.
-import { oneQuery, sharedQuery, translate } from './kql_duckdb.mjs';
-import { answer, compare, duckdb, FROM, load, log, medians, ourRows, parse, peerRow, TO, url } from './service.mjs';
+import { sharedQuery, translate } from './kql_duckdb.mjs';
+import { answer, compare, duckdb, FROM, load, log, medians, ourRows, parse, peerRow, remotepc, TO, url } from './service.mjs';
 
 const TABLES = ['DeviceFileCertificateInfo', 'DeviceProcessEvents', 'DeviceNetworkEvents'];
 const ROUNDS = 15;
@@ -29,14 +29,9 @@ async function allHunts() {
 }
 
 async function one(db) {
-  const slug = 'remotepc-file-signature';
-  const { query } = await (await fetch(`${url}/v1/hunts/${slug}`)).json();
-  const hunt = translate(query), sql = oneQuery(hunt, FROM, TO);
-  const mine = ourRows(hunt, parse(await ask(query)));
-  const theirs = (await db.runAndReadAll(sql)).getRows().map((row) => peerRow(row, hunt.keys.length)).sort();
-  if (!mine.length || !compare(slug, mine, theirs)) throw new Error(`${slug}: the answers differ or are empty: not timed`);
-  await race('hunt.remotepc.window', () => ask(query), () => db.runAndReadAll(sql), 'DuckDB, contains then regex',
-    `5 of 30 days; both found the same ${mine.length} rows; ours is POST /v1/query with its answer, KQL compiled each time`);
+  const { ours, peer, check } = await remotepc(db), count = check(await ours(), await peer());
+  await race('hunt.remotepc.window', ours, peer, 'DuckDB, contains then regex',
+    `5 of 30 days; both found the same ${count} rows; ours is POST /v1/query with its answer, KQL compiled each time`);
 }
 
 async function all(db) {

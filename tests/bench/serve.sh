@@ -1,10 +1,12 @@
-# Serving, sourced by run.sh: a hunt's results against nginx, which sends the same bytes as a static file; the list of
-# devices; polls beside ingest. Everything in a database of its own: 50,000 devices, 200 with AnyDesk, 5 with RemotePC.
-if ! command -v nginx >/dev/null || ! command -v wrk >/dev/null; then
-  say "nginx and wrk are needed"; apt-get install -y -qq --no-install-recommends nginx-light wrk >&2
-fi
+#!/bin/sh
+# Part of make bench: a hunt's results against nginx, which sends the same bytes as a static file; the list of devices;
+# polls beside ingest. Everything in a database of its own: 50,000 devices, 200 with AnyDesk, 5 with RemotePC.
+set -eu
+. tests/bench/server.sh
 ulimit -n 8192
-POLLED=/v1/hunts/remotepc-file-signature/results LISTED='/v1/devices?tool=AnyDesk&limit=100' POLL_SECONDS=3 LIMIT_MS=20
+CERT=DeviceFileCertificateInfo
+MIXED_ROUNDS=6 MIXED_ROWS=$((ROWS < 500000 ? ROWS / 2 : 250000)) # a round
+POLLED=/v1/hunts/remotepc-file-signature/results LISTED='/v1/devices?tool=AnyDesk&limit=100' POLL_SECONDS=$((ROWS < 500000 ? 1 : 2)) LIMIT_MS=20
 
 serving_data() {
   awk 'BEGIN { for (i = 0; i < 50000; i++) {
@@ -43,10 +45,13 @@ peer_stop() { kill "$(cat "$DIR/nginx.pid")"; }
 etag() { curl -sfI "$1" | tr -d '\r' | sed -n 's/^[Ee][Tt]ag: //p'; }
 
 # Answers that failed or were cut are no figure.
+wrk_read() { # FILE NAME: requests/s of wrk's report to the file
+  ! grep -E 'Non-2xx|Socket errors' "$DIR/wrk" >&2 || { say "$2: no figure"; exit 1; }
+  sed -n 's/^Requests.sec: *//p' "$DIR/wrk" >> "$1"
+}
 polls() { # FILE CONNECTIONS URL [HEADER]: requests/s to the file
   wrk -t2 -c"$2" -d${POLL_SECONDS}s --timeout 10s ${4:+-H} ${4:+"$4"} "$3" > "$DIR/wrk"
-  ! grep -E 'Non-2xx|Socket errors' "$DIR/wrk" >&2 || { say "$3 at $2 connections: no figure"; exit 1; }
-  sed -n 's/^Requests.sec: *//p' "$DIR/wrk" >> "$1"
+  wrk_read "$1" "$3 at $2 connections"
 }
 race() { # NAME CONNECTIONS [with]: with: clients that have the answer and get 304
   round=0 mine='' theirs=''
@@ -57,40 +62,38 @@ race() { # NAME CONNECTIONS [with]: with: clients that have the answer and get 3
     if [ $((round % 2)) = 1 ]; then polls "$DIR/$1.ours" "$2" "$URL$POLLED" "$mine"; fi
     round=$((round + 1))
   done
-  serving_figure "$1" "$(median < "$DIR/$1.ours")" "$(median < "$DIR/$1.peer")" "nginx, the same bytes as a static file" requests/s "$2 keep-alive connections, $(wc -c < "$DIR/www/results.json") bytes"
-}
-serving_figure() { # NAME OURS PEER PEER_NAME UNIT NOTE
-  awk -v name="$1" -v ours="$2" -v peer="$3" -v peer_name="$4" -v unit="$5" -v note="$6" \
-    'BEGIN { printf "{\"name\":\"%s\",\"ours\":%d,\"peer\":%d,\"peer_name\":\"%s\",\"ratio\":%.2f,\"unit\":\"%s\",\"note\":\"%s\"}\n", name, ours, peer, peer_name, ours / peer, unit, note }'
+  say "$1: ours $(paste -sd ' ' "$DIR/$1.ours"), nginx $(paste -sd ' ' "$DIR/$1.peer")"
+  figure "$1" "$(median < "$DIR/$1.ours")" "$(median < "$DIR/$1.peer")" "nginx, the same bytes as a static file" requests/s "$2 keep-alive connections, $(wc -c < "$DIR/www/results.json") bytes"
 }
 devices() {
   wrk -t2 -c4 -d10s --timeout 10s --latency "$URL$LISTED" > "$DIR/wrk"
-  ! grep -E 'Non-2xx|Socket errors' "$DIR/wrk" >&2 || { say "serve.devices: no figure"; exit 1; }
-  awk -v limit=$LIMIT_MS '/^ *99%/ { ms = $2 + 0; if ($2 ~ /us$/) ms /= 1000; else if ($2 !~ /ms$/) ms *= 1000 } /^Requests.sec/ { rate = $2 }
-    END { printf "{\"name\":\"serve.devices\",\"ours\":%.2f,\"peer\":%d,\"peer_name\":\"the limit\",\"ratio\":%.2f,\"unit\":\"ms\",\"note\":\"99th percentile of a page of 100 of 200 devices among 50,000; 4 connections, %d requests/s\"}\n", ms, limit, limit / ms, rate }' "$DIR/wrk"
+  wrk_read "$DIR/devices" serve.devices
+  most=$(awk '/^ *99%/ { ms = $2 + 0; print($2 ~ /us$/ ? ms / 1000 : $2 ~ /ms$/ ? ms : ms * 1000) }' "$DIR/wrk")
+  figure serve.devices "$most" $LIMIT_MS "the limit" ms "99th percentile of a page of 100 of 200 devices among 50,000; 4 connections, $(cat "$DIR/devices") requests/s"
 }
 # The same records' kind each time, new ones; in turns alone and beside each other.
+mixed_post() { # FILE: rows/s to the file
+  $BIN/send "$URL/v1/events" "$DIR/$CERT.$round.ndjson" $SENDERS > "$DIR/sent"
+  awk '{ printf "%.0f\n", $2 / $1 }' "$DIR/sent" >> "$1"
+}
 mixed() {
+  fill_all $CERT $((MIXED_ROWS * MIXED_ROUNDS)) $MIXED_ROUNDS "$DIR"
   round=0
-  while [ $round -lt 6 ]; do
-    $BIN/fill $CERT $((ROWS * 6)) $round 6 "$DIR"
+  while [ $round -lt $MIXED_ROUNDS ]; do
     if [ $((round % 2)) = 0 ]; then
       polls "$DIR/polls.alone" 16 "$URL$POLLED"
-      $BIN/send "$URL/v1/events" "$DIR/$CERT.$round.ndjson" $SENDERS > "$DIR/sent"
-      awk '{ printf "%.0f\n", $2 / $1 }' "$DIR/sent" >> "$DIR/ingest.alone"
+      mixed_post "$DIR/ingest.alone"
     else
-      wrk -t2 -c16 -d600s --timeout 10s "$URL$POLLED" > "$DIR/wrk" & poller=$!
-      $BIN/send "$URL/v1/events" "$DIR/$CERT.$round.ndjson" $SENDERS > "$DIR/sent"
-      awk '{ printf "%.0f\n", $2 / $1 }' "$DIR/sent" >> "$DIR/ingest.mixed"
-      kill -INT $poller; wait $poller
-      ! grep -E 'Non-2xx|Socket errors' "$DIR/wrk" >&2 || { say "mixed: no figure"; exit 1; }
-      sed -n 's/^Requests.sec: *//p' "$DIR/wrk" >> "$DIR/polls.mixed"
+      wrk -t2 -c16 -d600s --timeout 10s "$URL$POLLED" > "$DIR/wrk" & HELPER=$!
+      mixed_post "$DIR/ingest.mixed"
+      kill -INT $HELPER; wait $HELPER; HELPER=
+      wrk_read "$DIR/polls.mixed" "polls beside ingest"
     fi
     rm -f "$DIR/$CERT.$round".*
     round=$((round + 1))
   done
-  serving_figure mixed.poll "$(median < "$DIR/polls.mixed")" "$(median < "$DIR/polls.alone")" "polls alone" requests/s "16 connections, while 4 senders post certificates as fast as they can"
-  serving_figure mixed.ingest "$(median < "$DIR/ingest.mixed")" "$(median < "$DIR/ingest.alone")" "ingest alone" rows/s "4 senders, while 16 connections poll as fast as they can"
+  figure mixed.poll "$(median < "$DIR/polls.mixed")" "$(median < "$DIR/polls.alone")" "polls alone" requests/s "16 connections, while 4 senders post certificates as fast as they can"
+  figure mixed.ingest "$(median < "$DIR/ingest.mixed")" "$(median < "$DIR/ingest.alone")" "ingest alone" rows/s "4 senders, while 16 connections poll as fast as they can"
 }
 
 serve "$DIR/serving"
@@ -98,9 +101,10 @@ serving_data
 peer_start
 race serve.results.200 16
 race serve.results.304 16 with
+race serve.results.c64 64
 race serve.results.c512 512
 race serve.results.c1000 1000
 peer_stop
 devices
 mixed
-kill $SERVER; wait $SERVER; SERVER=
+stop

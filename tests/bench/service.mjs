@@ -2,6 +2,7 @@
 // compared. Arguments of the program: URL FOLDER.
 import { readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { oneQuery, translate } from './kql_duckdb.mjs';
 
 export const [url, folder] = process.argv.slice(2);
 export const AS_OF = '2026-07-20T00:00:00Z';
@@ -9,17 +10,23 @@ const { DuckDBInstance } = createRequire(`${process.cwd()}/build/bench/`)('@duck
 const ticks = (text) => BigInt(Date.parse(`${text.slice(0, 19)}Z`)) * 10000n + 621355968000000000n +
   BigInt((text.slice(20).replace('Z', '') || '0').padEnd(7, '0'));
 export const TO = ticks(AS_OF), FROM = TO - 5n * 864000000000n;
-export const log = (text) => process.stderr.write(`bench: ${text}\n`);
+const started = Number(process.env.STARTED);
+export const log = (text) => process.stderr.write(`bench: ${Math.floor(Date.now() / 1000 - started)} s: ${text}\n`);
 export const duckdb = async (file) => (await DuckDBInstance.create(`${folder}/${file}`)).connect();
 
-export async function load(db, table) {
+/** Files of fill as a query: distinct events, empty text instead of none. */
+export function parsed(table, files) {
   const columns = readFileSync(`${folder}/${table}.columns`, 'utf8').trim().split('\n').map((line) => line.split('\t'));
-  const files = readdirSync(folder).filter((name) => name.startsWith(`${table}.`) && name.endsWith('.tsv'));
   const types = columns.map(([name, type]) => `'${name}': '${type === 'text' ? 'VARCHAR' : type}'`).join(', ');
   const wanted = columns.map(([name, type]) =>
     type === 'text' ? `coalesce(replace("${name}", '\\\\', '\\'), '') AS "${name}"` : `"${name}"`).join(', ');
-  await db.run(`CREATE TABLE "${table}" AS SELECT DISTINCT ${wanted} FROM read_csv([${files.map((f) => `'${folder}/${f}'`).join(', ')}],
-    delim = '\t', header = false, quote = '', escape = '', nullstr = '\\N', auto_detect = false, columns = {${types}}) ORDER BY "Timestamp"`);
+  return `SELECT DISTINCT ${wanted} FROM read_csv([${files.map((f) => `'${folder}/${f}'`).join(', ')}],
+    delim = '\t', header = false, quote = '', escape = '', nullstr = '\\N', auto_detect = false, columns = {${types}})`;
+}
+
+export async function load(db, table) {
+  const files = readdirSync(folder).filter((name) => name.startsWith(`${table}.`) && name.endsWith('.tsv'));
+  await db.run(`CREATE TABLE "${table}" AS ${parsed(table, files)} ORDER BY "Timestamp"`);
   const [[count]] = (await db.runAndReadAll(`SELECT count(*) FROM "${table}"`)).getRows();
   log(`${table}: DuckDB holds ${count} distinct events`);
 }
@@ -32,6 +39,7 @@ export async function answer(body) {
   return text;
 }
 
+/** The answer to a query, KQL compiled for it. */
 async function ask(query) {
   const reply = await fetch(`${url}/v1/query`, { method: 'POST', headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ query, as_of: AS_OF }) });
@@ -62,17 +70,32 @@ export function compare(name, mine, theirs) {
   return same;
 }
 
+/** The RemotePC hunt on both sides. check: the number of rows that both found; throws when they are none or differ. */
+export async function remotepc(db) {
+  const slug = 'remotepc-file-signature';
+  const { query } = await (await fetch(`${url}/v1/hunts/${slug}`)).json();
+  const hunt = translate(query), sql = oneQuery(hunt, FROM, TO);
+  const check = (text, result) => {
+    const mine = ourRows(hunt, parse(text)), theirs = result.getRows().map((row) => peerRow(row, hunt.keys.length)).sort();
+    if (!mine.length || !compare(slug, mine, theirs)) throw new Error(`${slug}: the answers differ or are empty: not timed`);
+    return mine.length;
+  };
+  return { slug, ours: () => ask(query), peer: () => db.runAndReadAll(sql), check };
+}
+
 const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
 
-/** Milliseconds of both, run in turns. */
+const WARM_UP = 5;
+
+/** Milliseconds of both, run in turns; the first turns aren't counted. */
 export async function medians(ours, peer, rounds) {
   const mine = [], theirs = [];
-  for (let i = 0; i < rounds; i++) {
+  for (let i = -WARM_UP; i < rounds; i++) {
     const turns = [[ours, mine], [peer, theirs]];
     for (const [run, times] of i % 2 ? turns.reverse() : turns) {
       const start = performance.now();
       await run();
-      times.push(performance.now() - start);
+      if (i >= 0) times.push(performance.now() - start);
     }
   }
   return [median(mine), median(theirs)];

@@ -5,9 +5,9 @@
 set -eu
 MINUTES=${MINUTES:-30} RATE=${RATE:-3000} DAY_SECONDS=${DAY_SECONDS:-60} KEEP_DAYS=${KEEP_DAYS:-7}
 . tests/bench/server.sh
-make --no-print-directory -s build/tests/bench/fill
+make --no-print-directory -s $BIN/fill >&2
 for table in DeviceFileCertificateInfo DeviceProcessEvents DeviceNetworkEvents; do
-  build/tests/bench/fill $table 10000 0 1 "$DIR"
+  fill_all $table 10000 1 "$DIR"
   rm -f "$DIR/$table.0.tsv" "$DIR/$table.0.wide"
 done
 RETENTION=1h
