@@ -86,6 +86,16 @@ static bool types_take(struct request *request, const json_t *value, struct str 
     return out->ptr || err_memory(err);
 }
 
+/* What GET gives besides the settings: taken back without effect, so that an answer can be changed and PUT. */
+static bool is_told(const char *key) {
+    static const char *const names[] = {"id",     "disabled_reason", "created_at", "old_secret_until",
+                                        "failures", "paused_until",  "pending",    "failed"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(key, names[i]))
+            return true;
+    return false;
+}
+
 static bool member_take(struct request *request, const char *key, const json_t *value, struct settings *settings,
                         struct err *err) {
     const struct {
@@ -100,6 +110,8 @@ static bool member_take(struct request *request, const char *key, const json_t *
             return text_take(request, texts[i].name, value, texts[i].place, err);
     if (!strcmp(key, "types"))
         return types_take(request, value, &settings->types, err);
+    if (is_told(key))
+        return true;
     if (strcmp(key, "enabled") != 0)
         return err_set(err, ERR_BAD_REQUEST,
                        "'%.64s' is not a member of a webhook; known: url, types, tool, description, enabled, secret",

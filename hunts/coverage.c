@@ -227,6 +227,14 @@ static void add_hunt(struct buf *out, const struct holdings *holdings, const str
     buf_printf(out, "],\"verdict\":\"%s\"}", no_data ? "no_data" : unfilled ? "never_filled" : "ok");
 }
 
+/* What it would need can't be told, and it looks at nothing. */
+static void add_broken(struct buf *out, struct str slug) {
+    json_add_comma(out);
+    buf_add_str(out, STR("{\"slug\":"));
+    json_add_string(out, slug);
+    buf_add_str(out, STR(",\"columns\":[],\"tables_without_data\":[],\"verdict\":\"broken\"}"));
+}
+
 static bool hunt_judge(const struct coverage *coverage, const struct holdings *holdings, struct str slug,
                        struct str query, struct buf *out, struct err *err) {
     const struct schema_table *table = coverage->request->table;
@@ -257,7 +265,9 @@ static bool add_hunts(struct coverage *coverage, struct buf *out, struct err *er
     json_add_key(out, "hunts");
     buf_add_char(out, '[');
     for (size_t r = 0; r < db_count(hunts); r++)
-        if (!hunt_judge(coverage, &holdings, db_text(hunts, r, 0), db_text(hunts, r, 1), out, err))
+        if (!db_int(hunts, r, 2))
+            add_broken(out, db_text(hunts, r, 0));
+        else if (!hunt_judge(coverage, &holdings, db_text(hunts, r, 0), db_text(hunts, r, 1), out, err))
             return false;
     buf_add_char(out, ']');
     return true;

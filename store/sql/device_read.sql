@@ -82,6 +82,6 @@ SELECT json_build_object('device_id', d.device_id, 'device_name', d.device_name,
            'names', (SELECT items FROM own WHERE kind = 'device_name'),
            'machine_groups', coalesce((SELECT items FROM own WHERE kind = 'machine_group'), '[]'),
            'tools', tool.tools, 'flags', d.flags,
-           'portal', 'https://security.microsoft.com/machines/' || d.device_id || '/timeline?from='
+           'portal', 'https://security.microsoft.com/machines/' || kql.url_encode(d.device_id, '-_.~') || '/timeline?from='
                || kql.ticks_text(d.first_seen) || '&to=' || kql.ticks_text(d.last_seen))::text
 FROM d, tool

@@ -170,6 +170,11 @@ static void a_hunt_without_rows_or_with_a_column_never_filled_is_told(void **sta
     assert_string_equal(json_string_value(json_at(network, "tables_without_data.0")), "DeviceNetworkEvents");
 }
 
+static void a_hunt_that_cannot_run_is_told(void **state) {
+    (void)state;
+    check_hunt("dwservice-create-process", "broken", NULL);
+}
+
 static void check_run(const char *body, const char *verdict) {
     ANSWER_AUTO answer = server_expect(&server_fixture, 201, &(struct send){.path = "/v1/runs", .body = body});
     assert_string_equal(answer_text(&answer, "verdict"), verdict);
@@ -217,6 +222,7 @@ int main(void) {
         cmocka_unit_test(parameters_move_the_look_back_and_what_counts_as_silent),
         cmocka_unit_test(silent_devices_are_listed_in_pages),
         cmocka_unit_test(rejected_records_are_counted_by_table_and_code),
+        cmocka_unit_test(a_hunt_that_cannot_run_is_told),
         cmocka_unit_test(a_hunt_without_rows_or_with_a_column_never_filled_is_told),
         cmocka_unit_test(no_data_is_never_shown_as_no_hits),
         cmocka_unit_test(of_several_hunts_each_has_its_verdict),
