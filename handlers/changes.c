@@ -37,14 +37,17 @@ bool change_type_check(struct request *request, struct str type, enum err_code c
         STR_ARG(type));
 }
 
-/* types=new_tool,new_device as an array. */
+/* types=new_tool,new_device as an array; all of them to look for a tool's. */
 static bool types_read(struct request *request, struct str *array, struct err *err) {
     struct str types = request_query(request, "types");
+    bool all = !types.len && request_query(request, "tool").ptr;
     BUF_AUTO out = BUF(65536);
     *array = (struct str){0};
-    if (!types.len)
+    if (!types.len && !all)
         return true;
-    for (size_t from = 0, at = 0; at <= types.len; at++)
+    for (size_t i = 0; all && i < sizeof types_known / sizeof *types_known; i++)
+        array_add(&out, str_from(types_known[i]));
+    for (size_t from = 0, at = 0; !all && at <= types.len; at++)
         if (at == types.len || types.ptr[at] == ',') {
             struct str type = str_trim((struct str){types.ptr + from, at - from});
             if (!change_type_check(request, type, ERR_BAD_PARAMETER, err))

@@ -4,27 +4,27 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
 #include "handlers/tool.h"
 
-enum { READ_MS = 10000 };
+enum { READ_MS = 10000, TEXT_CAP = 512 << 20 };
 
 static const char states[] = "new,known,quiet,returned";
 static const char signals[] = "signature,process,network,other"; /* other: a hunt that names none */
 
 /* ?as_of=: the time that states are told from, else now. */
-static bool now_read(struct request *request, struct str *ticks, struct err *err) {
+static bool now_read(struct request *request, int64_t *now, struct err *err) {
     struct str text = request_query(request, "as_of");
-    int64_t now = ticks_now();
+    *now = ticks_now();
     request->problem_field = "as_of";
-    if (text.ptr && !ticks_parse_loose(text, &now))
+    if (text.ptr && !ticks_parse_loose(text, now))
         return err_set(err, ERR_BAD_PARAMETER, "as_of must be a time such as 2026-07-20T00:00:00Z");
     request->problem_field = NULL;
-    *ticks = arena_printf(request->arena, "%" PRId64, now);
-    return ticks->ptr || err_memory(err);
+    return true;
 }
 
 /* ?since=: a time, or a timespan before now. */
@@ -44,18 +44,101 @@ static bool since_read(struct request *request, struct str *ticks, struct err *e
     return ticks->ptr || err_memory(err);
 }
 
+/* What both lists have. */
 static bool filter_read(struct request *request, struct devices_filter *filter, long long *limit, struct err *err) {
-    long long tools;
-    *filter = (struct devices_filter){.group = request_query(request, "group"),
-                                      .q = request_query(request, "q"),
-                                      .min_tools = request_query(request, "min_tools"),
-                                      .sort = request_query(request, "sort")};
-    return tool_parameter(request, &filter->tool, err) &&
-           request_number(request, "min_tools", 0, 100000, 0, &tools, err) &&
-           request_choice(request, "signal", signals, &filter->signal, err) &&
-           request_choice(request, "state", states, &filter->state, err) && since_read(request, &filter->since, err) &&
-           now_read(request, &filter->now, err) &&
+    *filter = (struct devices_filter){.group = request_query(request, "group")};
+    return tool_parameter(request, &filter->tool, err) && request_choice(request, "signal", signals, &filter->signal, err) &&
+           request_choice(request, "state", states, &filter->state, err) && now_read(request, &filter->now, err) &&
            list_parameters(request, limit, &filter->limit, &filter->cursor, err);
+}
+
+static bool devices_filter_read(struct request *request, struct devices_filter *filter, long long *limit,
+                                struct err *err) {
+    long long tools;
+    if (!request_number(request, "min_tools", 0, 100000, 0, &tools, err) || !filter_read(request, filter, limit, err))
+        return false;
+    filter->q = request_query(request, "q");
+    filter->min_tools = request_query(request, "min_tools");
+    filter->sort = request_query(request, "sort");
+    return since_read(request, &filter->since, err);
+}
+
+typedef struct db_rows *list_read(struct db_conn *conn, const struct devices_filter *filter, int64_t deadline_ms,
+                                  struct err *err);
+
+static struct db_rows *filter_run(struct request *request, list_read *read, const struct devices_filter *filter,
+                                  struct err *err) {
+    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
+    struct db_rows *rows = conn ? read(conn, filter, mono_ms() + READ_MS, err) : NULL;
+    db_give(conn);
+    return rows;
+}
+
+static void add_text(struct buf *out, const char *name, struct str value) {
+    json_add_key(out, name);
+    json_add_string(out, value);
+}
+
+static void add_ticks(struct buf *out, const char *name, int64_t ticks) {
+    json_add_key(out, name);
+    json_add_ticks(out, ticks);
+}
+
+static void add_json(struct buf *out, const char *name, struct str json) {
+    json_add_key(out, name);
+    buf_add_str(out, json);
+}
+
+static void add_tool(struct buf *out, const struct db_rows *rows, size_t row) {
+    json_add_comma(out);
+    buf_add_char(out, '{');
+    add_text(out, "tool", db_text(rows, row, DEVICES_TOOL));
+    add_json(out, "signals", db_text(rows, row, DEVICES_TOOL_SIGNALS));
+    add_text(out, "seen_by", db_text(rows, row, DEVICES_TOOL_SEEN_BY));
+    add_ticks(out, "first_seen", db_int(rows, row, DEVICES_TOOL_FIRST_SEEN));
+    add_ticks(out, "last_seen", db_int(rows, row, DEVICES_TOOL_LAST_SEEN));
+    add_json(out, "count", db_text(rows, row, DEVICES_TOOL_COUNT));
+    add_text(out, "state", db_text(rows, row, DEVICES_TOOL_STATE));
+    buf_add_char(out, '}');
+}
+
+/* The device of the row, which has its tools in that one and those behind; the row behind them. */
+static size_t add_device(struct buf *out, const struct db_rows *rows, size_t row) {
+    struct str id = db_text(rows, row, DEVICES_ID);
+    buf_add_char(out, '{');
+    add_text(out, "device_id", id);
+    add_text(out, "device_name", db_text(rows, row, DEVICES_NAME));
+    add_text(out, "machine_group", db_text(rows, row, DEVICES_GROUP));
+    add_ticks(out, "first_seen", db_int(rows, row, DEVICES_FIRST_SEEN));
+    add_ticks(out, "last_seen", db_int(rows, row, DEVICES_LAST_SEEN));
+    add_json(out, "tools", STR("["));
+    struct str flags = db_text(rows, row, DEVICES_FLAGS);
+    for (; row < db_count(rows) && str_eq(db_text(rows, row, DEVICES_ID), id); row++)
+        add_tool(out, rows, row);
+    buf_add_char(out, ']');
+    add_json(out, "flags", flags);
+    buf_add_char(out, '}');
+    return row;
+}
+
+static bool devices_reply(struct request *request, struct reply *reply, const struct db_rows *rows, long long limit,
+                          const char *const *columns, struct err *err) {
+    BUF_AUTO text = BUF(TEXT_CAP);
+    size_t row = 0, last = 0, count = 0, *ends = arena_array(request->arena, (size_t)limit + 1, sizeof *ends);
+    struct str *objects = arena_array(request->arena, (size_t)limit + 1, sizeof *objects);
+    if (!ends || !objects)
+        return err_memory(err);
+    for (; row < db_count(rows) && count < (size_t)limit; ends[count++] = text.len) {
+        last = row;
+        row = add_device(&text, rows, row);
+    }
+    if (text.failed)
+        return err_memory(err);
+    for (size_t i = 0, from = 0; i < count; from = ends[i++])
+        objects[i] = (struct str){text.ptr + from, ends[i] - from};
+    const struct list_items items = {.member = "devices", .objects = objects, .count = count, .columns = columns,
+                                     .next = row < db_count(rows) ? db_text(rows, last, DEVICES_CURSOR) : (struct str){0}};
+    return list_reply_items(request, reply, &items, err);
 }
 
 bool handle_devices_list(struct request *request, struct reply *reply, struct err *err) {
@@ -64,20 +147,21 @@ bool handle_devices_list(struct request *request, struct reply *reply, struct er
     struct devices_filter filter;
     enum format format;
     long long limit;
-    if (!filter_read(request, &filter, &limit, err) || !format_choose(request, &format, err))
+    if (!devices_filter_read(request, &filter, &limit, err) || !format_choose(request, &format, err))
         return false;
-    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    DB_ROWS_AUTO *rows = conn ? devices_list(conn, &filter, mono_ms() + READ_MS, err) : NULL;
-    db_give(conn);
+    DB_ROWS_AUTO *rows = filter_run(request, devices_list, &filter, err);
     if (!rows && err->code == ERR_BAD_PARAMETER)
         request->problem_field = "sort";
-    return rows && list_reply(request, reply, "devices", rows, limit, format == FORMAT_TABLE ? narrow : all, err);
+    return rows && devices_reply(request, reply, rows, limit, format == FORMAT_TABLE ? narrow : all, err);
 }
 
 bool handle_device_get(struct request *request, struct reply *reply, struct err *err) {
-    struct str params[2] = {request_path_parameter(request, "id")};
-    if (!now_read(request, &params[1], err))
+    int64_t now;
+    if (!now_read(request, &now, err))
         return false;
+    struct str params[2] = {request_path_parameter(request, "id"), arena_printf(request->arena, "%" PRId64, now)};
+    if (!params[1].ptr)
+        return err_memory(err);
     DB_ROWS_AUTO *rows = statement_run(request, "device_read", params, 2, err);
     if (rows && !db_count(rows))
         return err_set(err, ERR_NOT_FOUND, "no finding on a device '%.*s'; GET /v1/devices lists those with findings",
@@ -88,14 +172,12 @@ bool handle_device_get(struct request *request, struct reply *reply, struct err 
 bool handle_findings_list(struct request *request, struct reply *reply, struct err *err) {
     static const char *const all[] = {"device_id", "device_name", "machine_group", "tool", "signal", "state", "count", "exact", "days", "runs", "first_seen", "last_seen", NULL};
     static const char *const narrow[] = {"device_name", "tool", "signal", "state", "count", "runs", "first_seen", "last_seen", NULL};
+    struct devices_filter filter;
     enum format format;
     long long limit;
-    struct str params[8] = {[4] = request_query(request, "device"), [5] = request_query(request, "group")};
-    if (!now_read(request, &params[0], err) || !tool_parameter(request, &params[1], err) ||
-        !request_choice(request, "signal", signals, &params[2], err) ||
-        !request_choice(request, "state", states, &params[3], err) ||
-        !list_parameters(request, &limit, &params[7], &params[6], err) || !format_choose(request, &format, err))
+    if (!filter_read(request, &filter, &limit, err) || !format_choose(request, &format, err))
         return false;
-    DB_ROWS_AUTO *rows = statement_run(request, "findings_list", params, 8, err);
+    filter.device = request_query(request, "device");
+    DB_ROWS_AUTO *rows = filter_run(request, findings_list, &filter, err);
     return rows && list_reply(request, reply, "findings", rows, limit, format == FORMAT_TABLE ? narrow : all, err);
 }

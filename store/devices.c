@@ -1,14 +1,21 @@
 #include "store/devices.h"
 
-#include "base/buf.h"
+#include <inttypes.h>
+#include <stdio.h>
 
-enum { SQL_CAP = 16384, PARAMS = 16 };
+#include "base/buf.h"
+#include "base/clock.h"
+
+enum { SQL_CAP = 16384, PARAMS = 16, NUMBERS = 4, NUMBER_TEXT = 24 };
 
 static const struct sort {
     const char *name, *column, *type;
-} sorts[] = {{"last_seen", "last_seen", "bigint"},       {"first_seen", "first_seen", "bigint"},
-             {"device_id", "device_id", "text"},         {"device_name", "device_name", "text"},
-             {"machine_group", "machine_group", "text"}, {"tools", "tools", "integer"}};
+} sorts[] = {{"last_seen", "d.last_seen", "bigint"},
+             {"first_seen", "d.first_seen", "bigint"},
+             {"device_id", "d.device_id", "text"},
+             {"device_name", "left(d.device_name, 256)", "text"}, /* as their indexes have them */
+             {"machine_group", "left(d.machine_group, 256)", "text"},
+             {"tools", "d.tools", "integer"}};
 enum { SORTS = sizeof sorts / sizeof *sorts };
 #define SORT_NAMES "last_seen, first_seen, device_id, device_name, machine_group, tools"
 
@@ -16,7 +23,14 @@ struct statement {
     struct buf sql;
     struct str params[PARAMS];
     size_t count;
+    char numbers[NUMBERS][NUMBER_TEXT]; /* text of the first ones */
 };
+
+static void add_number(struct statement *statement, int64_t value) {
+    char *text = statement->numbers[statement->count];
+    snprintf(text, NUMBER_TEXT, "%" PRId64, value);
+    statement->params[statement->count++] = str_from(text);
+}
 
 /* before, the parameter, after; nothing without a value. */
 static void add_filter(struct statement *statement, const char *before, struct str value, const char *after) {
@@ -41,18 +55,48 @@ static bool sort_find(struct str name, const struct sort **sort, bool *down, str
                    SORT_NAMES);
 }
 
-/* The device's tools that fit; without such a filter, any. */
+/* finding_state() as conditions that indexes know, on a device and on one of its tools: the device's tell which it may be,
+ * the tool's are the state itself. $1: now, $2: quiet before, $3: new from, $4: the day from which who came back has
+ * returned. */
+static const struct state {
+    const char *name, *device, *tool;
+    bool told; /* by the device alone */
+} states[] = {
+    {"quiet", "d.oldest_last_seen < $2::bigint", "t.last_seen < $2::bigint", true},
+    {"new", "d.last_seen >= $2::bigint AND d.newest_first_seen >= $3::bigint",
+     "t.last_seen >= $2::bigint AND t.first_seen >= $3::bigint", false},
+    {"returned", "d.last_seen >= $2::bigint AND d.back_since >= $4::integer",
+     "t.last_seen >= $2::bigint AND t.first_seen < $3::bigint AND t.streak_from >= $4::integer AND "
+     "t.streak_from > t.first_seen / 864000000000", false},
+    {"known", "d.last_seen >= $2::bigint AND d.first_seen < $3::bigint",
+     "t.last_seen >= $2::bigint AND t.first_seen < $3::bigint AND NOT (t.streak_from >= $4::integer AND "
+     "t.streak_from > t.first_seen / 864000000000)", false},
+};
+
+static const struct state *state_find(struct str name) {
+    for (size_t i = 0; name.ptr && i < sizeof states / sizeof *states; i++)
+        if (str_eq(name, str_from(states[i].name)))
+            return &states[i];
+    return NULL;
+}
+
+/* All three bounds are named: a parameter that isn't has no type. */
+static void add_state(struct statement *statement, const char *condition) {
+    buf_printf(&statement->sql, " AND ($2::bigint, $3::bigint, $4::integer) IS NOT NULL AND %s", condition);
+}
+
+/* The device's tools that fit, one of which must meet all of it; without such a filter, any. */
 static void add_tool_filters(struct statement *statement, const struct devices_filter *filter) {
-    if (!filter->tool.ptr && !filter->signal.ptr && !filter->state.ptr)
+    const struct state *state = state_find(filter->state);
+    if (state)
+        add_state(statement, state->device);
+    if (!filter->tool.ptr && !filter->signal.ptr && (!state || state->told))
         return;
-    buf_add_str(&statement->sql,
-                STR(" AND d.device IN (SELECT t.device FROM rmm.device_tools t, rmm.ledger l WHERE true"));
+    buf_add_str(&statement->sql, STR(" AND d.device IN (SELECT t.device FROM rmm.device_tools t WHERE true"));
     add_filter(statement, " AND lower(t.tool) = lower(", filter->tool, "::text)");
-    add_filter(statement, " AND ", filter->signal, "::text = ANY(t.signals)");
-    add_filter(
-        statement,
-        " AND rmm.finding_state(t.first_seen, t.last_seen, t.streak_from, $1::bigint, l.new_days, l.quiet_days) = ",
-        filter->state, "::text");
+    add_filter(statement, " AND t.signals @> ARRAY[", filter->signal, "::text]");
+    if (state)
+        buf_printf(&statement->sql, " AND %s", state->tool);
     buf_add_char(&statement->sql, ')');
 }
 
@@ -69,44 +113,124 @@ static bool add_cursor(struct statement *statement, const struct sort *sort, boo
         return err_set(err, ERR_BAD_PARAMETER, "cursor is not one that this list gave");
     statement->params[statement->count++] = value;
     statement->params[statement->count++] = device;
-    buf_printf(&statement->sql, " AND (d.%s, d.device) %c ($%zu::%s, $%zu::integer)", sort->column, down ? '<' : '>',
+    buf_printf(&statement->sql, " AND (%s, d.device) %c ($%zu::%s, $%zu::integer)", sort->column, down ? '<' : '>',
                statement->count - 1, sort->type, statement->count);
     return true;
 }
 
-static const char page_json[] =
-    "json_build_object('device_id', p.device_id, 'device_name', p.device_name, "
-    "'machine_group', p.machine_group, 'first_seen', kql.ticks_text(p.first_seen), 'last_seen', "
-    "kql.ticks_text(p.last_seen), 'tools', (SELECT json_agg(json_build_object('tool', t.tool, 'signals', t.signals, "
-    "'seen_by', array_to_string(t.signals, '+'), 'first_seen', kql.ticks_text(t.first_seen), 'last_seen', "
-    "kql.ticks_text(t.last_seen), 'count', t.count, 'state', "
-    "rmm.finding_state(t.first_seen, t.last_seen, t.streak_from, $1::bigint, l.new_days, l.quiet_days)) ORDER BY "
-    "t.tool) "
-    "FROM rmm.device_tools t WHERE t.device = p.device), 'flags', p.flags)::text FROM page p, rmm.ledger l";
+static void add_group(struct statement *statement, struct str group) {
+    add_filter(statement, " AND left(d.machine_group, 256) = left(", group, "::text, 256)");
+    add_filter(statement, " AND d.machine_group = ", group, "::text");
+}
+
+/* JSON is made of it by who answers: here it took most of a page's time. */
+static const char page_columns[] =
+    "SELECT p.key || '|' || p.device, v.device_id, v.device_name, v.machine_group, v.first_seen, v.last_seen, v.flags, "
+    "t.tool, array_to_json(t.signals), array_to_string(t.signals, '+'), t.first_seen, t.last_seen, t.count, "
+    "rmm.finding_state(t.first_seen, t.last_seen, t.streak_from, $1::bigint, l.new_days, l.quiet_days) FROM (";
+static const char page_tables[] = ") p JOIN rmm.devices v ON v.device = p.device "
+                                  "JOIN rmm.device_tools t ON t.device = p.device CROSS JOIN rmm.ledger l";
+
+static void add_filters(struct statement *statement, const struct devices_filter *filter) {
+    add_tool_filters(statement, filter);
+    add_group(statement, filter->group);
+    add_filter(statement, " AND d.tools >= ", filter->min_tools, "::integer");
+    add_filter(statement, " AND d.last_seen >= ", filter->since, "::bigint");
+    /* LIKE: unlike of strpos, the planner can tell how much it leaves */
+    add_filter(statement, " AND d.search LIKE '%' || regexp_replace(lower(", filter->q,
+               "::text), '([\\\\%_])', '\\\\\\1', 'g') || '%'");
+}
+
+/* The page's devices come first, from an index where there is one, then what is shown of them. */
+static bool devices_make(struct statement *statement, const struct devices_filter *filter, struct err *err) {
+    const struct sort *sort;
+    bool down;
+    if (!sort_find(filter->sort, &sort, &down, err))
+        return false;
+    const char *way = down ? "DESC" : "ASC";
+    buf_add_str(&statement->sql, str_from(page_columns));
+    buf_printf(&statement->sql, "SELECT d.device, %s AS key FROM rmm.devices d WHERE true", sort->column);
+    add_filters(statement, filter);
+    if (!add_cursor(statement, sort, down, filter->cursor, err))
+        return false;
+    buf_printf(&statement->sql, " ORDER BY %s %s, d.device %s", sort->column, way, way);
+    add_filter(statement, " LIMIT ", filter->limit, "::integer");
+    buf_add_str(&statement->sql, str_from(page_tables));
+    buf_printf(&statement->sql, " ORDER BY p.key %s, p.device %s, t.tool", way, way);
+    return buf_cstr(&statement->sql) || err_memory(err);
+}
+
+/* $2 to $4. The days are read first, so that the database plans with the bounds themselves. */
+static bool add_bounds(struct statement *statement, struct db_conn *conn, int64_t now, int64_t deadline_ms,
+                       struct err *err) {
+    DB_ROWS_AUTO *rows = db_query(conn, db_statement("ledger_days"), NULL, 0, deadline_ms, err);
+    if (!rows)
+        return false;
+    int64_t quiet_days = db_int(rows, 0, 0), new_days = db_int(rows, 0, 1);
+    add_number(statement, now - quiet_days * TICKS_DAY);
+    add_number(statement, now - new_days * TICKS_DAY);
+    add_number(statement, now / TICKS_DAY - new_days);
+    return true;
+}
+
+static const char findings_columns[] =
+    "SELECT json_build_array(d.device_id, t.tool, t.signal)::text, json_build_object('device_id', d.device_id, "
+    "'device_name', d.device_name, 'machine_group', d.machine_group, 'tool', t.tool, 'signal', t.signal, 'first_seen', "
+    "kql.ticks_text(t.first_seen), 'last_seen', kql.ticks_text(t.last_seen), 'count', "
+    "greatest(t.count, t.by_result), 'exact', t.by_result = 0, 'runs', coalesce(seen.runs, 0), 'days', "
+    "(SELECT sum(upper(r) - lower(r)) FROM unnest(t.days) r), 'state', rmm.finding_state(t.first_seen, t.last_seen, "
+    "t.streak_from, $1::bigint, l.new_days, l.quiet_days))::text "
+    "FROM rmm.findings t JOIN rmm.devices d ON d.device = t.device "
+    "LEFT JOIN rmm.finding_runs seen ON (seen.device, seen.tool, seen.signal) = (t.device, t.tool, t.signal) "
+    "CROSS JOIN rmm.ledger l WHERE true";
+
+/* The device by itself, too: an index has its id, but not the other two. */
+static void add_findings_cursor(struct statement *statement, struct str cursor) {
+    if (!cursor.ptr)
+        return;
+    statement->params[statement->count++] = cursor;
+    size_t n = statement->count;
+    buf_printf(&statement->sql,
+               " AND d.device_id >= $%zu::json ->> 0 AND (d.device_id, t.tool, t.signal) > "
+               "($%zu::json ->> 0, $%zu::json ->> 1, $%zu::json ->> 2)",
+               n, n, n, n);
+}
+
+static bool findings_make(struct statement *statement, const struct devices_filter *filter, struct err *err) {
+    const struct state *state = state_find(filter->state);
+    buf_add_str(&statement->sql, str_from(findings_columns));
+    if (state)
+        add_state(statement, state->tool);
+    add_filter(statement, " AND lower(t.tool) = lower(", filter->tool, "::text)");
+    add_filter(statement, " AND t.signal = ", filter->signal, "::text");
+    add_filter(statement, " AND d.device_id = ", filter->device, "::text");
+    add_group(statement, filter->group);
+    add_findings_cursor(statement, filter->cursor);
+    buf_add_str(&statement->sql, STR(" ORDER BY d.device_id, t.tool, t.signal"));
+    add_filter(statement, " LIMIT ", filter->limit, "::integer");
+    return buf_cstr(&statement->sql) || err_memory(err);
+}
+
+typedef bool statement_make(struct statement *statement, const struct devices_filter *filter, struct err *err);
+
+static struct db_rows *list_read(struct db_conn *conn, statement_make *make, const struct devices_filter *filter,
+                                 int64_t deadline_ms, struct err *err) {
+    struct statement statement = {.sql = BUF(SQL_CAP)};
+    struct db_rows *rows = NULL;
+    add_number(&statement, filter->now);
+    bool bound = !filter->state.ptr || add_bounds(&statement, conn, filter->now, deadline_ms, err);
+    if (bound && make(&statement, filter, err))
+        rows = db_query(conn, statement.sql.ptr, statement.params, statement.count, deadline_ms, err);
+    buf_free(&statement.sql);
+    return rows;
+}
 
 struct db_rows *devices_list(struct db_conn *conn, const struct devices_filter *filter, int64_t deadline_ms,
                              struct err *err) {
-    struct statement statement = {.sql = BUF(SQL_CAP), .params = {filter->now}, .count = 1};
-    struct db_rows *rows = NULL;
-    const struct sort *sort;
-    bool down;
-    buf_add_str(&statement.sql, STR("WITH page AS MATERIALIZED (SELECT d.* FROM rmm.devices d WHERE true"));
-    add_tool_filters(&statement, filter);
-    add_filter(&statement, " AND d.machine_group = ", filter->group, "::text");
-    add_filter(&statement, " AND d.tools >= ", filter->min_tools, "::integer");
-    add_filter(&statement, " AND d.last_seen >= ", filter->since, "::bigint");
-    add_filter(&statement, " AND strpos(lower(d.device_name || ' ' || d.device_id), lower(", filter->q, "::text)) > 0");
-    if (sort_find(filter->sort, &sort, &down, err) && add_cursor(&statement, sort, down, filter->cursor, err)) {
-        const char *way = down ? "DESC" : "ASC";
-        buf_printf(&statement.sql, " ORDER BY d.%s %s, d.device %s", sort->column, way, way);
-        add_filter(&statement, " LIMIT ", filter->limit, "::integer");
-        buf_printf(&statement.sql, ") SELECT p.%s || '|' || p.device, %s ORDER BY p.%s %s, p.device %s", sort->column,
-                   page_json, sort->column, way, way);
-        if (buf_cstr(&statement.sql))
-            rows = db_query(conn, statement.sql.ptr, statement.params, statement.count, deadline_ms, err);
-        else
-            err_memory(err);
-    }
-    buf_free(&statement.sql);
-    return rows;
+    return list_read(conn, devices_make, filter, deadline_ms, err);
+}
+
+struct db_rows *findings_list(struct db_conn *conn, const struct devices_filter *filter, int64_t deadline_ms,
+                              struct err *err) {
+    return list_read(conn, findings_make, filter, deadline_ms, err);
 }

@@ -17,7 +17,7 @@ WITH d AS (
                'last_seen', kql.ticks_text(f.last_seen), 'count', greatest(f.count, f.by_result),
                'exact', f.by_result = 0, 'runs', coalesce(seen.runs, 0),
                'days', (SELECT sum(upper(r) - lower(r)) FROM unnest(f.days) r),
-               'state', rmm.finding_state(f.first_seen, f.last_seen, rmm.streak_from(f.days, l.quiet_days), $2::bigint, l.new_days, l.quiet_days),
+               'state', rmm.finding_state(f.first_seen, f.last_seen, f.streak_from, $2::bigint, l.new_days, l.quiet_days),
                'hunts', coalesce(h.hunts, '[]')) ORDER BY f.signal) AS signals
     FROM d JOIN rmm.findings f ON f.device = d.device
     LEFT JOIN rmm.finding_runs seen ON (seen.device, seen.tool, seen.signal) = (f.device, f.tool, f.signal)

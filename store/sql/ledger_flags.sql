@@ -34,4 +34,4 @@ WITH touched AS (
 UPDATE rmm.devices d SET flags = coalesce(f.flags, '[]')
 FROM touched t
 LEFT JOIN (SELECT device, jsonb_agg(value ORDER BY rank, first) AS flags FROM flag GROUP BY device) f ON f.device = t.device
-WHERE t.device = d.device
+WHERE t.device = d.device AND d.flags <> coalesce(f.flags, '[]')

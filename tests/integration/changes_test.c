@@ -287,6 +287,46 @@ static void types_and_tools_can_be_chosen_and_latest_starts_at_the_end(void **st
     hunt_server_stop(&one);
 }
 
+/* Of the whole list those of the types and the tool, NULL for any. */
+static void expect_chosen(const json_t *whole, const char *types, const char *tool) {
+    char path[PATH];
+    size_t i;
+    const json_t *change;
+    json_t *expected = json_array();
+    json_array_foreach(whole, i, change) {
+        if ((!types || strstr(types, hunt_text(change, "type"))) && (!tool || !strcasecmp(tool, hunt_text(change, "tool"))))
+            json_array_append(expected, (json_t *)(uintptr_t)change);
+    }
+    snprintf(path, sizeof path, "/v1/changes?limit=1000%s%s%s%s", types ? "&types=" : "", types ? types : "",
+             tool ? "&tool=" : "", tool ? tool : "");
+    ANSWER_AUTO got = hunt_get(&one.server, path);
+    if (!json_equal(answer_at(&got, "changes"), expected))
+        fail_msg("%s: %zu changes instead of %zu, or other ones", path, json_array_size(answer_at(&got, "changes")),
+                 json_array_size(expected));
+    json_decref(expected);
+}
+
+static void choosing_leaves_the_same_changes_in_the_same_order(void **state) {
+    static const char *const types[] = {NULL, "grew", "new_device,new_tool", "grew,grew", "certificate_rotation",
+                                        "returned,new_device,first_moved"};
+    static const char *const tools[] = {NULL, "probe", "RIVAL", "AnyDesk"};
+    (void)state;
+    setup();
+    for (int i = 0; i < 12; i++) {
+        char device[16];
+        snprintf(device, sizeof device, "d%d", i % 5);
+        process(device, i % 2 ? "2026-07-18T10:00:00Z" : "2026-06-01T10:00:00Z", i);
+        hunt_send_event(&one.server, "DeviceProcessEvents", device, "2026-07-18T13:00:00Z", 100 + i, ",\"FileName\":\"rival.exe\"");
+        run(i % 3 ? PROBE : RIVAL);
+    }
+    ANSWER_AUTO whole = hunt_get(&one.server, "/v1/changes?limit=1000");
+    assert_true(json_array_size(answer_at(&whole, "changes")) > 20);
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        for (size_t t = 0; t < sizeof tools / sizeof *tools; t++)
+            expect_chosen(answer_at(&whole, "changes"), types[i], tools[t]);
+    hunt_server_stop(&one);
+}
+
 static void deleted_changes_that_a_cursor_missed_are_a_gap(void **state) {
     char path[PATH + 64];
     (void)state;
@@ -467,6 +507,7 @@ int main(void) {
         cmocka_unit_test(a_rotation_is_told_once_however_many_runs_it_takes),
         cmocka_unit_test(late_tells_events_and_not_how_many_hunts_found_them),
         cmocka_unit_test(types_and_tools_can_be_chosen_and_latest_starts_at_the_end),
+        cmocka_unit_test(choosing_leaves_the_same_changes_in_the_same_order),
         cmocka_unit_test(deleted_changes_that_a_cursor_missed_are_a_gap),
         cmocka_unit_test(a_long_poll_ends_with_the_change_with_its_time_or_with_the_server),
         cmocka_unit_test(a_poller_gets_each_change_once_though_servers_die),

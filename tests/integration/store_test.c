@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -274,6 +275,66 @@ static void rows_of_an_older_schema_are_read_the_same_after_the_migration(void *
     cluster_fixture_close(db);
 }
 
+/* As it was before lists had what states are told from. */
+static void make_unflat(struct db_conn *conn) {
+    run(conn, "DROP FUNCTION rmm.finding_streak CASCADE");
+    run(conn, "ALTER TABLE rmm.findings DROP COLUMN streak_from");
+    run(conn, "ALTER TABLE rmm.devices DROP COLUMN oldest_last_seen, DROP COLUMN newest_first_seen, DROP COLUMN "
+              "back_since, DROP COLUMN search");
+    run(conn, "DROP INDEX rmm.devices_group, rmm.devices_tools, rmm.device_tools_signals, rmm.changes_type, "
+              "rmm.changes_tool");
+    run(conn, "CREATE INDEX devices_last_seen ON rmm.devices (last_seen, device)");
+    run(conn, "DROP INDEX rmm.devices_name");
+    run(conn, "CREATE INDEX devices_name ON rmm.devices (device_name, device)");
+    run(conn, "DELETE FROM rmm.migrations WHERE name LIKE '%flat_lists%'");
+}
+
+/* Two tools on a device, one of them back after a month; times in days. */
+static void devices_of_an_older_schema_get_what_their_states_are_told_from(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(2);
+    struct db_conn *conn = take(db);
+    make_unflat(conn);
+    run(conn, "INSERT INTO rmm.findings (device, tool, signal, first_seen, last_seen, count, days) VALUES "
+              "(1, 'A', 'process', 100 * 864000000000, 140 * 864000000000, 2, '{[100,101),[140,141)}'), "
+              "(1, 'B', 'process', 120 * 864000000000, 125 * 864000000000, 2, '{[120,121),[125,126)}')");
+    run(conn, "INSERT INTO rmm.device_tools (device, tool, first_seen, last_seen, count, signals, streak_from, told) "
+              "SELECT device, tool, first_seen, last_seen, count, ARRAY[signal], CASE tool WHEN 'A' THEN 140 ELSE 120 END, 1 "
+              "FROM rmm.findings");
+    run(conn, "INSERT INTO rmm.devices (device, device_id, device_name, machine_group, first_seen, last_seen, tools) "
+              "VALUES (1, 'ID', 'Name', '', 100 * 864000000000, 140 * 864000000000, 2)");
+    if (!migrate(db, later(), &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(ask(conn, "SELECT streak_from FROM rmm.findings WHERE tool = 'A'"), 140);
+    assert_int_equal(ask(conn, "SELECT streak_from FROM rmm.findings WHERE tool = 'B'"), 120);
+    run(conn, "UPDATE rmm.findings SET days = days + '{[160,161)}' WHERE tool = 'B'");
+    assert_int_equal(ask(conn, "SELECT streak_from FROM rmm.findings WHERE tool = 'B'"), 160);
+    assert_int_equal(ask(conn, "SELECT count(*) FROM rmm.devices WHERE oldest_last_seen = 125 * 864000000000 AND "
+                               "newest_first_seen = 120 * 864000000000 AND back_since = 140 AND search = 'name id'"),
+                     1);
+    db_give(conn);
+    cluster_fixture_close(db);
+}
+
+/* Ends of the range, midnights, digits behind the second. */
+static void times_are_written_as_kusto_writes_them(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(1);
+    struct db_conn *conn = take(db);
+    static const int64_t ticks[] = {0, 1, TICKS_DAY - 1, TICKS_DAY, TICKS_UNIX, TICKS_UNIX + 1234567, TICKS_MAX};
+    for (size_t i = 0; i < sizeof ticks / sizeof *ticks; i++) {
+        char text[TICKS_TEXT], number[24];
+        ticks_print(ticks[i], text);
+        snprintf(number, sizeof number, "%" PRId64, ticks[i]);
+        struct str param = str_from(number);
+        DB_ROWS_AUTO *rows = db_query(conn, "SELECT kql.ticks_text($1::bigint)", &param, 1, later(), &err);
+        assert_non_null(rows);
+        assert_true(str_eq(db_text(rows, 0, 0), str_from(text)));
+    }
+    db_give(conn);
+    cluster_fixture_close(db);
+}
+
 static void an_event_is_seen_with_its_own_time_in_the_view(void **state) {
     (void)state;
     struct db *db = cluster_fixture_database(1);
@@ -466,6 +527,8 @@ int main(void) {
         cmocka_unit_test(a_newer_database_is_refused),
         cmocka_unit_test(a_column_that_is_missing_is_added_and_rows_stay),
         cmocka_unit_test(rows_of_an_older_schema_are_read_the_same_after_the_migration),
+        cmocka_unit_test(devices_of_an_older_schema_get_what_their_states_are_told_from),
+        cmocka_unit_test(times_are_written_as_kusto_writes_them),
         cmocka_unit_test(an_event_is_seen_with_its_own_time_in_the_view),
         cmocka_unit_test(servers_that_make_the_same_partitions_at_once_all_succeed),
         cmocka_unit_test(a_second_server_on_a_folder_is_refused_and_a_tool_joins),

@@ -1,0 +1,176 @@
+/* Lists of devices and findings: a state's filter gives what is shown in it; names of any length. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "tests/support/cluster_fixture.h"
+#include "tests/support/hunt_fixture.h"
+
+enum { CAP = 16 << 20, PATH = 4096 };
+#define AS_OF ",\"as_of\":\"2026-07-20T00:00:00Z\"}"
+
+static struct hunt_server one;
+
+static int setup(void **state) {
+    (void)state;
+    hunt_server_start(&one);
+    hunt_import(&one.server, "Probe", "probe");
+    hunt_import(&one.server, "Rival", "rival");
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    hunt_server_stop(&one);
+    return 0;
+}
+
+static void run_both(void) {
+    ANSWER_AUTO probe = hunt_run(&one.server, "{\"tool\":\"Probe\"" AS_OF);
+    ANSWER_AUTO rival = hunt_run(&one.server, "{\"tool\":\"Rival\"" AS_OF);
+}
+
+/* Devices whose sightings of two tools begin, stop and begin again on other days. */
+static void fill_histories(void) {
+    BUF_AUTO body = BUF(CAP);
+    for (int i = 0; i < 40; i++) {
+        char device[32], time[40], more[64];
+        snprintf(device, sizeof device, "h%02d", i);
+        for (int n = 0; n < 1 + i % 4; n++) {
+            int day = (i * 7 + n * (11 + i % 13)) % 60;
+            snprintf(time, sizeof time, "2026-%02d-%02dT%02d:00:00Z", 5 + day / 30, 1 + day % 30, i % 24);
+            snprintf(more, sizeof more, ",\"FileName\":\"%s.exe\"", (i + n * (i % 3)) % 2 ? "rival" : "probe");
+            hunt_add_event(&body, "DeviceProcessEvents", device, time, n, more);
+        }
+    }
+    hunt_send_text(&one.server, buf_cstr(&body));
+    run_both();
+}
+
+/* Whether one of the device's tools is shown in the state. tool: NULL for any. */
+static bool shows(const json_t *device, const char *tool, const char *wanted) {
+    size_t i;
+    const json_t *item;
+    json_array_foreach(json_object_get(device, "tools"), i, item) {
+        if (!strcmp(hunt_text(item, "state"), wanted) && (!tool || !strcmp(hunt_text(item, "tool"), tool)))
+            return true;
+    }
+    return false;
+}
+
+/* The list with the filter holds those of the whole list that show the state, in their order; how many. */
+static size_t expect_filtered(const json_t *whole, const char *tool, const char *wanted, const char *as_of) {
+    char path[PATH];
+    size_t i;
+    const json_t *device;
+    json_t *expected = json_array();
+    json_array_foreach(whole, i, device) {
+        if (shows(device, tool, wanted))
+            json_array_append(expected, (json_t *)(uintptr_t)device);
+    }
+    snprintf(path, sizeof path, "/v1/devices?limit=7&state=%s&as_of=%s%s%s", wanted, as_of, tool ? "&tool=" : "",
+             tool ? tool : "");
+    json_t *got = hunt_walk(&one.server, path, "devices");
+    size_t count = json_array_size(expected);
+    if (!json_equal(got, expected))
+        fail_msg("%s: %zu devices instead of %zu, or other ones", path, json_array_size(got), count);
+    json_decref(got);
+    json_decref(expected);
+    return count;
+}
+
+static void expect_findings_filtered(const char *wanted, const char *as_of) {
+    char path[PATH];
+    size_t i;
+    const json_t *finding;
+    snprintf(path, sizeof path, "/v1/findings?limit=1000&as_of=%s", as_of);
+    json_t *all = hunt_walk(&one.server, path, "findings"), *expected = json_array();
+    json_array_foreach(all, i, finding) {
+        if (!strcmp(hunt_text(finding, "state"), wanted))
+            json_array_append(expected, (json_t *)(uintptr_t)finding);
+    }
+    snprintf(path, sizeof path, "/v1/findings?limit=7&state=%s&as_of=%s", wanted, as_of);
+    json_t *got = hunt_walk(&one.server, path, "findings");
+    if (!json_equal(got, expected))
+        fail_msg("%s: %zu findings instead of %zu, or other ones", path, json_array_size(got), json_array_size(expected));
+    json_decref(got);
+    json_decref(expected);
+    json_decref(all);
+}
+
+/* New days below, at and above the quiet ones: which of them comes first decides. */
+static void a_state_s_filter_gives_what_is_shown_in_that_state(void **state) {
+    static const char *const days[][2] = {{"14", "7"}, {"3", "9"}, {"5", "5"}};
+    static const char *const times[] = {"2026-05-20", "2026-06-01T12:00:00Z", "2026-06-16", "2026-06-29", "2026-09-01"};
+    static const char *const known[] = {"new", "known", "quiet", "returned"};
+    static const char *const tools[] = {NULL, "Probe", "Rival"};
+    char path[PATH];
+    size_t counts[4] = {0};
+    (void)state;
+    fill_histories();
+    for (size_t d = 0; d < 3; d++) {
+        assert_int_equal(server_stop(&one.server), 0);
+        setenv("RMMHUNT_QUIET_DAYS", days[d][0], 1);
+        setenv("RMMHUNT_NEW_DAYS", days[d][1], 1);
+        assert_true(server_start(&one.server));
+        for (size_t t = 0; t < sizeof times / sizeof *times; t++) {
+            snprintf(path, sizeof path, "/v1/devices?limit=1000&as_of=%s", times[t]);
+            json_t *whole = hunt_walk(&one.server, path, "devices");
+            assert_int_equal(json_array_size(whole), 40);
+            for (size_t s = 0; s < 12; s++)
+                counts[s % 4] += expect_filtered(whole, tools[s / 4], known[s % 4], times[t]);
+            for (size_t s = 0; s < 4; s++)
+                expect_findings_filtered(known[s], times[t]);
+            json_decref(whole);
+        }
+    }
+    unsetenv("RMMHUNT_QUIET_DAYS");
+    unsetenv("RMMHUNT_NEW_DAYS");
+    for (size_t s = 0; s < 4; s++)
+        assert_true(counts[s] > 0);
+}
+
+/* Text that doesn't get smaller in an index, as much as an index doesn't take. */
+static const char *long_text(char text[3001]) {
+    uint32_t seed = 7;
+    for (size_t i = 0; i < 3000; i++) {
+        seed = seed * 1664525 + 1013904223;
+        text[i] = (char)('a' + (seed >> 16) % 26);
+    }
+    text[3000] = 0;
+    return text;
+}
+
+static void names_longer_than_an_index_takes_are_kept_whole(void **state) {
+    char text[3001], more[16384], path[8192];
+    (void)state;
+    long_text(text);
+    snprintf(more, sizeof more, ",\"FileName\":\"probe.exe\",\"DeviceName\":\"%s\",\"MachineGroup\":\"%s\"", text, text);
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, more);
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d2", "2026-07-18T11:00:00Z", 1, ",\"FileName\":\"probe.exe\",\"DeviceName\":\"pc\",\"MachineGroup\":\"g\"");
+    run_both();
+    snprintf(path, sizeof path, "/v1/devices?limit=1&sort=machine_group&group=%s", text);
+    ANSWER_AUTO group = hunt_get(&one.server, path);
+    assert_int_equal(json_array_size(answer_at(&group, "devices")), 1);
+    assert_string_equal(answer_text(&group, "devices.0.device_name"), text);
+    path[strlen(path) - 1] = '!';
+    ANSWER_AUTO none = hunt_get(&one.server, path);
+    assert_int_equal(json_array_size(answer_at(&none, "devices")), 0);
+    json_t *pages = hunt_walk(&one.server, "/v1/devices?limit=1&sort=device_name", "devices");
+    assert_int_equal(json_array_size(pages), 2);
+    json_decref(pages);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_state_s_filter_gives_what_is_shown_in_that_state),
+        TEST(names_longer_than_an_index_takes_are_kept_whole),
+    };
+    return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
+}
