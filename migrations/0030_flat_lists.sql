@@ -48,9 +48,10 @@ ALTER TABLE rmm.findings ADD COLUMN streak_from integer;
 UPDATE rmm.findings SET streak_from = rmm.streak_from(days, (SELECT quiet_days FROM rmm.ledger));
 ALTER TABLE rmm.findings ALTER COLUMN streak_from SET NOT NULL;
 COMMENT ON COLUMN rmm.findings.streak_from IS 'as in rmm.device_tools, for this signal alone; kept by a trigger on days';
+-- A row that is only proposed, and adds no day to the one that is there, has no streak of its own.
 CREATE FUNCTION rmm.finding_streak() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.streak_from := rmm.streak_from(NEW.days, (SELECT quiet_days FROM rmm.ledger));
+    NEW.streak_from := coalesce(rmm.streak_from(NEW.days, (SELECT quiet_days FROM rmm.ledger)), 0);
     RETURN NEW;
 END
 $$;

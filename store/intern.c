@@ -180,8 +180,9 @@ static bool find_known(struct intern *intern, int64_t epoch, struct db_conn *con
     if (!digests.len)
         return true;
     array_end(&digests);
-    buf_printf(&sql, "SELECT id, digest FROM dict.%s WHERE digest = ANY($1::uuid[])",
-               schema_dictionary(dictionary)->name);
+    /* OFFSET 0 keeps it at one index probe a value: the planner would rather read a whole small dictionary each time */
+    buf_printf(&sql, "SELECT d.id, d.digest FROM unnest($1::uuid[]) AS k (digest) CROSS JOIN LATERAL (SELECT id, digest FROM "
+               "dict.%s WHERE digest = k.digest OFFSET 0) d", schema_dictionary(dictionary)->name);
     struct str param = buf_str(&digests);
     DB_ROWS_AUTO *rows = sql.failed || digests.failed ? (err_memory(err), NULL)
                                                       : db_query(conn, buf_cstr(&sql), &param, 1, deadline_ms, err);

@@ -6,7 +6,8 @@
 
 enum { SCRIPT_CAP = 4 << 20 };
 
-/* Fields that people look up by their whole value. */
+/* Fields that people look up by their whole value. Empty ones would all be in one chain of pages, which each new one
+ * would walk to its end. */
 static bool is_looked_up(const struct schema_field *field) {
     return field->dictionary == DICT_file && (!strcmp(field->sql, "sha1") || !strcmp(field->sql, "sha256"));
 }
@@ -14,8 +15,8 @@ static bool is_looked_up(const struct schema_field *field) {
 static void lookups_add(struct buf *sql, const struct schema_dictionary *dictionary) {
     for (size_t i = 0; i < dictionary->field_count; i++)
         if (is_looked_up(&dictionary->fields[i]))
-            buf_printf(sql, "CREATE INDEX IF NOT EXISTS %s_%s ON dict.%s USING hash (%s);\n", dictionary->name,
-                       dictionary->fields[i].sql, dictionary->name, dictionary->fields[i].sql);
+            buf_printf(sql, "CREATE INDEX IF NOT EXISTS %s_%s_given ON dict.%s USING hash (%s) WHERE %s <> '';\n", dictionary->name,
+                       dictionary->fields[i].sql, dictionary->name, dictionary->fields[i].sql, dictionary->fields[i].sql);
 }
 
 /* lz4 packs long texts in less time than PostgreSQL's own method, on a path that every event takes. */

@@ -39,17 +39,17 @@ WITH d AS (
     SELECT f.sha1, i.file_name, p.folder_path AS folder_path
     FROM d JOIN data.device_process_events t ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
     JOIN dict.file f ON f.id = t.file JOIN dict.image i ON i.id = t.image JOIN dict.path p ON p.id = t.path
-    WHERE f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
+    WHERE f.sha1 <> '' AND f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
     UNION
     SELECT f.sha1, i.file_name, coalesce(t.folder_path, '')
     FROM d JOIN data.device_file_events t ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
     JOIN dict.file f ON f.id = t.file JOIN dict.image i ON i.id = t.image
-    WHERE f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
+    WHERE f.sha1 <> '' AND f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
     UNION
     SELECT f.sha1, i.file_name, p.folder_path
     FROM d JOIN data.device_image_load_events t ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
     JOIN dict.file f ON f.id = t.file JOIN dict.image i ON i.id = t.image JOIN dict.path p ON p.id = t.path
-    WHERE f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
+    WHERE f.sha1 <> '' AND f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
     UNION
     SELECT of, CASE kind WHEN 'file_name' THEN value ELSE '' END, CASE kind WHEN 'folder_path' THEN value ELSE '' END
     FROM fact WHERE kind IN ('file_name', 'folder_path')
