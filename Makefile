@@ -109,8 +109,10 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT_OBJECTS) $(LIB)
 tests: $(UNIT) $(INTEGRATION)
 units: $(UNIT)
 	@set -e; for t in $(UNIT); do echo "== $$t"; RMMHUNT_REFERENCE="$(RMMHUNT_REFERENCE)" $$t; done
+# Two at a time, as they wait more than they work; what each says comes in one piece.
 integration: $(INTEGRATION) $(BUILD)/rmmhunt
-	@set -e; for t in $(INTEGRATION); do echo "== $$t"; RMMHUNT_BINARY=$(BUILD)/rmmhunt RMMHUNT_REFERENCE="$(RMMHUNT_REFERENCE)" $$t; done
+	@printf '%s\n' $(INTEGRATION) | RMMHUNT_BINARY=$(BUILD)/rmmhunt RMMHUNT_REFERENCE="$(RMMHUNT_REFERENCE)" xargs -P 2 -I TEST \
+	  sh -c 'TEST > TEST.log 2>&1; code=$$?; exec 9> $(BUILD)/print.lock; flock 9; echo "== TEST"; cat TEST.log; exit $$code'
 # Every harness over its corpus: files below tests/fuzz/corpus, and what else is at hand in its language.
 CORPUS_reader_fuzz := $(wildcard tests/fuzz/corpus/reader_fuzz/*)
 CORPUS_decode_fuzz := $(wildcard tests/fuzz/corpus/decode_fuzz/*)
