@@ -37,14 +37,6 @@ static void run_both(void) {
     ANSWER_AUTO rival = hunt_run(&one.server, "{\"tool\":\"Rival\"" AS_OF);
 }
 
-static void expect_json(const json_t *root, const char *path, const char *expected) {
-    const json_t *at = json_at(root, path);
-    char *text = at ? json_dumps(at, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-    if (!text || strcmp(text, expected) != 0)
-        fail_msg("%s is %s instead of %s", path, text ? text : "missing", expected);
-    free(text);
-}
-
 static void expect_state(const char *as_of, const char *state) {
     char path[PATH];
     static const char *const places[][2] = {{"/v1/findings?device=d1&as_of=", "findings.0.state"},
@@ -116,9 +108,9 @@ static void several_tools_are_a_flag_but_all_tools_is_none(void **state) {
     ANSWER_AUTO all = hunt_run(&one.server, "{\"hunts\":[\"all-probe\"]" AS_OF);
     run_both();
     ANSWER_AUTO alone = hunt_get(&one.server, "/v1/devices/d1");
-    expect_json(alone.json, "flags", "[]");
+    hunt_expect_json(alone.json, "flags", "[]");
     ANSWER_AUTO both = hunt_get(&one.server, "/v1/devices/d2");
-    expect_json(both.json, "flags", "[{\"flag\":\"several_tools\",\"tools\":[\"Probe\",\"Rival\"]}]");
+    hunt_expect_json(both.json, "flags", "[{\"flag\":\"several_tools\",\"tools\":[\"Probe\",\"Rival\"]}]");
     ANSWER_AUTO several = hunt_get(&one.server, "/v1/devices?min_tools=2");
     assert_int_equal(json_array_size(answer_at(&several, "devices")), 1);
 }
@@ -136,13 +128,13 @@ static void a_file_signed_as_one_tool_and_named_as_another_is_a_flag(void **stat
     hunt_send_event(&one.server, "DeviceProcessEvents", "d3", "2026-07-18T10:02:00Z", 3, NAMED("rival.exe", "pc", "") ",\"SHA1\":\"dd\"");
     run_both();
     ANSWER_AUTO flagged = hunt_get(&one.server, "/v1/devices/d1");
-    expect_json(flagged.json, "flags.1",
+    hunt_expect_json(flagged.json, "flags.1",
                 "{\"flag\":\"signed_as_other\",\"sha1\":\"aa\",\"named_as\":\"Probe\",\"signed_as\":\"Rival\"}");
     for (const char *const *id = (const char *const[]){"d2", "d3", NULL}; *id; id++) {
         char path[PATH];
         snprintf(path, sizeof path, "/v1/devices/%s", *id);
         ANSWER_AUTO other = hunt_get(&one.server, path);
-        expect_json(other.json, "flags", "[{\"flag\":\"several_tools\",\"tools\":[\"Probe\",\"Rival\"]}]");
+        hunt_expect_json(other.json, "flags", "[{\"flag\":\"several_tools\",\"tools\":[\"Probe\",\"Rival\"]}]");
     }
 }
 
@@ -161,13 +153,13 @@ static void a_tool_s_domain_reached_by_another_program_is_a_flag(void **state) {
                     ",\"Signer\":\"IDrive, Inc.\",\"SHA1\":\"cc\"");
     ANSWER_AUTO run = hunt_run(&one.server, "{\"tool\":\"RemotePC\"" AS_OF);
     ANSWER_AUTO flagged = hunt_get(&one.server, "/v1/devices/d1");
-    expect_json(flagged.json, "flags",
+    hunt_expect_json(flagged.json, "flags",
                 "[{\"flag\":\"domain_by_other_program\",\"sha1\":\"aa\",\"tool\":\"RemotePC\",\"file_name\":"
                 "\"powershell.exe\"}]");
     ANSWER_AUTO own = hunt_get(&one.server, "/v1/devices/d2");
-    expect_json(own.json, "flags", "[]");
+    hunt_expect_json(own.json, "flags", "[]");
     ANSWER_AUTO renamed = hunt_get(&one.server, "/v1/devices/d3");
-    expect_json(renamed.json, "flags", "[]");
+    hunt_expect_json(renamed.json, "flags", "[]");
 }
 
 /* Most tools' own hunts ask for the tool's company beside the domain, so that a stranger shows in the one over all tools. */
@@ -182,11 +174,11 @@ static void a_stranger_at_a_tool_s_domain_is_a_flag_whatever_its_own_hunts_ask_f
                "\"InitiatingProcessSHA1\":\"bb\"");
     ANSWER_AUTO run = hunt_run(&one.server, hunts);
     ANSWER_AUTO flagged = hunt_get(&one.server, "/v1/devices/d1");
-    expect_json(flagged.json, "flags",
+    hunt_expect_json(flagged.json, "flags",
                 "[{\"flag\":\"domain_by_other_program\",\"sha1\":\"aa\",\"tool\":\"AnyDesk\",\"file_name\":"
                 "\"powershell.exe\"}]");
     ANSWER_AUTO own = hunt_get(&one.server, "/v1/devices/d2");
-    expect_json(own.json, "flags", "[]");
+    hunt_expect_json(own.json, "flags", "[]");
 }
 
 #define TIMES(first, last)                                                                                             \
@@ -216,23 +208,23 @@ static void a_renamed_device_is_one_device_with_its_names_groups_files_and_accou
     ANSWER_AUTO list = hunt_get(&one.server, "/v1/devices");
     assert_int_equal(json_array_size(answer_at(&list, "devices")), 1);
     ANSWER_AUTO device = hunt_get(&one.server, "/v1/devices/d1");
-    expect_json(device.json, "device_name", "\"new\"");
-    expect_json(device.json, "machine_group", "\"Office\"");
-    expect_json(device.json, "names",
+    hunt_expect_json(device.json, "device_name", "\"new\"");
+    hunt_expect_json(device.json, "machine_group", "\"Office\"");
+    hunt_expect_json(device.json, "names",
                 "[{\"value\":\"old\"," TIMES("10", "11") "},{\"value\":\"new\"," TIMES("12", "13") "}]");
-    expect_json(device.json, "machine_groups",
+    hunt_expect_json(device.json, "machine_groups",
                 "[{\"value\":\"Lab\"," TIMES("10", "11") "},{\"value\":\"Office\"," TIMES("12", "12") "}]");
-    expect_json(device.json, "tools.0.files",
+    hunt_expect_json(device.json, "tools.0.files",
                 "[{\"sha1\":\"aa\"," TIMES("10", "13") ",\"names\":[\"innocent.exe\",\"loaded.dll\",\"probe.exe\"],"
                                                        "\"paths\":[\"C:\\\\probe.exe\",\"D:\\\\\"]}]");
-    expect_json(device.json, "tools.0.accounts",
+    hunt_expect_json(device.json, "tools.0.accounts",
                 "[{\"value\":\"a@x\"," TIMES("10", "10") "},{\"value\":\"corp\\\\b\"," TIMES("12", "12") "}]");
-    expect_json(device.json, "tools.0.signers",
+    hunt_expect_json(device.json, "tools.0.signers",
                 "[{\"signer\":\"probe\",\"issuer\":\"CA\",\"serials\":[{\"value\":\"01\"," TIMES("13", "13") "}]}]");
-    expect_json(device.json, "tools.0.domains", "[{\"value\":\"a.probe.example\"," TIMES("13", "13") "}]");
-    expect_json(device.json, "tools.0.seen_by", "\"signature+process+network\"");
-    expect_json(device.json, "tools.0.by_signal.1.hunts.0.report_ids", "[\"1\",\"2\",\"3\"]");
-    expect_json(device.json, "tools.0.count", "5");
+    hunt_expect_json(device.json, "tools.0.domains", "[{\"value\":\"a.probe.example\"," TIMES("13", "13") "}]");
+    hunt_expect_json(device.json, "tools.0.seen_by", "\"signature+process+network\"");
+    hunt_expect_json(device.json, "tools.0.by_signal.1.hunts.0.report_ids", "[\"1\",\"2\",\"3\"]");
+    hunt_expect_json(device.json, "tools.0.count", "5");
 }
 
 /* MANY devices: names with signs in them, equal times, tools by turns. */
@@ -348,7 +340,7 @@ static void a_tool_shows_what_was_seen_of_it_in_the_estate(void **state) {
     char more[PATH], report[32];
     (void)state;
     ANSWER_AUTO before = hunt_get(&one.server, "/v1/tools/Probe");
-    expect_json(before.json, "seen",
+    hunt_expect_json(before.json, "seen",
                 "{\"devices\":0,\"first_seen\":null,\"last_seen\":null,\"count\":0,"
                 "\"signers\":{\"total\":0,\"newest\":[]},\"serials\":{\"total\":0,\"newest\":[]},"
                 "\"sha1s\":{\"total\":0,\"newest\":[]},\"accounts\":{\"total\":0,\"newest\":[]},"
@@ -360,18 +352,18 @@ static void a_tool_shows_what_was_seen_of_it_in_the_estate(void **state) {
     }
     run_both();
     ANSWER_AUTO tool = hunt_get(&one.server, "/v1/tools/probe");
-    expect_json(tool.json, "seen.devices", "2");
-    expect_json(tool.json, "seen.count", "101");
-    expect_json(tool.json, "seen.first_seen", "\"2026-07-18T10:00:00.0000000Z\"");
-    expect_json(tool.json, "seen.last_seen", "\"2026-07-18T10:01:40.0000000Z\"");
-    expect_json(tool.json, "seen.signers.total", "1");
-    expect_json(tool.json, "seen.signers.newest.0.value", "\"Probe Inc\"");
-    expect_json(tool.json, "seen.serials.total", "101");
-    expect_json(tool.json, "seen.serials.newest.0.value", "\"s100\"");
-    expect_json(tool.json, "seen.serials.newest.0.issuer", "\"CA\"");
+    hunt_expect_json(tool.json, "seen.devices", "2");
+    hunt_expect_json(tool.json, "seen.count", "101");
+    hunt_expect_json(tool.json, "seen.first_seen", "\"2026-07-18T10:00:00.0000000Z\"");
+    hunt_expect_json(tool.json, "seen.last_seen", "\"2026-07-18T10:01:40.0000000Z\"");
+    hunt_expect_json(tool.json, "seen.signers.total", "1");
+    hunt_expect_json(tool.json, "seen.signers.newest.0.value", "\"Probe Inc\"");
+    hunt_expect_json(tool.json, "seen.serials.total", "101");
+    hunt_expect_json(tool.json, "seen.serials.newest.0.value", "\"s100\"");
+    hunt_expect_json(tool.json, "seen.serials.newest.0.issuer", "\"CA\"");
     assert_int_equal(json_array_size(answer_at(&tool, "seen.serials.newest")), 100);
     ANSWER_AUTO other = hunt_get(&one.server, "/v1/tools/Rival");
-    expect_json(other.json, "seen.devices", "0");
+    hunt_expect_json(other.json, "seen.devices", "0");
 }
 
 static void the_command_line_gives_what_the_api_gives(void **state) {

@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -31,14 +30,6 @@ static int teardown(void **state) {
     return 0;
 }
 
-static void expect_json(const json_t *root, const char *path, const char *expected) {
-    const json_t *at = json_at(root, path);
-    char *text = at ? json_dumps(at, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-    if (!text || strcmp(text, expected) != 0)
-        fail_msg("%s is %s instead of %s", path, text ? text : "missing", expected);
-    free(text);
-}
-
 static void two_runs_differ_by_devices_that_came_went_and_changed(void **state) {
     (void)state;
     hunt_send_event(&one.server, "DeviceProcessEvents", "gone", "2026-07-13T10:00:00Z", 1, NAMED("probe.exe", "a", ""));
@@ -50,24 +41,24 @@ static void two_runs_differ_by_devices_that_came_went_and_changed(void **state) 
         &one.server, "{\"hunts\":[\"probe-create-process\",\"rival-create-process\"],\"to\":\"2026-07-17T00:00:00Z\"}");
     ANSWER_AUTO second = hunt_run(&one.server, "{\"hunts\":[\"probe-create-process\",\"probe-file-signature\"]" AS_OF);
     ANSWER_AUTO diff = hunt_get(&one.server, "/v1/runs/1/diff/2");
-    expect_json(diff.json, "compared", "1");
-    expect_json(diff.json, "only_in_from", "[\"rival-create-process\"]");
-    expect_json(diff.json, "only_in_to", "[\"probe-file-signature\"]");
-    expect_json(diff.json, "not_compared.0.hunt", "\"probe-file-signature\"");
-    expect_json(diff.json, "not_compared.0.reason", "\"only_in_to\"");
-    expect_json(diff.json, "not_compared.0.from", "null");
-    expect_json(diff.json, "not_compared.1.reason", "\"only_in_from\"");
-    expect_json(diff.json, "not_compared.1.from", "{\"state\":\"succeeded\",\"version\":1,\"error\":null}");
-    expect_json(diff.json, "hunts.0.new.0.device_id", "\"come\"");
-    expect_json(diff.json, "hunts.0.new.0.was", "null");
-    expect_json(diff.json, "hunts.0.gone.0.device_id", "\"gone\"");
-    expect_json(diff.json, "hunts.0.changed.0.device_id", "\"more\"");
-    expect_json(diff.json, "hunts.0.changed.0.report_ids_added", "[\"10\"]");
-    expect_json(diff.json, "hunts.0.changed.0.report_ids_gone", "[\"1\"]");
+    hunt_expect_json(diff.json, "compared", "1");
+    hunt_expect_json(diff.json, "only_in_from", "[\"rival-create-process\"]");
+    hunt_expect_json(diff.json, "only_in_to", "[\"probe-file-signature\"]");
+    hunt_expect_json(diff.json, "not_compared.0.hunt", "\"probe-file-signature\"");
+    hunt_expect_json(diff.json, "not_compared.0.reason", "\"only_in_to\"");
+    hunt_expect_json(diff.json, "not_compared.0.from", "null");
+    hunt_expect_json(diff.json, "not_compared.1.reason", "\"only_in_from\"");
+    hunt_expect_json(diff.json, "not_compared.1.from", "{\"state\":\"succeeded\",\"version\":1,\"error\":null}");
+    hunt_expect_json(diff.json, "hunts.0.new.0.device_id", "\"come\"");
+    hunt_expect_json(diff.json, "hunts.0.new.0.was", "null");
+    hunt_expect_json(diff.json, "hunts.0.gone.0.device_id", "\"gone\"");
+    hunt_expect_json(diff.json, "hunts.0.changed.0.device_id", "\"more\"");
+    hunt_expect_json(diff.json, "hunts.0.changed.0.report_ids_added", "[\"10\"]");
+    hunt_expect_json(diff.json, "hunts.0.changed.0.report_ids_gone", "[\"1\"]");
     assert_int_equal(json_array_size(answer_at(&diff, "hunts.0.changed")), 1);
     ANSWER_AUTO self = hunt_get(&one.server, "/v1/runs/1/diff/1");
-    expect_json(self.json, "hunts", "[]");
-    expect_json(self.json, "compared", "2");
+    hunt_expect_json(self.json, "hunts", "[]");
+    hunt_expect_json(self.json, "compared", "2");
     static const char *const missing[] = {"/v1/runs/1/diff/9", "/v1/runs/x/diff/1",
                                           "/v1/runs/9223372036854775808/diff/1"};
     for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
@@ -96,17 +87,17 @@ static void a_hunt_that_failed_or_was_changed_is_named_and_not_compared(void **s
                         "WHERE hunt_id LIKE '%b' RETURNING 1");
     ANSWER_AUTO second = hunt_run(&one.server, body);
     ANSWER_AUTO diff = hunt_get(&one.server, "/v1/runs/1/diff/2");
-    expect_json(diff.json, "compared", "1");
+    hunt_expect_json(diff.json, "compared", "1");
     assert_int_equal(json_array_size(answer_at(&diff, "not_compared")), 2);
-    expect_json(diff.json, "not_compared.0.hunt", "\"a-changed-one\"");
-    expect_json(diff.json, "not_compared.0.reason", "\"other_version\"");
-    expect_json(diff.json, "not_compared.0.from.version", "1");
-    expect_json(diff.json, "not_compared.0.to.version", "2");
-    expect_json(diff.json, "not_compared.1.hunt", "\"b-failing-one\"");
-    expect_json(diff.json, "not_compared.1.reason", "\"failed\"");
-    expect_json(diff.json, "not_compared.1.from.error.code", "\"limit\"");
-    expect_json(diff.json, "not_compared.1.to.state", "\"succeeded\"");
-    expect_json(diff.json, "only_in_from", "[]");
+    hunt_expect_json(diff.json, "not_compared.0.hunt", "\"a-changed-one\"");
+    hunt_expect_json(diff.json, "not_compared.0.reason", "\"other_version\"");
+    hunt_expect_json(diff.json, "not_compared.0.from.version", "1");
+    hunt_expect_json(diff.json, "not_compared.0.to.version", "2");
+    hunt_expect_json(diff.json, "not_compared.1.hunt", "\"b-failing-one\"");
+    hunt_expect_json(diff.json, "not_compared.1.reason", "\"failed\"");
+    hunt_expect_json(diff.json, "not_compared.1.from.error.code", "\"limit\"");
+    hunt_expect_json(diff.json, "not_compared.1.to.state", "\"succeeded\"");
+    hunt_expect_json(diff.json, "only_in_from", "[]");
 }
 
 static void hunts_that_a_cancelled_run_did_not_come_to_are_named(void **state) {
@@ -122,13 +113,13 @@ static void hunts_that_a_cancelled_run_did_not_come_to_are_named(void **state) {
     database_await(one.db, "SELECT count(*) FROM rmm.runs WHERE state = 'cancelled'", 1, LIMIT_MS);
     ANSWER_AUTO second = hunt_run(&one.server, "{\"hunts\":[\"a-quick-one\"]}");
     ANSWER_AUTO self = hunt_get(&one.server, "/v1/runs/1/diff/1");
-    expect_json(self.json, "compared", "0");
-    expect_json(self.json, "not_compared.0.hunt", "\"b-slow-one\"");
-    expect_json(self.json, "not_compared.0.reason", "\"cancelled\"");
-    expect_json(self.json, "not_compared.0.to.state", "\"cancelled\"");
+    hunt_expect_json(self.json, "compared", "0");
+    hunt_expect_json(self.json, "not_compared.0.hunt", "\"b-slow-one\"");
+    hunt_expect_json(self.json, "not_compared.0.reason", "\"cancelled\"");
+    hunt_expect_json(self.json, "not_compared.0.to.state", "\"cancelled\"");
     ANSWER_AUTO diff = hunt_get(&one.server, "/v1/runs/2/diff/1");
-    expect_json(diff.json, "not_compared.1.reason", "\"only_in_to\"");
-    expect_json(diff.json, "not_compared.1.to.state", "\"cancelled\"");
+    hunt_expect_json(diff.json, "not_compared.1.reason", "\"only_in_to\"");
+    hunt_expect_json(diff.json, "not_compared.1.to.state", "\"cancelled\"");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

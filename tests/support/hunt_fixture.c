@@ -147,6 +147,14 @@ const char *hunt_text(const json_t *object, const char *path) {
     return text ? text : "";
 }
 
+void hunt_expect_json(const json_t *root, const char *path, const char *expected) {
+    const json_t *at = json_at(root, path);
+    char *text = at ? json_dumps(at, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    if (!text || strcmp(text, expected) != 0)
+        fail_msg("%s is %s instead of %s", path, text ? text : "missing", expected);
+    free(text);
+}
+
 pid_t hunt_command_start(struct hunt_server *server, const char *const *words, int *output) {
     enum { MOST = 16 };
     char binary[PATH], *argv[MOST] = {binary};

@@ -63,3 +63,5 @@ void hunt_expect_command(struct hunt_server *server, int code, const char *const
 const json_t *hunt_item(const json_t *items, const char *name, const char *value);
 /* The text of a member, "" when it is none. */
 const char *hunt_text(const json_t *object, const char *path);
+/* What is at the path, written compactly, is `expected`. */
+void hunt_expect_json(const json_t *root, const char *path, const char *expected);
