@@ -14,7 +14,6 @@ enum {
     COMMITTERS = 2, /* one waits for its flush or for PostgreSQL while the other prepares */
     GROUP_ROWS = 60000,             /* rows after which a commit takes no further request */
     GROUP_PARTS = 256,
-    CACHE_ENTRIES = 200000,         /* a dictionary */
     COMMIT_TRIES = 4,
     BYTES_IN_FLIGHT = 128 << 20,
     REJECTED_BYTES = 32 << 20,      /* of a body, that are kept */
@@ -155,7 +154,7 @@ struct ingest *ingest_open(struct db *db, struct err *err) {
     ingest->last = &ingest->first;
     pthread_mutex_init(&ingest->lock, NULL);
     pthread_cond_init(&ingest->arrived, NULL);
-    ingest->intern = intern_new(CACHE_ENTRIES, err);
+    ingest->intern = intern_new(err);
     ingest->memory = ingest->intern ? commit_memory_new(err) : NULL;
     if (!ingest->memory || !read_key(ingest, err) || !threads_start(ingest, err)) {
         ingest_stop(ingest);

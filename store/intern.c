@@ -5,55 +5,48 @@
 #include <stdlib.h>
 
 #include "store/array.h"
+#include "store/id_cache.h"
 
-enum { TRIES = 4 };
-
-struct entry {
-    struct tuple_digest digest;
-    int32_t id; /* 0: free, since id 0 is never cached */
-};
+enum { TRIES = 4, SHARED_PLACES = 3 << 20 };
 
 struct cache {
     pthread_mutex_t lock;
-    struct entry *entries;
-    size_t used;
+    struct id_cache *ids;
 };
 
 struct intern {
-    size_t capacity, mask;
     _Atomic int64_t epoch; /* changed under all locks */
+    atomic_llong spare;    /* places that caches may still take */
     struct cache caches[DICT_COUNT];
 };
 
 static void caches_free(struct intern *intern) {
     for (size_t i = 0; intern && i < DICT_COUNT; i++)
-        free(intern->caches[i].entries);
+        id_cache_free(intern->caches[i].ids);
 }
 
-static bool caches_init(struct intern *intern, size_t slots) {
-    for (size_t i = 0; intern && i < DICT_COUNT; i++) {
+static bool caches_init(struct intern *intern, struct err *err) {
+    for (size_t i = 0; i < DICT_COUNT; i++) {
         pthread_mutex_init(&intern->caches[i].lock, NULL);
-        intern->caches[i].entries = calloc(slots, sizeof(struct entry));
-        if (!intern->caches[i].entries)
+        intern->caches[i].ids = id_cache_new(&intern->spare, err);
+        if (!intern->caches[i].ids)
             return false;
     }
-    return intern != NULL;
+    return true;
 }
 
-struct intern *intern_new(size_t capacity, struct err *err) {
+struct intern *intern_new(struct err *err) {
     struct intern *intern = calloc(1, sizeof *intern);
-    size_t slots = 1024;
-    while (slots < capacity * 2)
-        slots *= 2;
-    if (!caches_init(intern, slots)) {
-        caches_free(intern);
-        free(intern);
+    if (!intern) {
         err_memory(err);
         return NULL;
     }
-    intern->capacity = capacity;
-    intern->mask = slots - 1;
-    return intern;
+    intern->spare = SHARED_PLACES;
+    if (caches_init(intern, err))
+        return intern;
+    caches_free(intern);
+    free(intern);
+    return NULL;
 }
 
 void intern_free(struct intern *intern) {
@@ -69,31 +62,16 @@ void intern_renew(struct intern *intern, int64_t epoch) {
     for (size_t i = 0; i < DICT_COUNT; i++)
         pthread_mutex_lock(&intern->caches[i].lock);
     if (atomic_load(&intern->epoch) != epoch) {
-        for (size_t i = 0; i < DICT_COUNT; i++) {
-            memset(intern->caches[i].entries, 0, (intern->mask + 1) * sizeof(struct entry));
-            intern->caches[i].used = 0;
-        }
+        for (size_t i = 0; i < DICT_COUNT; i++)
+            id_cache_clear(intern->caches[i].ids);
         atomic_store(&intern->epoch, epoch);
     }
     for (size_t i = DICT_COUNT; i > 0; i--)
         pthread_mutex_unlock(&intern->caches[i - 1].lock);
 }
 
-static size_t place_of(const struct intern *intern, const struct tuple_digest *digest) {
-    uint64_t hash;
-    memcpy(&hash, digest->bytes, sizeof hash);
-    return (size_t)hash & intern->mask;
-}
-
 void intern_prefetch(const struct intern *intern, enum schema_dictionary_id dictionary, const struct tuple_digest *digest) {
-    __builtin_prefetch(&intern->caches[dictionary].entries[place_of(intern, digest)]);
-}
-
-static struct entry *entry_at(struct intern *intern, struct cache *cache, const struct tuple_digest *digest) {
-    size_t at = place_of(intern, digest);
-    while (cache->entries[at].id && memcmp(&cache->entries[at].digest, digest, sizeof *digest) != 0)
-        at = (at + 1) & intern->mask;
-    return &cache->entries[at];
+    id_cache_prefetch(intern->caches[dictionary].ids, digest);
 }
 
 bool intern_find(struct intern *intern, enum schema_dictionary_id dictionary, const struct tuple_digest *digest,
@@ -104,7 +82,7 @@ bool intern_find(struct intern *intern, enum schema_dictionary_id dictionary, co
     if (memcmp(digest, &empty, sizeof empty) == 0)
         return true;
     pthread_mutex_lock(&cache->lock);
-    *id = entry_at(intern, cache, digest)->id;
+    *id = id_cache_find(cache->ids, digest);
     pthread_mutex_unlock(&cache->lock);
     return *id != 0;
 }
@@ -113,17 +91,8 @@ static void cache_add(struct intern *intern, enum schema_dictionary_id dictionar
                       int32_t id, int64_t epoch) {
     struct cache *cache = &intern->caches[dictionary];
     pthread_mutex_lock(&cache->lock);
-    if (atomic_load(&intern->epoch) != epoch) { /* the id may have been deleted meanwhile */
-        pthread_mutex_unlock(&cache->lock);
-        return;
-    }
-    if (cache->used >= intern->capacity) {
-        memset(cache->entries, 0, (intern->mask + 1) * sizeof(struct entry));
-        cache->used = 0;
-    }
-    struct entry *entry = entry_at(intern, cache, digest);
-    cache->used += entry->id == 0;
-    *entry = (struct entry){*digest, id};
+    if (atomic_load(&intern->epoch) == epoch) /* else the id may have been deleted meanwhile */
+        id_cache_add(cache->ids, digest, id);
     pthread_mutex_unlock(&cache->lock);
 }
 

@@ -8,8 +8,7 @@
 
 struct intern;
 void intern_free(struct intern *intern);
-/* capacity: entries a dictionary; a full cache starts anew. */
-OWNED_BY(intern_free) struct intern *intern_new(size_t capacity, struct err *err);
+OWNED_BY(intern_free) struct intern *intern_new(struct err *err);
 /* The epoch under which ids are cached now. */
 int64_t intern_epoch(const struct intern *intern);
 /* Forgets all ids when the epoch is another one. */
