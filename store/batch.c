@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "store/copy.h"
 
 enum { HOST_GROUP = 1 }; /* machine_group in the host's tuple */
 
@@ -111,24 +112,6 @@ static bool miss_add(struct miss_list *list, const struct schema_dictionary *dic
     return true;
 }
 
-static void plain_add(struct buf *plain, const struct schema_column *column, const struct value *value) {
-    if (value->kind == VALUE_NULL) {
-        buf_add_be32(plain, UINT32_MAX);
-    } else if (value->kind == VALUE_TEXT) {
-        buf_add_be32(plain, (uint32_t)value->text.len);
-        buf_add_str(plain, value->text);
-    } else if (column->type == KQL_BOOL) {
-        buf_add_be32(plain, 1);
-        buf_add_char(plain, value->number != 0);
-    } else if (column->type == KQL_INT) {
-        buf_add_be32(plain, 4);
-        buf_add_be32(plain, (uint32_t)value->number);
-    } else {
-        buf_add_be32(plain, 8);
-        buf_add_be64(plain, (uint64_t)value->number);
-    }
-}
-
 static bool row_tuples(struct batch *batch, struct intern *intern, const unsigned char *key,
                        const struct event *event, struct batch_row *row, uint32_t row_place) {
     struct value members[SCHEMA_MAX_SLOTS][SCHEMA_MAX_FIELDS];
@@ -178,11 +161,10 @@ bool batch_add(struct batch *batch, struct intern *intern, const unsigned char *
             row->has_report = value->kind != VALUE_NULL;
             row->report_id = row->has_report ? value->number : 0;
         } else if (column->storage == STORED_PLAIN) {
-            plain_add(&into->plain, column, value);
+            copy_value(&into->plain, column->type, value);
         }
     }
-    plain_add(&into->plain, &event->table->columns[0],
-              &(struct value){event->extra.len ? VALUE_TEXT : VALUE_NULL, event->extra, 0});
+    copy_value(&into->plain, KQL_STRING, &(struct value){event->extra.len ? VALUE_TEXT : VALUE_NULL, event->extra, 0});
     row->plain_length = (uint32_t)(into->plain.len - row->plain_offset);
     row->digest = identity_event(event, key, &batch->scratch);
     if (!row_tuples(batch, intern, key, event, row, (uint32_t)into->count) || into->plain.failed ||

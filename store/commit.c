@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "store/array.h"
 #include "store/commit_memory.h"
+#include "store/copy.h"
 #include "store/letters.h"
 #include "store/partition.h"
 #include "store/tally.h"
@@ -87,32 +88,22 @@ static bool members_gather(struct group *group, struct err *err) {
     return true;
 }
 
-static void field_int32(struct buf *out, int32_t value) {
-    buf_add_be32(out, 4);
-    buf_add_be32(out, (uint32_t)value);
-}
-
-static void field_int64(struct buf *out, int64_t value) {
-    buf_add_be32(out, 8);
-    buf_add_be64(out, (uint64_t)value);
-}
-
 /* A staged row begins with its place. */
 static void copy_row(struct buf *out, const struct group *group, size_t place, uint16_t fields, bool staged) {
     const struct member *member = &group->members[place];
     const struct batch_row *row = member->row;
     buf_add_be16(out, fields);
     if (staged)
-        field_int32(out, (int32_t)place);
-    field_int64(out, row->ts);
+        copy_int32(out, (int32_t)place);
+    copy_int64(out, row->ts);
     if (row->has_report)
-        field_int64(out, row->report_id);
+        copy_int64(out, row->report_id);
     else
-        buf_add_be32(out, UINT32_MAX);
-    field_int64(out, row->digest);
-    field_int64(out, group->batches[place >> ARRIVAL_SHIFT] << ARRIVAL_SHIFT | (int64_t)(place & ARRIVAL_MASK));
+        copy_null(out);
+    copy_int64(out, row->digest);
+    copy_int64(out, group->batches[place >> ARRIVAL_SHIFT] << ARRIVAL_SHIFT | (int64_t)(place & ARRIVAL_MASK));
     for (size_t s = 0; s < group->table->slot_count; s++)
-        field_int32(out, row->ids[s]);
+        copy_int32(out, row->ids[s]);
     buf_add(out, member->plain, row->plain_length);
 }
 
@@ -140,7 +131,7 @@ static bool copy_rows(struct db_conn *conn, const struct group *group, bool stag
     buf_printf(&sql, ") FROM STDIN (FORMAT binary)");
     if (!buf_cstr(&sql) || !db_copy_start(conn, sql.ptr, deadline_ms, err))
         return false;
-    buf_add(&data, "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
+    copy_header(&data);
     for (size_t i = 0; i < group->count; i++) {
         copy_row(&data, group, i, fields, staged);
         if (data.len < COPY_CHUNK)
@@ -149,7 +140,7 @@ static bool copy_rows(struct db_conn *conn, const struct group *group, bool stag
             return data.failed ? err_memory(err) : false;
         data.len = 0;
     }
-    buf_add_be16(&data, UINT16_MAX);
+    copy_trailer(&data);
     if (data.failed)
         return err_memory(err);
     return db_copy_data(conn, buf_str(&data), deadline_ms, err) && db_copy_end(conn, deadline_ms, err);

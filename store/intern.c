@@ -4,14 +4,17 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "store/array.h"
 #include "store/id_cache.h"
+#include "store/intern_store.h"
 
-enum { TRIES = 4, SHARED_PLACES = 3 << 20 };
+/* COPY_LEAST: new values from which COPY is worth its rounds. PROVEN: batches of nothing but new values, one after the other,
+ * from which the next isn't looked up first; DISPROVEN: how many more it takes once that was wrong. */
+enum { TRIES = 4, COPY_LEAST = 32, PROVEN = 4, DISPROVEN = 16, SHARED_PLACES = 3 << 20 };
 
 struct cache {
     pthread_mutex_t lock;
     struct id_cache *ids;
+    int proven; /* batches whose values were all new; below 0: after a batch that was believed to be and wasn't */
 };
 
 struct intern {
@@ -87,167 +90,73 @@ bool intern_find(struct intern *intern, enum schema_dictionary_id dictionary, co
     return *id != 0;
 }
 
-static void cache_add(struct intern *intern, enum schema_dictionary_id dictionary, const struct tuple_digest *digest,
-                      int32_t id, int64_t epoch) {
+static void cache_add_all(struct intern *intern, enum schema_dictionary_id dictionary, const struct intern_miss *misses,
+                          size_t count, int64_t epoch) {
     struct cache *cache = &intern->caches[dictionary];
     pthread_mutex_lock(&cache->lock);
-    if (atomic_load(&intern->epoch) == epoch) /* else the id may have been deleted meanwhile */
-        id_cache_add(cache->ids, digest, id);
+    if (atomic_load(&intern->epoch) == epoch) /* else ids may have been deleted meanwhile */
+        for (size_t i = 0; i < count; i++)
+            id_cache_add(cache->ids, &misses[i].digest, misses[i].id);
     pthread_mutex_unlock(&cache->lock);
 }
 
-static void digest_text(const struct tuple_digest *digest, char out[33]) {
-    static const char hex[] = "0123456789abcdef";
-    for (size_t i = 0; i < 16; i++) {
-        out[2 * i] = hex[digest->bytes[i] >> 4];
-        out[2 * i + 1] = hex[digest->bytes[i] & 15];
-    }
-    out[32] = '\0';
+static bool is_proven(struct cache *cache) {
+    pthread_mutex_lock(&cache->lock);
+    bool proven = cache->proven >= PROVEN;
+    pthread_mutex_unlock(&cache->lock);
+    return proven;
 }
 
-/* PostgreSQL prints a uuid with dashes. */
-static void digest_read(struct str text, struct tuple_digest *digest) {
-    unsigned nibbles = 0;
-    *digest = (struct tuple_digest){{0}};
-    for (size_t i = 0; i < text.len && nibbles < 32; i++) {
-        char c = text.ptr[i];
-        if (c == '-')
-            continue;
-        unsigned value = (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
-        digest->bytes[nibbles / 2] = (unsigned char)(digest->bytes[nibbles / 2] | value << (nibbles % 2 ? 0 : 4));
-        nibbles++;
-    }
+/* Notes whether a batch's values turned out to be all new. */
+static void proven_note(struct cache *cache, bool believed, bool all_new) {
+    pthread_mutex_lock(&cache->lock);
+    if (all_new)
+        cache->proven += cache->proven < PROVEN;
+    else if (believed)
+        cache->proven = -DISPROVEN;
+    else if (cache->proven > 0)
+        cache->proven = 0;
+    pthread_mutex_unlock(&cache->lock);
 }
 
-static int compare_digest(const void *digest, const void *miss) {
-    return memcmp(digest, &((const struct intern_miss *)miss)->digest, sizeof(struct tuple_digest));
-}
-
-static void take_ids(struct intern *intern, int64_t epoch, enum schema_dictionary_id dictionary, const struct db_rows *rows,
-                     struct intern_miss *misses, size_t count) {
-    for (size_t row = 0; row < db_count(rows); row++) {
-        struct tuple_digest digest;
-        digest_read(db_text(rows, row, 1), &digest);
-        struct intern_miss *miss = bsearch(&digest, misses, count, sizeof *misses, compare_digest);
-        if (!miss)
-            continue;
-        miss->id = (int32_t)db_int(rows, row, 0);
-        cache_add(intern, dictionary, &digest, miss->id, epoch);
-    }
-}
-
-static bool find_known(struct intern *intern, int64_t epoch, struct db_conn *conn, enum schema_dictionary_id dictionary,
-                       struct intern_miss *misses, size_t count, int64_t deadline_ms, struct err *err) {
-    BUF_AUTO sql = BUF(4096), digests = BUF(256u << 20);
-    char text[33];
-    for (size_t i = 0; i < count; i++) {
-        if (misses[i].id)
-            continue;
-        digest_text(&misses[i].digest, text);
-        array_add(&digests, (struct str){text, 32});
-    }
-    if (!digests.len)
-        return true;
-    array_end(&digests);
-    /* OFFSET 0 keeps it at one index probe a value: the planner would rather read a whole small dictionary each time */
-    buf_printf(&sql, "SELECT d.id, d.digest FROM unnest($1::uuid[]) AS k (digest) CROSS JOIN LATERAL (SELECT id, digest FROM "
-               "dict.%s WHERE digest = k.digest OFFSET 0) d", schema_dictionary(dictionary)->name);
-    struct str param = buf_str(&digests);
-    DB_ROWS_AUTO *rows = sql.failed || digests.failed ? (err_memory(err), NULL)
-                                                      : db_query(conn, buf_cstr(&sql), &param, 1, deadline_ms, err);
-    if (rows)
-        take_ids(intern, epoch, dictionary, rows, misses, count);
-    return rows != NULL;
-}
-
-static const char *array_type(enum kql_type type) {
-    if (type == KQL_STRING)
-        return "text[]";
-    return type == KQL_BOOL ? "boolean[]" : "bigint[]";
-}
-
-static bool insert_sql(const struct schema_dictionary *dictionary, struct buf *sql) {
-    buf_printf(sql, "INSERT INTO dict.%s (digest", dictionary->name);
-    for (size_t f = 0; f < dictionary->field_count; f++)
-        buf_printf(sql, ", %s", dictionary->fields[f].sql);
-    /* One writer at a time, so that ids come in the order of commits: "all up to this id" is what verdict.c goes by. */
-    buf_printf(sql, ") SELECT u.* FROM (SELECT FROM dict.%s WHERE id = 0 FOR UPDATE) held CROSS JOIN unnest($1::uuid[]",
-               dictionary->name);
-    for (size_t f = 0; f < dictionary->field_count; f++)
-        buf_printf(sql, ", $%zu::%s", f + 2, array_type(dictionary->fields[f].type));
-    buf_printf(sql, ") AS u(digest) ORDER BY u.digest ON CONFLICT (digest) DO NOTHING RETURNING id, digest");
-    return buf_cstr(sql) != NULL;
-}
-
-static void add_member(struct buf *array, const struct schema_field *field, const struct value *value) {
-    if (value->kind == VALUE_TEXT)
-        array_add(array, value->text);
-    else if (value->kind == VALUE_NULL)
-        field->type == KQL_STRING ? array_add(array, STR("")) : array_add_null(array);
-    else if (field->type == KQL_BOOL)
-        array_add(array, value->number ? STR("t") : STR("f"));
-    else
-        array_add_int(array, value->number);
-}
-
-/* Inserts what has no id yet. The transaction needs no flush of its own: the events' COMMIT comes later in the log. */
-static bool insert_new(struct intern *intern, int64_t epoch, struct db_conn *conn, enum schema_dictionary_id id,
-                       struct intern_miss *misses, size_t count, int64_t deadline_ms, struct err *err) {
-    const struct schema_dictionary *dictionary = schema_dictionary(id);
-    BUF_AUTO sql = BUF(8192);
-    struct buf arrays[SCHEMA_MAX_FIELDS + 1];
-    struct str params[SCHEMA_MAX_FIELDS + 1];
-    char text[33];
-    bool ok = insert_sql(dictionary, &sql), unknown = false;
-    for (size_t f = 0; f <= dictionary->field_count; f++)
-        arrays[f] = BUF(256u << 20);
-    for (size_t i = 0; i < count; i++) {
-        if (misses[i].id)
-            continue;
-        digest_text(&misses[i].digest, text);
-        array_add(&arrays[0], (struct str){text, 32});
-        for (size_t f = 0; f < dictionary->field_count; f++)
-            add_member(&arrays[f + 1], &dictionary->fields[f], &misses[i].members[f]);
-    }
-    bool any = arrays[0].len > 0;
-    for (size_t f = 0; f <= dictionary->field_count; f++) {
-        array_end(&arrays[f]);
-        params[f] = buf_str(&arrays[f]);
-        ok = ok && !arrays[f].failed;
-    }
-    if (!ok)
-        err_memory(err);
-    if (ok && any) {
-        ok = db_begin(conn, "", deadline_ms, err) &&
-             db_exec(conn, "SET LOCAL synchronous_commit = off", NULL, 0, deadline_ms, NULL, err);
-        DB_ROWS_AUTO *rows =
-            ok ? db_query(conn, sql.ptr, params, dictionary->field_count + 1, deadline_ms, err) : NULL;
-        ok = rows && db_commit(conn, deadline_ms, &unknown, err);
-        if (ok)
-            take_ids(intern, epoch, id, rows, misses, count);
-        else
-            db_rollback(conn);
-    }
-    for (size_t f = 0; f <= dictionary->field_count; f++)
-        buf_free(&arrays[f]);
-    return ok;
-}
-
-static bool is_resolved(const struct intern_miss *misses, size_t count) {
+static size_t count_unresolved(const struct intern_miss *misses, size_t count) {
+    size_t unresolved = 0;
     for (size_t i = 0; i < count; i++)
-        if (!misses[i].id)
+        unresolved += misses[i].id == 0;
+    return unresolved;
+}
+
+/* The cheap way for a batch with many new values: no look when the last batches had nothing but new ones, and COPY.
+ * Where a value was there all the same, ids are missing afterwards. */
+static bool resolve_many(struct cache *cache, struct db_conn *conn, const struct schema_dictionary *dictionary,
+                         struct intern_miss *misses, size_t count, int64_t deadline_ms, struct err *err) {
+    bool believed = is_proven(cache), repeat = false;
+    if (!believed && !intern_look(conn, dictionary, misses, count, deadline_ms, err))
+        return false;
+    size_t unresolved = count_unresolved(misses, count);
+    if (unresolved >= COPY_LEAST && !intern_copy(conn, dictionary, misses, count, &repeat, deadline_ms, err)) {
+        if (!repeat)
             return false;
+        *err = (struct err){0};
+    }
+    proven_note(cache, believed, unresolved == count && !repeat);
     return true;
 }
 
 /* A value that another writer inserted first is found the next time round, unless it has been collected meanwhile. */
-bool intern_resolve(struct intern *intern, int64_t epoch, struct db_conn *conn, enum schema_dictionary_id dictionary,
+bool intern_resolve(struct intern *intern, int64_t epoch, struct db_conn *conn, enum schema_dictionary_id id,
                     struct intern_miss *misses, size_t count, int64_t deadline_ms, struct err *err) {
-    for (int try = 0; try < TRIES && !is_resolved(misses, count); try++)
-        if (!find_known(intern, epoch, conn, dictionary, misses, count, deadline_ms, err) ||
-            !insert_new(intern, epoch, conn, dictionary, misses, count, deadline_ms, err))
+    const struct schema_dictionary *dictionary = schema_dictionary(id);
+    if (count >= COPY_LEAST &&
+        !resolve_many(&intern->caches[id], conn, dictionary, misses, count, deadline_ms, err))
+        return false;
+    for (int try = 0; try < TRIES && count_unresolved(misses, count); try++)
+        if (!intern_look(conn, dictionary, misses, count, deadline_ms, err) ||
+            (count_unresolved(misses, count) && !intern_insert(conn, dictionary, misses, count, deadline_ms, err)))
             return false;
-    return is_resolved(misses, count) ||
-           err_set(err, ERR_DATABASE_RETRY, "dict.%s: values are deleted as fast as they come; send the body again",
-                   schema_dictionary(dictionary)->name);
+    if (count_unresolved(misses, count))
+        return err_set(err, ERR_DATABASE_RETRY, "dict.%s: values are deleted as fast as they come; send the body again",
+                       dictionary->name);
+    cache_add_all(intern, id, misses, count, epoch);
+    return true;
 }
