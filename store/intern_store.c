@@ -6,7 +6,9 @@
 #include "store/array.h"
 #include "store/copy.h"
 
-enum { SQL_CAP = 8192, DATA_CAP = 256 << 20 };
+/* COPY_ROWS: COPY makes a slot for each of its first thousand rows and notes it in a table where all of them collide, so
+ * that until there its time grows with the square of the rows. */
+enum { SQL_CAP = 8192, DATA_CAP = 256 << 20, COPY_ROWS = 256 };
 
 static void digest_text(const struct tuple_digest *digest, char out[33]) {
     static const char hex[] = "0123456789abcdef";
@@ -92,38 +94,50 @@ static bool ids_take(struct db_conn *conn, const struct schema_dictionary *dicti
     return rows != NULL;
 }
 
-/* A row each for those without an id, from this one on. */
-static void copy_rows(struct buf *data, const struct schema_dictionary *dictionary, const struct intern_miss *misses,
-                      size_t count, int32_t id) {
-    copy_header(data);
-    for (size_t i = 0; i < count; i++) {
-        if (misses[i].id)
-            continue;
-        buf_add_be16(data, (uint16_t)(dictionary->field_count + 2));
-        copy_int32(data, id++);
-        buf_add_be32(data, sizeof misses[i].digest);
-        buf_add(data, misses[i].digest.bytes, sizeof misses[i].digest);
-        for (size_t f = 0; f < dictionary->field_count; f++)
-            if (misses[i].members[f].kind == VALUE_NULL && dictionary->fields[f].type == KQL_STRING)
-                buf_add_be32(data, 0);
-            else
-                copy_value(data, dictionary->fields[f].type, &misses[i].members[f]);
-    }
-    copy_trailer(data);
+static void copy_row(struct buf *data, const struct schema_dictionary *dictionary, const struct intern_miss *miss, int32_t id) {
+    buf_add_be16(data, (uint16_t)(dictionary->field_count + 2));
+    copy_int32(data, id);
+    buf_add_be32(data, sizeof miss->digest);
+    buf_add(data, miss->digest.bytes, sizeof miss->digest);
+    for (size_t f = 0; f < dictionary->field_count; f++)
+        if (miss->members[f].kind == VALUE_NULL && dictionary->fields[f].type == KQL_STRING)
+            buf_add_be32(data, 0);
+        else
+            copy_value(data, dictionary->fields[f].type, &miss->members[f]);
 }
 
-static bool copy_send(struct db_conn *conn, const struct schema_dictionary *dictionary, const struct intern_miss *misses,
-                      size_t count, int32_t first, int64_t deadline_ms, struct err *err) {
+static bool copy_send(struct db_conn *conn, const char *sql, struct buf *data, int64_t deadline_ms, struct err *err) {
+    copy_trailer(data);
+    if (data->failed)
+        return err_memory(err);
+    bool ok = db_copy_start(conn, sql, deadline_ms, err) && db_copy_data(conn, buf_str(data), deadline_ms, err) &&
+              db_copy_end(conn, deadline_ms, err);
+    data->len = 0;
+    return ok;
+}
+
+/* Those without an id, under ids from this one on. */
+static bool copy_rows(struct db_conn *conn, const struct schema_dictionary *dictionary, const struct intern_miss *misses,
+                      size_t count, int32_t id, int64_t deadline_ms, struct err *err) {
     BUF_AUTO sql = BUF(SQL_CAP), data = BUF(DATA_CAP);
+    size_t rows = 0;
+    bool ok = true;
     buf_printf(&sql, "COPY dict.%s (id, digest", dictionary->name);
     for (size_t f = 0; f < dictionary->field_count; f++)
         buf_printf(&sql, ", %s", dictionary->fields[f].sql);
     buf_printf(&sql, ") FROM STDIN (FORMAT binary)");
-    copy_rows(&data, dictionary, misses, count, first);
-    if (!buf_cstr(&sql) || data.failed)
+    if (!buf_cstr(&sql))
         return err_memory(err);
-    return db_copy_start(conn, sql.ptr, deadline_ms, err) && db_copy_data(conn, buf_str(&data), deadline_ms, err) &&
-           db_copy_end(conn, deadline_ms, err);
+    for (size_t i = 0; ok && i < count; i++) {
+        if (misses[i].id)
+            continue;
+        if (!data.len)
+            copy_header(&data);
+        copy_row(&data, dictionary, &misses[i], id++);
+        if (++rows % COPY_ROWS == 0)
+            ok = copy_send(conn, sql.ptr, &data, deadline_ms, err);
+    }
+    return ok && (!data.len || copy_send(conn, sql.ptr, &data, deadline_ms, err));
 }
 
 bool intern_copy(struct db_conn *conn, const struct schema_dictionary *dictionary, struct intern_miss *misses, size_t count,
@@ -134,7 +148,7 @@ bool intern_copy(struct db_conn *conn, const struct schema_dictionary *dictionar
     for (size_t i = 0; i < count; i++)
         wanted += misses[i].id == 0;
     bool ok = write_begin(conn, deadline_ms, err) && ids_take(conn, dictionary, wanted, &id, deadline_ms, err) &&
-              copy_send(conn, dictionary, misses, count, id, deadline_ms, err);
+              copy_rows(conn, dictionary, misses, count, id, deadline_ms, err);
     *repeat = !ok && strcmp(err->sqlstate, "23505") == 0;
     if (!ok || !db_commit(conn, deadline_ms, &unknown, err)) {
         db_rollback(conn);
