@@ -101,19 +101,20 @@ static void values_go_with_their_last_event_and_come_back_under_new_ids(void **s
 
 struct writer {
     struct ingest *ingest;
-    unsigned number;
+    unsigned number, events; /* of a body */
     atomic_uint *running;
     struct err failure;
 };
 
-/* Each body's event has one of few values, mostly on the day that is dropped all the time. */
+/* The events have values that all share, mostly on the day that is dropped all the time. */
 static void *write_bodies(void *argument) {
     struct writer *writer = argument;
     for (unsigned i = 0; i < BODIES; i++) {
         unsigned number = writer->number * BODIES + i;
         struct err mine = {0};
         BUF_AUTO body = BUF(CAP);
-        add_event(&body, number % 4 ? 10 : 11, number, number % VALUES);
+        for (unsigned e = 0; e < writer->events; e++)
+            add_event(&body, number % 4 ? 10 : 11, number * VALUES + e, (number + e) % VALUES);
         if (!post(writer->ingest, &body, &mine) && mine.code != ERR_DATABASE_RETRY)
             writer->failure = mine;
     }
@@ -121,8 +122,7 @@ static void *write_bodies(void *argument) {
     return NULL;
 }
 
-static void commits_at_the_same_time_never_keep_an_id_that_is_gone(void **state) {
-    (void)state;
+static void write_and_collect(unsigned events) {
     struct db *db = cluster_fixture_database(12);
     struct ingest *servers[2] = {database_ingest(db), database_ingest(db)};
     struct writer writers[WRITERS];
@@ -131,7 +131,7 @@ static void commits_at_the_same_time_never_keep_an_id_that_is_gone(void **state)
     int64_t collected = 0;
     post_one(servers[0], 10, 1000000, VALUES);
     for (unsigned i = 0; i < WRITERS; i++) {
-        writers[i] = (struct writer){servers[i % 2], i, &running, {0}};
+        writers[i] = (struct writer){servers[i % 2], i, events, &running, {0}};
         assert_int_equal(pthread_create(&threads[i], NULL, write_bodies, &writers[i]), 0);
     }
     while (atomic_load(&running)) {
@@ -154,11 +154,22 @@ static void commits_at_the_same_time_never_keep_an_id_that_is_gone(void **state)
     cluster_fixture_close(db);
 }
 
+static void commits_at_the_same_time_never_keep_an_id_that_is_gone(void **state) {
+    (void)state;
+    write_and_collect(1);
+}
+
+static void many_values_at_once_are_never_gone_either(void **state) {
+    (void)state;
+    write_and_collect(VALUES);
+}
+
 int main(void) {
     schema_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_go_with_their_last_event_and_come_back_under_new_ids),
         cmocka_unit_test(commits_at_the_same_time_never_keep_an_id_that_is_gone),
+        cmocka_unit_test(many_values_at_once_are_never_gone_either),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
 }
