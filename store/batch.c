@@ -10,13 +10,13 @@ enum { HOST_GROUP = 1 }; /* machine_group in the host's tuple */
 /* A place in a row that waits for a miss's id. */
 struct waiting {
     uint8_t table, slot;
-    uint32_t row;
-    struct tuple_digest digest;
+    uint32_t row, miss; /* miss: its number */
 };
 
 struct miss_list {
     struct intern_miss *items;
-    size_t count, room;
+    struct value *members; /* of each item as many as the dictionary has fields */
+    size_t count, room, member_room;
     struct waiting *waiting;
     size_t waiting_count, waiting_room;
     uint32_t *seen; /* open addressing over items: place + 1, 0 free */
@@ -38,6 +38,7 @@ bool batch_init(struct batch *batch, const struct intern *intern, struct err *er
 static void misses_free(struct batch *batch) {
     for (size_t d = 0; batch->misses && d < DICT_COUNT; d++) {
         free(batch->misses->lists[d].items);
+        free(batch->misses->lists[d].members);
         free(batch->misses->lists[d].waiting);
         free(batch->misses->lists[d].seen);
     }
@@ -88,27 +89,37 @@ static bool seen_grow(struct miss_list *list) {
     return true;
 }
 
+static bool item_add(struct miss_list *list, size_t fields, const struct value *members, const struct tuple_digest *digest) {
+    void *grown = grow(list->items, list->count, &list->room, sizeof *list->items);
+    if (!grown)
+        return false;
+    list->items = grown;
+    grown = grow(list->members, list->count, &list->member_room, fields * sizeof *members);
+    if (!grown)
+        return false;
+    list->members = grown;
+    memcpy(list->members + list->count * fields, members, fields * sizeof *members);
+    list->items[list->count] = (struct intern_miss){.digest = *digest, .number = (uint32_t)list->count};
+    list->count++;
+    return true;
+}
+
 static bool miss_add(struct miss_list *list, const struct schema_dictionary *dictionary, const struct value *members,
-                     const struct waiting *waiting) {
+                     const struct tuple_digest *digest, struct waiting waiting) {
     if ((!list->seen || list->count * 2 > list->seen_mask) && !seen_grow(list))
         return false;
     void *grown = grow(list->waiting, list->waiting_count, &list->waiting_room, sizeof *list->waiting);
     if (!grown)
         return false;
     list->waiting = grown;
-    uint32_t *seen = seen_at(list, &waiting->digest);
+    uint32_t *seen = seen_at(list, digest);
     if (!*seen) {
-        grown = grow(list->items, list->count, &list->room, sizeof *list->items);
-        if (!grown)
+        if (!item_add(list, dictionary->field_count, members, digest))
             return false;
-        list->items = grown;
-        struct intern_miss *miss = &list->items[list->count++];
-        miss->digest = waiting->digest;
-        miss->id = 0;
-        memcpy(miss->members, members, dictionary->field_count * sizeof *members);
         *seen = (uint32_t)list->count;
     }
-    list->waiting[list->waiting_count++] = *waiting;
+    waiting.miss = *seen - 1;
+    list->waiting[list->waiting_count++] = waiting;
     return true;
 }
 
@@ -134,9 +145,9 @@ static bool row_tuples(struct batch *batch, struct intern *intern, const unsigne
     }
     for (uint8_t s = 0; s < table->slot_count; s++) {
         enum schema_dictionary_id id = table->slots[s].dictionary;
-        struct waiting waiting = {(uint8_t)schema_table_index(table), s, row_place, digests[s]};
+        struct waiting waiting = {(uint8_t)schema_table_index(table), s, row_place, 0};
         if (!intern_find(intern, id, &digests[s], &row->ids[s]) &&
-            !miss_add(&batch->misses->lists[id], schema_dictionary(id), members[s], &waiting))
+            !miss_add(&batch->misses->lists[id], schema_dictionary(id), members[s], &digests[s], waiting))
             return false;
     }
     return true;
@@ -180,8 +191,17 @@ static int compare_misses(const void *a, const void *b) {
                   sizeof(struct tuple_digest));
 }
 
-static int compare_waiting(const void *digest, const void *miss) {
-    return memcmp(digest, &((const struct intern_miss *)miss)->digest, sizeof(struct tuple_digest));
+/* Gives the rows that wait the ids of their misses. */
+static bool ids_fill(struct batch *batch, const struct miss_list *list) {
+    int32_t *ids = calloc(list->count, sizeof *ids); /* by number */
+    for (size_t i = 0; ids && i < list->count; i++)
+        ids[list->items[i].number] = list->items[i].id;
+    for (size_t i = 0; ids && i < list->waiting_count; i++) {
+        const struct waiting *waiting = &list->waiting[i];
+        batch->tables[waiting->table].rows[waiting->row].ids[waiting->slot] = ids[waiting->miss];
+    }
+    free(ids);
+    return ids != NULL;
 }
 
 bool batch_resolve(struct batch *batch, struct intern *intern, struct db_conn *conn, int64_t deadline_ms,
@@ -190,16 +210,13 @@ bool batch_resolve(struct batch *batch, struct intern *intern, struct db_conn *c
         struct miss_list *list = &batch->misses->lists[d];
         if (!list->count)
             continue;
+        for (size_t i = 0; i < list->count; i++)
+            list->items[i].members = list->members + i * schema_dictionary(d)->field_count;
         mem_sort(list->items, list->count, sizeof *list->items, compare_misses);
         if (!intern_resolve(intern, batch->epoch, conn, d, list->items, list->count, deadline_ms, err))
             return false;
-        for (size_t i = 0; i < list->waiting_count; i++) {
-            const struct waiting *waiting = &list->waiting[i];
-            const struct intern_miss *miss =
-                mem_search(&waiting->digest, list->items, list->count, sizeof *list->items, compare_waiting);
-            if (miss)
-                batch->tables[waiting->table].rows[waiting->row].ids[waiting->slot] = miss->id;
-        }
+        if (!ids_fill(batch, list))
+            return err_memory(err);
     }
     misses_free(batch);
     return true;

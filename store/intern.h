@@ -22,8 +22,9 @@ bool intern_find(struct intern *intern, enum schema_dictionary_id dictionary, co
 /* A tuple that a batch needs and the cache lacks. Text is borrowed. */
 struct intern_miss {
     struct tuple_digest digest;
-    struct value members[SCHEMA_MAX_FIELDS];
-    int32_t id; /* filled by intern_resolve */
+    const struct value *members; /* by place in dictionary->fields */
+    int32_t id;                  /* filled by intern_resolve */
+    uint32_t number;             /* the batch's own */
 };
 
 /* Resolves all misses (sorted by digest, distinct) of one dictionary: finds or inserts them, and caches the ids if the epoch
