@@ -9,7 +9,7 @@
 /* One index probe for each value that has no id yet. */
 bool intern_look(struct db_conn *conn, const struct schema_dictionary *dictionary, struct intern_miss *misses, size_t count,
                  int64_t deadline_ms, struct err *err);
-/* Those without an id by COPY, which takes a third of the time of intern_insert. *repeat: one of them was there, and
+/* Those without an id by COPY, which costs about half of intern_insert. *repeat: one of them was there, and
  * nothing was stored. */
 bool intern_copy(struct db_conn *conn, const struct schema_dictionary *dictionary, struct intern_miss *misses, size_t count,
                  bool *repeat, int64_t deadline_ms, struct err *err);
