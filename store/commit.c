@@ -424,9 +424,9 @@ static bool write_or_roll_back(struct db_conn *conn, struct group *group, bool s
     return false;
 }
 
-/* Straight, or by way of staging where that met a repeat; and for good. */
-static bool commit_group(struct db_conn *conn, struct group *group, int64_t deadline_ms, struct commit_end *end,
-                         struct err *err) {
+/* Straight, or by way of staging where that met a repeat. */
+static bool write_group(struct db_conn *conn, struct group *group, int64_t deadline_ms, struct commit_end *end,
+                        struct err *err) {
     bool ok = write_or_roll_back(conn, group, false, deadline_ms, err);
     if (!ok && strcmp(err->sqlstate, "23505") == 0)
         ok = write_or_roll_back(conn, group, true, deadline_ms, err);
@@ -436,24 +436,48 @@ static bool commit_group(struct db_conn *conn, struct group *group, int64_t dead
         err->code = ERR_DATABASE_RETRY;
     }
     *end = (struct commit_end){.stale = !ok && group->epoch >= 0 && is_stale(group), .epoch = group->epoch};
-    if (!ok || !db_commit(conn, deadline_ms, &end->unknown, err))
-        return false;
-    remember(group);
-    for (size_t p = 0; p < group->part_count; p++)
-        for (size_t t = 0; t < SCHEMA_TABLES; t++)
-            filled_remember(conn, t, group->parts[p]->batch.tables[t].filled);
-    return true;
+    return ok;
 }
 
-bool commit_parts(struct db_conn *conn, struct commit_memory *memory, struct commit_part *const *parts, size_t count,
-                  int64_t deadline_ms, struct commit_end *end, struct err *err) {
-    struct group group = {.parts = parts, .part_count = count, .memory = memory, .epoch = -1};
+struct commit {
+    struct db_conn *conn;
+    struct group group;
+    struct flight *flight;
+};
+
+static void commit_free(struct commit *commit) {
+    flight_end(commit->group.memory->flights, commit->flight);
+    free(commit->group.batches);
+    free(commit);
+}
+
+struct commit *commit_write(struct db_conn *conn, struct commit_memory *memory, struct commit_part *const *parts,
+                            size_t count, int64_t deadline_ms, struct commit_end *end, struct err *err) {
     *end = (struct commit_end){0};
     if (!partitions_ensure(conn, parts, count, deadline_ms, err))
-        return false;
-    struct flight *flight = take_off(&group, deadline_ms, err);
-    bool ok = flight && commit_group(conn, &group, deadline_ms, end, err);
-    flight_end(memory->flights, flight);
-    free(group.batches);
+        return NULL;
+    struct commit *commit = calloc(1, sizeof *commit);
+    if (!commit) {
+        err_memory(err);
+        return NULL;
+    }
+    commit->conn = conn;
+    commit->group = (struct group){.parts = parts, .part_count = count, .memory = memory, .epoch = -1};
+    commit->flight = take_off(&commit->group, deadline_ms, err);
+    if (commit->flight && write_group(conn, &commit->group, deadline_ms, end, err))
+        return commit;
+    commit_free(commit);
+    return NULL;
+}
+
+bool commit_finish(struct commit *commit, int64_t deadline_ms, struct commit_end *end, struct err *err) {
+    const struct group *group = &commit->group;
+    bool ok = db_commit(commit->conn, deadline_ms, &end->unknown, err);
+    if (ok)
+        remember(group);
+    for (size_t p = 0; ok && p < group->part_count; p++)
+        for (size_t t = 0; t < SCHEMA_TABLES; t++)
+            filled_remember(commit->conn, t, group->parts[p]->batch.tables[t].filled);
+    commit_free(commit);
     return ok;
 }

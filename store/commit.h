@@ -22,7 +22,7 @@ struct commit_part {
     struct arena *messages;    /* theirs */
     struct str csv_header;     /* ptr NULL: JSON */
     const struct zone *zone;   /* what the CSV's local times were read by; NULL: none */
-    int64_t stored[SCHEMA_TABLES], duplicate[SCHEMA_TABLES]; /* filled by commit_parts */
+    int64_t stored[SCHEMA_TABLES], duplicate[SCHEMA_TABLES]; /* filled by commit_write */
 };
 
 /* What was committed lately, bounded; shared by all committers of a database. */
@@ -37,6 +37,10 @@ struct commit_end {
     int64_t epoch;
 };
 
-/* False: nothing is stored, unless end->unknown. May be run again with the same parts, unless end->stale. */
-bool commit_parts(struct db_conn *conn, struct commit_memory *memory, struct commit_part *const *parts, size_t count,
-                  int64_t deadline_ms, struct commit_end *end, struct err *err);
+/* A transaction that has written its rows. */
+struct commit;
+/* All but COMMIT. NULL: nothing is stored; may be run again with the same parts, unless end->stale. */
+struct commit *commit_write(struct db_conn *conn, struct commit_memory *memory, struct commit_part *const *parts,
+                            size_t count, int64_t deadline_ms, struct commit_end *end, struct err *err);
+/* COMMIT, which waits for the disk; frees it. False: nothing is stored, unless end->unknown. */
+bool commit_finish(struct commit *commit, int64_t deadline_ms, struct commit_end *end, struct err *err);

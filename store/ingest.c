@@ -14,6 +14,7 @@ enum {
     COMMITTERS = 2, /* one waits for its flush or for PostgreSQL while the other prepares */
     GROUP_ROWS = 60000,             /* rows after which a commit takes no further request */
     GROUP_PARTS = 256,
+    BESIDE_ROWS = 2000,             /* that are worth a commit while another one writes its rows */
     COMMIT_TRIES = 4,
     BYTES_IN_FLIGHT = 128 << 20,
     REJECTED_BYTES = 32 << 20,      /* of a body, that are kept */
@@ -40,17 +41,25 @@ struct ingest {
     pthread_mutex_t lock;
     pthread_cond_t arrived;
     struct job *first, **last;
+    size_t queued;    /* rows of the jobs that wait */
+    unsigned writing; /* commits that aren't at their flush yet */
     bool stopping;
     pthread_t threads[COMMITTERS];
     size_t thread_count;
     atomic_size_t in_flight;
 };
 
-/* Takes the jobs of the next commit off the queue; waits for one. False when stopping and nothing is left. */
+/* A commit costs PostgreSQL as much as some 200 rows: few rows wait for more until the commit under way only waits for the
+ * disk. With the lock held. */
+static bool is_due(const struct ingest *ingest) {
+    return ingest->first && (!ingest->writing || ingest->queued >= BESIDE_ROWS);
+}
+
+/* Takes the jobs of the next commit off the queue; waits for one. 0 when stopping and nothing is left. */
 static size_t jobs_take(struct ingest *ingest, struct job **jobs) {
     size_t count = 0, rows = 0;
     pthread_mutex_lock(&ingest->lock);
-    while (!ingest->first && !ingest->stopping)
+    while (!is_due(ingest) && (ingest->first || !ingest->stopping))
         pthread_cond_wait(&ingest->arrived, &ingest->lock);
     while (ingest->first && count < GROUP_PARTS && (!count || rows + ingest->first->rows <= GROUP_ROWS)) {
         jobs[count] = ingest->first;
@@ -59,8 +68,17 @@ static size_t jobs_take(struct ingest *ingest, struct job **jobs) {
     }
     if (!ingest->first)
         ingest->last = &ingest->first;
+    ingest->queued -= rows;
+    ingest->writing += count > 0;
     pthread_mutex_unlock(&ingest->lock);
     return count;
+}
+
+static void writing_end(struct ingest *ingest) {
+    pthread_mutex_lock(&ingest->lock);
+    ingest->writing--;
+    pthread_cond_broadcast(&ingest->arrived);
+    pthread_mutex_unlock(&ingest->lock);
 }
 
 static void jobs_finish(struct ingest *ingest, struct job **jobs, size_t count, bool ok,
@@ -89,7 +107,11 @@ static void jobs_commit(struct ingest *ingest, struct job **jobs, size_t count) 
     }
     for (unsigned attempt = 0; !ok && attempt < COMMIT_TRIES; attempt++) {
         struct db_conn *conn = db_take(ingest->db, deadline_ms, &err);
-        ok = conn && commit_parts(conn, ingest->memory, parts, count, deadline_ms, &end, &err);
+        struct commit *commit =
+            conn ? commit_write(conn, ingest->memory, parts, count, deadline_ms, &end, &err) : NULL;
+        if (!attempt)
+            writing_end(ingest);
+        ok = commit && commit_finish(commit, deadline_ms, &end, &err);
         db_give(conn);
         if (!ok && (end.unknown || end.stale || err.code != ERR_DATABASE_RETRY))
             break;
@@ -246,6 +268,7 @@ static bool job_run(struct ingest *ingest, struct job *job, bool *unknown, struc
     pthread_mutex_lock(&ingest->lock);
     *ingest->last = job;
     ingest->last = &job->next;
+    ingest->queued += job->rows;
     pthread_cond_signal(&ingest->arrived);
     while (!job->done)
         pthread_cond_wait(&job->finished, &ingest->lock);
