@@ -188,12 +188,68 @@ static void writers_of_the_same_events_store_each_once(void **state) {
     cluster_fixture_close(db);
 }
 
+struct sender {
+    struct ingest *ingest;
+    struct buf body;
+    pthread_t thread;
+};
+
+static void *send_one(void *argument) {
+    struct sender *sender = argument;
+    post(sender->ingest, &sender->body);
+    return NULL;
+}
+
+/* Rows from `first` on, posted by a thread of their own. */
+static void sender_start(struct sender *sender, struct ingest *ingest, unsigned first, unsigned count) {
+    *sender = (struct sender){.ingest = ingest, .body = BUF(CAP)};
+    for (unsigned i = 0; i < count; i++)
+        add_process(&sender->body, first + i);
+    assert_int_equal(pthread_create(&sender->thread, NULL, send_one, sender), 0);
+}
+
+static void few_rows_wait_for_a_commit_that_is_writing_and_many_do_not(void **state) {
+    enum { FEW = 10, MANY = 3000, FEW_FROM = 20 };
+    static const char waiting[] = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = "
+                                  "'data.device_process_events'::regclass";
+    (void)state;
+    struct db *db = cluster_fixture_database(12);
+    struct ingest *ingest = database_ingest(db);
+    struct err mine = {0};
+    struct sender first, few, many;
+    BUF_AUTO body = BUF(CAP);
+    add_process(&body, 0); /* makes the partition */
+    post(ingest, &body);
+    struct db_conn *conn = db_take(db, later(), &mine);
+    assert_non_null(conn);
+    assert_true(db_begin(conn, "", later(), &mine));
+    assert_true(db_exec(conn, "LOCK TABLE data.device_process_events IN EXCLUSIVE MODE", NULL, 0, later(), NULL, &mine));
+    sender_start(&first, ingest, 1, FEW);
+    database_await(db, waiting, 1, LIMIT_MS);
+    sender_start(&few, ingest, FEW_FROM, FEW);
+    database_await(db, "SELECT count(*) FROM dict.path WHERE folder_path LIKE '%p29'", 1, LIMIT_MS); /* its values are there: it waits */
+    sender_start(&many, ingest, EVENTS, MANY);
+    database_await(db, waiting, 2, LIMIT_MS);
+    db_rollback(conn);
+    db_give(conn);
+    struct sender *const senders[] = {&first, &few, &many};
+    for (size_t i = 0; i < 3; i++) {
+        pthread_join(senders[i]->thread, NULL);
+        buf_free(&senders[i]->body);
+    }
+    assert_int_equal(database_int(db, "SELECT count(*) FROM data.device_process_events"), 1 + 2 * FEW + MANY);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.batches WHERE tables <> 0"), 3);
+    ingest_close(ingest);
+    cluster_fixture_close(db);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(repeats_count_the_same_whether_they_were_expected_or_not),
         cmocka_unit_test(over_a_million_rows_in_a_body_have_arrival_numbers_of_their_own),
         cmocka_unit_test(rows_carry_the_number_of_their_batch_in_the_order_of_their_keys),
         cmocka_unit_test(writers_of_the_same_events_store_each_once),
+        cmocka_unit_test(few_rows_wait_for_a_commit_that_is_writing_and_many_do_not),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
 }
