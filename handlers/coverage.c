@@ -5,6 +5,7 @@
 #include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
+#include "handlers/names.h"
 #include "handlers/service.h"
 #include "hunts/coverage.h"
 
@@ -31,7 +32,7 @@ static bool parameters_read(struct request *request, struct coverage_request *ou
         return err_set(err, ERR_BAD_PARAMETER, "table: there is no '%.*s'; one is DeviceProcessEvents", STR_ARG(table));
     }
     if (out->silent <= out->look_back)
-        return true;
+        return group_seen(request, out->group, err);
     request->problem_field = "silent";
     return err_set(err, ERR_BAD_PARAMETER, "silent is longer than since: no device could have gone silent");
 }

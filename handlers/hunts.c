@@ -5,7 +5,7 @@
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
-#include "handlers/tool.h"
+#include "handlers/names.h"
 #include "hunts/ledger.h"
 #include "hunts/explain.h"
 #include "hunts/loader.h"
@@ -52,7 +52,7 @@ static struct db_rows *hunt_read(struct request *request, struct err *err) {
     struct db_rows *rows = statement_run(request, "hunt_read", &id, 1, err);
     if (rows && !db_count(rows)) {
         db_rows_free(rows);
-        err_set(err, ERR_NOT_FOUND, "no hunt '%.*s'; GET /v1/hunts lists them", STR_ARG(id));
+        hunt_refuse(request, id, err);
         return NULL;
     }
     return rows;

@@ -9,7 +9,7 @@
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
-#include "handlers/tool.h"
+#include "handlers/names.h"
 #include "hunts/webhook_sign.h"
 #include "hunts/webhooks.h"
 

@@ -1,4 +1,5 @@
-/* A tool that a filter names: any spelling of one that is known, and a refusal with the nearest name for all others. */
+/* Names in filters and selections: any spelling of a tool that is known, and a refusal with the nearest name for tools,
+ * hunts, machine groups and devices that nothing here knows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -76,6 +77,71 @@ static void names_in_any_case_ids_and_aliases_are_one_tool(void **state) {
     assert_string_equal(answer_text(&hook, "tool"), "RemotePC");
 }
 
+/* Lists and bodies alike. */
+static void selections_of_what_is_not_there_are_refused_with_the_nearest_name(void **state) {
+    static const char *const cases[][3] = {
+        {"\"tool\":\"RemotPC\"", "tool", "did you mean 'RemotePC'?"},
+        {"\"tool\":\"zzzzzzzz\"", "tool", "none called 'zzzzzzzz'; GET /v1/tools"},
+        {"\"hunts\":[\"probe-create-process\",\"remotepc-file-signatur\"]", "hunts", "did you mean 'remotepc-file-signature'?"},
+        {"\"hunts\":[\"zzzzzzzz\"]", "hunts", "none called 'zzzzzzzz'; GET /v1/hunts"}};
+    static const char *const targets[][3] = {{"POST", "/v1/runs", "{%s}"},
+                                             {"POST", "/v1/schedules", "{\"id\":\"s\",\"every\":\"1h\",%s}"},
+                                             {"PUT", "/v1/schedules/s", "{\"every\":\"1h\",%s}"}};
+    char body[PATH];
+    (void)state;
+    for (size_t t = 0; t < sizeof targets / sizeof *targets; t++)
+        for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+            int half = (int)(strchr(targets[t][2], '%') - targets[t][2]);
+            snprintf(body, sizeof body, "%.*s%s}", half, targets[t][2], cases[c][0]);
+            ANSWER_AUTO answer = server_expect(
+                &one.server, 400, &(struct send){.method = targets[t][0], .path = targets[t][1], .body = body});
+            assert_string_equal(answer_text(&answer, "code"), "bad_request");
+            if (t > 0)
+                assert_string_equal(answer_text(&answer, "errors.0.field"), cases[c][1]);
+            if (!strstr(answer_text(&answer, "detail"), cases[c][2]))
+                fail_msg("no '%s' in: %s", cases[c][2], answer_text(&answer, "detail"));
+        }
+    ANSWER_AUTO alias = hunt_run(&one.server, "{\"tool\":\"teamviewer desktop\"}");
+    assert_string_equal(answer_text(&alias, "hunts.0.hunt.tool"), "TeamViewer");
+    ANSWER_AUTO hunt = server_expect(&one.server, 404, &(struct send){.path = "/v1/hunts/prob-create-process/results"});
+    assert_non_null(strstr(answer_text(&hunt, "detail"), "did you mean 'probe-create-process'?"));
+    free(hunt_command(&one, 1, WORDS("run", "--tool", "RemotPC")));
+}
+
+static void expect_group_refusal(const char *path, const char *words) {
+    ANSWER_AUTO answer = server_expect(&one.server, 404, &(struct send){.path = path});
+    assert_string_equal(answer_text(&answer, "errors.0.field"), "group");
+    if (!strstr(answer_text(&answer, "detail"), words))
+        fail_msg("no '%s' in: %s", words, answer_text(&answer, "detail"));
+}
+
+/* A group that sends events and has no finding is empty; one that nothing came from would look just so. */
+static void a_group_or_device_that_was_never_seen_is_not_an_empty_list(void **state) {
+    static const char *const paths[] = {"/v1/devices", "/v1/findings", "/v1/coverage", "/v1/coverage/silent"};
+    char path[PATH];
+    (void)state;
+    hunt_send_event(&one.server, "DeviceProcessEvents", "m1", "2026-07-18T10:00:00Z", 1,
+                    ",\"FileName\":\"calm.exe\",\"MachineGroup\":\"Workstations\"");
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        snprintf(path, sizeof path, "%s?group=Workstation", paths[i]);
+        expect_group_refusal(path, "did you mean 'Workstations'?");
+        snprintf(path, sizeof path, "%s?group=zzzzzzzz", paths[i]);
+        expect_group_refusal(path, "none called 'zzzzzzzz'; GET /v1/coverage");
+        snprintf(path, sizeof path, "%s?group=Workstations", paths[i]);
+        ANSWER_AUTO known = hunt_get(&one.server, path);
+        snprintf(path, sizeof path, "%s?group=", paths[i]);
+        ANSWER_AUTO none = hunt_get(&one.server, path);
+    }
+    ANSWER_AUTO never = server_expect(&one.server, 404, &(struct send){.path = "/v1/findings?device=m2"});
+    assert_string_equal(answer_text(&never, "errors.0.field"), "device");
+    ANSWER_AUTO calm = hunt_get(&one.server, "/v1/findings?device=m1");
+    assert_int_equal(json_array_size(answer_at(&calm, "findings")), 0);
+    ANSWER_AUTO device = server_expect(&one.server, 404, &(struct send){.path = "/v1/devices/m1"});
+    assert_non_null(strstr(answer_text(&device, "detail"), "sends events"));
+    ANSWER_AUTO nobody = server_expect(&one.server, 404, &(struct send){.path = "/v1/devices/m2"});
+    assert_non_null(strstr(answer_text(&nobody, "detail"), "no event of a device 'm2'"));
+}
+
 static void a_retired_tool_stays_known(void **state) {
     BUF_AUTO body = BUF(CAP);
     (void)state;
@@ -107,6 +173,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_tool_that_nothing_knows_is_refused_with_the_nearest_name),
         TEST(names_in_any_case_ids_and_aliases_are_one_tool),
+        TEST(selections_of_what_is_not_there_are_refused_with_the_nearest_name),
+        TEST(a_group_or_device_that_was_never_seen_is_not_an_empty_list),
         TEST(a_retired_tool_stays_known),
         TEST(commands_refuse_it_as_well),
     };
