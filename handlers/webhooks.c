@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "handlers/changes.h"
+#include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
@@ -48,7 +49,8 @@ static bool enabled_check(struct request *request, struct str id, struct err *er
     if (!rows)
         return false;
     return str_eq(db_text(rows, 0, 1), STR("t")) ||
-           err_set(err, ERR_CONFLICT, "webhook %.*s is disabled; PUT it with \"enabled\":true first", STR_ARG(id));
+           err_set(err, ERR_CONFLICT, "webhook %.*s is disabled; PUT it with \"enabled\":true first, or 'rmmhunt webhooks resume %.*s'",
+                   STR_ARG(id), STR_ARG(id));
 }
 
 static bool text_take(struct request *request, const char *name, const json_t *value, struct str *out,
@@ -295,18 +297,20 @@ bool handle_webhook_test(struct request *request, struct reply *reply, struct er
 }
 
 bool handle_webhook_deliveries(struct request *request, struct reply *reply, struct err *err) {
-    static const char *const columns[] = {"id",           "type",        "state",      "attempts", "created_at",
-                                          "attempted_at", "last_status", "last_error", NULL};
+    static const char *const all[] = {"id",           "type",        "state",      "attempts", "created_at",
+                                      "attempted_at", "last_status", "last_error", NULL};
+    static const char *const narrow[] = {"id", "type", "state", "attempts", "attempted_at", "last_error", NULL};
+    enum format format;
     long long limit;
     struct str id, limit_text, cursor, state;
     if (!id_parameter(request, &id, err) || !request_choice(request, "state", "pending,delivered,failed", &state, err) ||
         !list_parameters(request, &limit, &limit_text, &cursor, err) ||
-        !list_below(request, &cursor, err))
+        !list_below(request, &cursor, err) || !format_choose(request, &format, err))
         return false;
     struct str params[] = {id, state, cursor, limit_text};
     DB_ROWS_AUTO *known = webhook_read(request, id, err);
     DB_ROWS_AUTO *rows = known ? statement_run(request, "webhook_deliveries", params, 4, err) : NULL;
-    return rows && list_reply(request, reply, "deliveries", rows, limit, columns, err);
+    return rows && list_reply(request, reply, "deliveries", rows, limit, format == FORMAT_TABLE ? narrow : all, err);
 }
 
 bool handle_webhook_replay_one(struct request *request, struct reply *reply, struct err *err) {
