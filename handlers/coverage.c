@@ -19,6 +19,14 @@ static bool timespan_parameter(struct request *request, const char *name, int64_
     return err_set(err, ERR_BAD_PARAMETER, "%s: '%.*s' is not a timespan such as 7d, 36h or P7D", name, STR_ARG(text));
 }
 
+static const char *table_nearest(struct str given) {
+    const struct schema_table *tables = schema_tables(), *nearest = tables;
+    for (size_t t = 1; t < SCHEMA_TABLES; t++)
+        if (str_distance(str_from(tables[t].name), given) < str_distance(str_from(nearest->name), given))
+            nearest = &tables[t];
+    return nearest->name;
+}
+
 static bool parameters_read(struct request *request, struct coverage_request *out, struct err *err) {
     struct str table = request_query(request, "table");
     *out = (struct coverage_request){
@@ -29,7 +37,8 @@ static bool parameters_read(struct request *request, struct coverage_request *ou
     out->table = table.ptr ? schema_table_find(table) : NULL;
     if (table.ptr && !out->table) {
         request->problem_field = "table";
-        return err_set(err, ERR_BAD_PARAMETER, "table: there is no '%.*s'; one is DeviceProcessEvents", STR_ARG(table));
+        return err_set(err, ERR_BAD_PARAMETER, "table: there is no '%.*s'; the nearest is %s", STR_ARG(table),
+                       table_nearest(table));
     }
     if (out->silent <= out->look_back)
         return group_seen(request, out->group, err);

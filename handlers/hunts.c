@@ -43,7 +43,8 @@ bool handle_tool_get(struct request *request, struct reply *reply, struct err *e
     struct str tool = request_path_parameter(request, "tool");
     DB_ROWS_AUTO *rows = statement_run(request, "tool_read", &tool, 1, err);
     if (rows && !db_count(rows))
-        return err_set(err, ERR_NOT_FOUND, "no tool '%.*s'; GET /v1/tools lists them", STR_ARG(tool));
+        return tool_resolve(request, ERR_NOT_FOUND, &tool, err) &&
+               err_set(err, ERR_NOT_FOUND, "tool '%.*s' has no hunts in use; GET /v1/tools lists those that have", STR_ARG(tool));
     return rows && json_reply(reply, db_text(rows, 0, 0), err);
 }
 
