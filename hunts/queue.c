@@ -45,8 +45,8 @@ static bool selection_complete(struct db_conn *conn, const struct run_request *r
     for (size_t i = 0; i < request->hunt_count; i++) {
         bool found = false;
         for (size_t r = 0; r < db_count(rows); r++)
-            found = found || str_eq(request->hunts[i], db_text(rows, r, 0)) ||
-                    str_eq(request->hunts[i], db_text(rows, r, 1));
+            found = found || str_eq_nocase(request->hunts[i], db_text(rows, r, 0)) ||
+                    str_eq_nocase(request->hunts[i], db_text(rows, r, 1));
         if (!found)
             return name_refuse_hunt(conn, ERR_BAD_REQUEST, request->hunts[i], err);
     }

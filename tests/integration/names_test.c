@@ -103,6 +103,8 @@ static void selections_of_what_is_not_there_are_refused_with_the_nearest_name(vo
         }
     ANSWER_AUTO alias = hunt_run(&one.server, "{\"tool\":\"teamviewer desktop\"}");
     assert_string_equal(answer_text(&alias, "hunts.0.hunt.tool"), "TeamViewer");
+    ANSWER_AUTO upper = hunt_run(&one.server, "{\"hunts\":[\"889CDB9B-AE6A-4BF5-9808-23E85367C6D0\",\"Probe-Create-Process\"]}");
+    hunt_expect_json(upper.json, "hunts.1.hunt.slug", "\"remotepc-file-signature\"");
     ANSWER_AUTO hunt = server_expect(&one.server, 404, &(struct send){.path = "/v1/hunts/prob-create-process/results"});
     assert_non_null(strstr(answer_text(&hunt, "detail"), "did you mean 'probe-create-process'?"));
     free(hunt_command(&one, 1, WORDS("run", "--tool", "RemotPC")));
