@@ -9,10 +9,10 @@
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
-#include "handlers/tool.h"
+#include "handlers/names.h"
 #include "store/array.h"
 
-enum { MAX_WAIT = 60, LOOK_EACH_MS = 250, REPLY_CAP = 256 << 20, TABLE_WIDTH = 100 };
+enum { MAX_WAIT = 60, LOOK_EACH_MS = 250, REPLY_CAP = 256 << 20 };
 
 struct wanted {
     struct str params[4]; /* of changes_read */
@@ -133,18 +133,6 @@ bool handle_changes(struct request *request, struct reply *reply, struct err *er
                                .count = count,
                                .next = next,
                                .columns = format == FORMAT_TABLE ? narrow : all,
-                               .width = TABLE_WIDTH,
                                .more = gap ? STR(",\"gap\":true") : STR(",\"gap\":false")};
     return list_reply_items(request, reply, &items, err);
-}
-
-bool handle_run_diff(struct request *request, struct reply *reply, struct err *err) {
-    struct str params[] = {request_path_parameter(request, "a"), request_path_parameter(request, "b")};
-    long long number;
-    if (!str_to_int64(params[0], &number) || !str_to_int64(params[1], &number))
-        return err_set(err, ERR_NOT_FOUND, "no such run; GET /v1/runs lists them");
-    DB_ROWS_AUTO *rows = statement_run(request, "run_diff", params, 2, err);
-    if (rows && !db_count(rows))
-        return err_set(err, ERR_NOT_FOUND, "both runs must be there and finished; GET /v1/runs lists them");
-    return rows && json_reply(reply, db_text(rows, 0, 0), err);
 }

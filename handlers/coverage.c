@@ -5,6 +5,7 @@
 #include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
+#include "handlers/names.h"
 #include "handlers/service.h"
 #include "hunts/coverage.h"
 
@@ -18,6 +19,14 @@ static bool timespan_parameter(struct request *request, const char *name, int64_
     return err_set(err, ERR_BAD_PARAMETER, "%s: '%.*s' is not a timespan such as 7d, 36h or P7D", name, STR_ARG(text));
 }
 
+static const char *table_nearest(struct str given) {
+    const struct schema_table *tables = schema_tables(), *nearest = tables;
+    for (size_t t = 1; t < SCHEMA_TABLES; t++)
+        if (str_distance(str_from(tables[t].name), given) < str_distance(str_from(nearest->name), given))
+            nearest = &tables[t];
+    return nearest->name;
+}
+
 static bool parameters_read(struct request *request, struct coverage_request *out, struct err *err) {
     struct str table = request_query(request, "table");
     *out = (struct coverage_request){
@@ -28,10 +37,11 @@ static bool parameters_read(struct request *request, struct coverage_request *ou
     out->table = table.ptr ? schema_table_find(table) : NULL;
     if (table.ptr && !out->table) {
         request->problem_field = "table";
-        return err_set(err, ERR_BAD_PARAMETER, "table: there is no '%.*s'; one is DeviceProcessEvents", STR_ARG(table));
+        return err_set(err, ERR_BAD_PARAMETER, "table: there is no '%.*s'; the nearest is %s", STR_ARG(table),
+                       table_nearest(table));
     }
     if (out->silent <= out->look_back)
-        return true;
+        return group_seen(request, out->group, err);
     request->problem_field = "silent";
     return err_set(err, ERR_BAD_PARAMETER, "silent is longer than since: no device could have gone silent");
 }
@@ -88,16 +98,22 @@ static size_t all_lines(struct request *request, const json_t *root, struct cell
     return lines;
 }
 
-/* For a terminal the times to the second, so that a line fits. */
-static void times_shorten(struct cell *cells, size_t lines) {
-    for (size_t i = 0; i < lines * COLUMNS; i++)
-        if (i % COLUMNS >= COLUMNS - 2 && cells[i].text.len > 19)
+/* For a terminal the columns whose line fits, in the place of all, and times to the second. */
+static void table_narrow(struct format_table *table, struct str names[COLUMNS], struct cell *cells) {
+    static const size_t shown[] = {0, 1, 2, 3, 4, 6, 7};
+    table->column_count = sizeof shown / sizeof *shown;
+    for (size_t c = 0; c < table->column_count; c++)
+        names[c] = names[shown[c]];
+    for (size_t i = 0; i < table->row_count * table->column_count; i++) {
+        cells[i] = cells[i / table->column_count * COLUMNS + shown[i % table->column_count]];
+        if (i % table->column_count == table->column_count - 1 && cells[i].text.len > 19)
             cells[i].text.len = 19;
+    }
 }
 
 static bool coverage_convert(struct request *request, struct reply *reply, struct str json, enum format format,
                              struct err *err) {
-    static const struct str columns[COLUMNS] = {
+    struct str columns[COLUMNS] = {
         {"table", 5},   {"group", 5},   {"reporting", 9},     {"silent", 6},          {"rows", 4},
         {"late_1h", 7}, {"late_1d", 7}, {"newest_event", 12}, {"newest_arrival", 14},
     };
@@ -107,9 +123,10 @@ static bool coverage_convert(struct request *request, struct reply *reply, struc
     if (!root || !cells)
         return err_memory(err);
     all_lines(request, root, cells);
+    struct format_table table = {
+        .columns = columns, .column_count = COLUMNS, .cells = cells, .row_count = lines, .width = request->width};
     if (format == FORMAT_TABLE)
-        times_shorten(cells, lines);
-    struct format_table table = {.columns = columns, .column_count = COLUMNS, .cells = cells, .row_count = lines};
+        table_narrow(&table, columns, cells);
     reply->body.cap = REPLY_CAP;
     reply->content_type = format_content_type(format);
     format_write(format, &table, &reply->body);

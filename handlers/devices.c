@@ -9,7 +9,7 @@
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
-#include "handlers/tool.h"
+#include "handlers/names.h"
 
 enum { READ_MS = 10000, TEXT_CAP = 512 << 20 };
 
@@ -152,7 +152,8 @@ bool handle_devices_list(struct request *request, struct reply *reply, struct er
     DB_ROWS_AUTO *rows = filter_run(request, devices_list, &filter, err);
     if (!rows && err->code == ERR_BAD_PARAMETER)
         request->problem_field = "sort";
-    return rows && devices_reply(request, reply, rows, limit, format == FORMAT_TABLE ? narrow : all, err);
+    return rows && (db_count(rows) || group_seen(request, filter.group, err)) &&
+           devices_reply(request, reply, rows, limit, format == FORMAT_TABLE ? narrow : all, err);
 }
 
 bool handle_device_get(struct request *request, struct reply *reply, struct err *err) {
@@ -164,8 +165,8 @@ bool handle_device_get(struct request *request, struct reply *reply, struct err 
         return err_memory(err);
     DB_ROWS_AUTO *rows = statement_run(request, "device_read", params, 2, err);
     if (rows && !db_count(rows))
-        return err_set(err, ERR_NOT_FOUND, "no finding on a device '%.*s'; GET /v1/devices lists those with findings",
-                       STR_ARG(params[0]));
+        return device_seen(request, params[0], err) &&
+               err_set(err, ERR_NOT_FOUND, "device '%.*s' sends events, but no hunt found anything on it", STR_ARG(params[0]));
     return rows && json_reply(reply, db_text(rows, 0, 0), err);
 }
 
@@ -179,5 +180,7 @@ bool handle_findings_list(struct request *request, struct reply *reply, struct e
         return false;
     filter.device = request_query(request, "device");
     DB_ROWS_AUTO *rows = filter_run(request, findings_list, &filter, err);
-    return rows && list_reply(request, reply, "findings", rows, limit, format == FORMAT_TABLE ? narrow : all, err);
+    return rows &&
+           (db_count(rows) || (group_seen(request, filter.group, err) && device_seen(request, filter.device, err))) &&
+           list_reply(request, reply, "findings", rows, limit, format == FORMAT_TABLE ? narrow : all, err);
 }

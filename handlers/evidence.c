@@ -7,6 +7,7 @@
 #include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
+#include "handlers/names.h"
 #include "handlers/service.h"
 
 enum { READ_MS = 30000, ARENA_CAP = 512 << 20, MAX_COLUMNS = SCHEMA_TABLES * SCHEMA_MAX_COLUMNS + 4 };
@@ -36,9 +37,10 @@ static bool request_read(struct request *request, struct evidence_request *evide
     *evidence = (struct evidence_request){.device = request_path_parameter(request, "device_id"),
                                           .run = request_query(request, "run"),
                                           .hunt = request_query(request, "hunt"),
-                                          .tool = request_query(request, "tool"),
                                           .limit = (size_t)limit,
                                           .flat = *format == FORMAT_CSV || *format == FORMAT_TABLE};
+    if (!tool_parameter(request, &evidence->tool, err))
+        return false;
     if (evidence->run.ptr && !str_to_int64(evidence->run, &number))
         return err_set(err, ERR_NOT_FOUND, "no run '%.*s'; GET /v1/runs lists them", STR_ARG(evidence->run));
     return place_read(request, cursor, evidence, err);

@@ -166,20 +166,57 @@ static size_t characters(struct str text) {
     return count;
 }
 
-enum { MAX_TABLE_COLUMNS = 64, COLUMN_GAP = 2, NARROWEST = 8 };
+enum { MAX_TABLE_COLUMNS = 64, COLUMN_GAP = 2, NARROWEST = 8, TO_SECOND = 19, TO_MINUTE = 16 };
 
-/* The widest column gives way, one character at a time, until the line fits or nothing can. */
-static void fit_widths(size_t *widths, size_t count, size_t line) {
-    for (;;) {
-        size_t total = count ? (count - 1) * COLUMN_GAP : 0, widest = 0;
-        for (size_t c = 0; c < count; c++) {
-            total += widths[c];
-            widest = widths[c] > widths[widest] ? c : widest;
-        }
-        if (total <= line || !count || widths[widest] <= NARROWEST)
+/* "2026-07-16T02:11:09" */
+static bool is_time(struct str text) {
+    return text.len == TO_SECOND && text.ptr[10] == 'T' && text.ptr[13] == ':' && text.ptr[16] == ':';
+}
+
+static bool is_time_column(const struct format_table *table, size_t column) {
+    bool any = false;
+    for (size_t row = 0; row < table->row_count; row++) {
+        struct str text = cell_at(table, row, column)->text;
+        if (text.len && !is_time(text))
+            return false;
+        any = any || text.len;
+    }
+    return any;
+}
+
+static size_t line_width(const size_t *widths, size_t count) {
+    size_t total = count ? (count - 1) * COLUMN_GAP : 0;
+    for (size_t c = 0; c < count; c++)
+        total += widths[c];
+    return total;
+}
+
+/* The widest column that isn't kept gives way, one character at a time, until the line fits or nothing can. */
+static void fit_widths(size_t *widths, const bool *kept, size_t count, size_t line) {
+    while (line_width(widths, count) > line) {
+        size_t widest = count;
+        for (size_t c = 0; c < count; c++)
+            if (!kept[c] && (widest == count || widths[c] > widths[widest]))
+                widest = c;
+        if (widest == count || widths[widest] <= NARROWEST)
             return;
         widths[widest]--;
     }
+}
+
+/* Times lose their seconds first, and more of them last. */
+static void fit_line(const struct format_table *table, size_t *widths, size_t count, size_t line) {
+    bool times[MAX_TABLE_COLUMNS] = {0};
+    static const bool none[MAX_TABLE_COLUMNS];
+    if (line_width(widths, count) <= line)
+        return;
+    for (size_t c = 0; c < count; c++) {
+        times[c] = is_time_column(table, c);
+        if (times[c] && widths[c] == TO_SECOND)
+            widths[c] = TO_MINUTE;
+    }
+    fit_widths(widths, times, count, line);
+    fit_widths(widths, none, count, line);
 }
 
 static void measure(const struct format_table *table, size_t *widths, size_t count) {
@@ -192,7 +229,7 @@ static void measure(const struct format_table *table, size_t *widths, size_t cou
         }
         widths[c] = widths[c] > line ? line : widths[c];
     }
-    fit_widths(widths, count, line);
+    fit_line(table, widths, count, line);
 }
 
 static void add_padding(struct buf *out, size_t count) {
@@ -202,6 +239,8 @@ static void add_padding(struct buf *out, size_t count) {
 
 /* Cut text ends in an ellipsis; characters that could drive the terminal or turn the line become a middle dot. */
 static void add_table_cell(struct buf *out, struct str text, size_t width, bool right, bool last) {
+    if (width == TO_MINUTE && is_time(text))
+        text.len = TO_MINUTE;
     size_t length = characters(text), shown = length > width ? width - 1 : length, count = 0;
     if (right && length < width)
         add_padding(out, width - length);

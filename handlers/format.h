@@ -20,7 +20,7 @@ struct format_table {
     size_t width; /* characters of a table's line; 0: FORMAT_WIDTH */
 };
 
-enum { FORMAT_WIDTH = 120 };
+enum { FORMAT_WIDTH = 100 };
 
 /* By ?format=, else by Accept (application/x-ndjson, text/csv, text/plain), else JSON. */
 bool format_choose(struct request *request, enum format *format, struct err *err);

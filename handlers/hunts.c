@@ -5,7 +5,7 @@
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
-#include "handlers/tool.h"
+#include "handlers/names.h"
 #include "hunts/ledger.h"
 #include "hunts/explain.h"
 #include "hunts/loader.h"
@@ -43,7 +43,8 @@ bool handle_tool_get(struct request *request, struct reply *reply, struct err *e
     struct str tool = request_path_parameter(request, "tool");
     DB_ROWS_AUTO *rows = statement_run(request, "tool_read", &tool, 1, err);
     if (rows && !db_count(rows))
-        return err_set(err, ERR_NOT_FOUND, "no tool '%.*s'; GET /v1/tools lists them", STR_ARG(tool));
+        return tool_resolve(request, ERR_NOT_FOUND, &tool, err) &&
+               err_set(err, ERR_NOT_FOUND, "tool '%.*s' has no hunts in use; GET /v1/tools lists those that have", STR_ARG(tool));
     return rows && json_reply(reply, db_text(rows, 0, 0), err);
 }
 
@@ -52,7 +53,7 @@ static struct db_rows *hunt_read(struct request *request, struct err *err) {
     struct db_rows *rows = statement_run(request, "hunt_read", &id, 1, err);
     if (rows && !db_count(rows)) {
         db_rows_free(rows);
-        err_set(err, ERR_NOT_FOUND, "no hunt '%.*s'; GET /v1/hunts lists them", STR_ARG(id));
+        hunt_refuse(request, id, err);
         return NULL;
     }
     return rows;

@@ -193,7 +193,7 @@ static bool table_reply(struct reply *reply, enum format format, const struct fo
 
 static bool list_convert(struct request *request, struct reply *reply, const struct list_items *items,
                          enum format format, struct err *err) {
-    struct format_table table = {.row_count = items->count, .width = items->width};
+    struct format_table table = {.row_count = items->count, .width = request->width};
     while (items->columns[table.column_count])
         table.column_count++;
     struct str *names = arena_array(request->arena, table.column_count + 1, sizeof *names);
@@ -355,7 +355,7 @@ static bool rows_convert(struct request *request, struct reply *reply, const jso
             cells[r * all + width] =
                 cell_of(request->arena, json_object_get(groups, json_string_value(json_array_get(row, id))));
     }
-    struct format_table table = {.columns = names, .column_count = all, .cells = cells, .row_count = height};
+    struct format_table table = {.columns = names, .column_count = all, .cells = cells, .row_count = height, .width = request->width};
     return table_reply(reply, format, &table, err) && rows_note(request, reply, root, format, err);
 }
 
@@ -401,7 +401,7 @@ static bool devices_convert(struct request *request, struct reply *reply, const 
         if (format != FORMAT_TABLE && verdict_is_no_data(result))
             device_line(request, result, NULL, members, format, &cells[row++ * width]);
     }
-    struct format_table table = {.columns = names, .column_count = width, .cells = cells, .row_count = row};
+    struct format_table table = {.columns = names, .column_count = width, .cells = cells, .row_count = row, .width = request->width};
     if (!table_reply(reply, format, &table, err))
         return false;
     if (format == FORMAT_TABLE)

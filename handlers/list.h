@@ -16,7 +16,6 @@ struct list_items {
     struct str next;             /* the key that the next page starts behind; ptr NULL: the end */
     const char *const *columns;  /* members shown by csv and table ("hunts.done" is one of hunts), NULL-ended; ndjson
                                     shows all */
-    size_t width;                /* characters of a table's line; 0: as many as others have */
     struct str more;             /* further members as JSON (",\"warnings\":[…]"), or empty */
 };
 /* The page as the request's format wants it, with its cursor and Link. */

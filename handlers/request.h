@@ -34,6 +34,7 @@ struct request {
     struct arena *arena;
     struct service *service;
     struct str source;        /* set by a handler: the text that an error's line and column point into */
+    size_t width;              /* characters of a table's line; 0: FORMAT_WIDTH */
     bool pretty;               /* ?pretty, set when routed */
     const char *problem_field; /* set by a handler: the member or parameter that was wrong */
     struct str problem_errors; /* set by a handler: the problem's `errors`, a JSON array, in place of the field's */

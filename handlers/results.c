@@ -8,6 +8,7 @@
 #include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
+#include "handlers/names.h"
 #include "handlers/routes.h"
 #include "handlers/service.h"
 
@@ -75,15 +76,22 @@ static bool result_finish(struct request *request, struct str body, struct str s
     return made->finished != NULL;
 }
 
+/* Not run yet, or no such hunt. */
+static bool result_missing(struct request *request, struct str id, struct err *err) {
+    DB_ROWS_AUTO *hunt = statement_run(request, "hunt_read", &id, 1, err);
+    if (!hunt || !db_count(hunt))
+        return hunt && hunt_refuse(request, id, err);
+    return err_set(err, ERR_NOT_FOUND, "no finished result of hunt '%.*s'; POST /v1/runs {\"hunts\":[\"%.*s\"]} makes one",
+                   STR_ARG(id), STR_ARG(id));
+}
+
 static bool hunt_make(struct request *request, struct str known, struct made *made, struct err *err) {
     struct str id = request_path_parameter(request, "id"), params[] = {id, known};
     DB_ROWS_AUTO *rows = statement_run(request, "hunt_result", params, 2, err);
     if (!rows)
         return false;
     if (!db_count(rows))
-        return err_set(err, ERR_NOT_FOUND,
-                       "no finished result of a hunt '%.*s'; POST /v1/runs {\"hunts\":[\"%.*s\"]} makes one", STR_ARG(id),
-                       STR_ARG(id));
+        return result_missing(request, id, err);
     made->pulse = db_int(rows, 0, 2);
     return db_is_null(rows, 0, 1) || result_finish(request, db_text(rows, 0, 1), db_text(rows, 0, 0), made, err);
 }

@@ -33,6 +33,7 @@ struct service {
     int64_t database_ms;      /* time limit of ingest and reads in the database */
     size_t max_body;          /* bytes on the wire, for routes with BODY_EVENTS */
     const char *version;
+    bool webhook_private;     /* webhooks may go to addresses that aren't public */
     bool open;                /* runs without keys */
     bool (*authorize)(struct request *request, struct err *err); /* NULL: open */
 };

@@ -6,10 +6,12 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "handlers/changes.h"
+#include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
-#include "handlers/tool.h"
+#include "handlers/names.h"
+#include "hunts/webhook_send.h"
 #include "hunts/webhook_sign.h"
 #include "hunts/webhooks.h"
 
@@ -47,7 +49,8 @@ static bool enabled_check(struct request *request, struct str id, struct err *er
     if (!rows)
         return false;
     return str_eq(db_text(rows, 0, 1), STR("t")) ||
-           err_set(err, ERR_CONFLICT, "webhook %.*s is disabled; PUT it with \"enabled\":true first", STR_ARG(id));
+           err_set(err, ERR_CONFLICT, "webhook %.*s is disabled; PUT it with \"enabled\":true first, or 'rmmhunt webhooks resume %.*s'",
+                   STR_ARG(id), STR_ARG(id));
 }
 
 static bool text_take(struct request *request, const char *name, const json_t *value, struct str *out,
@@ -142,7 +145,7 @@ static bool settings_check(struct request *request, struct settings *settings, s
     request->problem_field = "url";
     if (!settings->url.len)
         return err_set(err, ERR_BAD_REQUEST, "\"url\" is missing: send {\"url\":\"https://…\"}");
-    if (!webhooks_url_check(request->service->webhooks, settings->url, err))
+    if (!webhook_url_check(settings->url, request->service->webhook_private, err))
         return false;
     request->problem_field = NULL;
     if (!settings->tool.len)
@@ -294,20 +297,20 @@ bool handle_webhook_test(struct request *request, struct reply *reply, struct er
 }
 
 bool handle_webhook_deliveries(struct request *request, struct reply *reply, struct err *err) {
-    static const char *const columns[] = {"id",           "type",        "state",      "attempts", "created_at",
-                                          "attempted_at", "last_status", "last_error", NULL};
+    static const char *const all[] = {"id",           "type",        "state",      "attempts", "created_at",
+                                      "attempted_at", "last_status", "last_error", NULL};
+    static const char *const narrow[] = {"id", "type", "state", "attempts", "attempted_at", "last_error", NULL};
+    enum format format;
     long long limit;
-    struct str id, limit_text, cursor, state = request_query(request, "state");
-    if (!id_parameter(request, &id, err) || !list_parameters(request, &limit, &limit_text, &cursor, err) ||
-        !list_below(request, &cursor, err))
+    struct str id, limit_text, cursor, state;
+    if (!id_parameter(request, &id, err) || !request_choice(request, "state", "pending,delivered,failed", &state, err) ||
+        !list_parameters(request, &limit, &limit_text, &cursor, err) ||
+        !list_below(request, &cursor, err) || !format_choose(request, &format, err))
         return false;
-    if (state.ptr && !str_eq(state, STR("pending")) && !str_eq(state, STR("delivered")) &&
-        !str_eq(state, STR("failed")))
-        return err_set(err, ERR_BAD_PARAMETER, "state must be pending, delivered or failed");
     struct str params[] = {id, state, cursor, limit_text};
     DB_ROWS_AUTO *known = webhook_read(request, id, err);
     DB_ROWS_AUTO *rows = known ? statement_run(request, "webhook_deliveries", params, 4, err) : NULL;
-    return rows && list_reply(request, reply, "deliveries", rows, limit, columns, err);
+    return rows && list_reply(request, reply, "deliveries", rows, limit, format == FORMAT_TABLE ? narrow : all, err);
 }
 
 bool handle_webhook_replay_one(struct request *request, struct reply *reply, struct err *err) {
@@ -325,20 +328,32 @@ bool handle_webhook_replay_one(struct request *request, struct reply *reply, str
     return delivery_reply(request, reply, rows, err);
 }
 
-bool handle_webhook_replay(struct request *request, struct reply *reply, struct err *err) {
-    int64_t ticks, count = 0;
+/* ?since=, a time; ?state=failed alone goes without. */
+static bool since_take(struct request *request, bool failed, struct str *since, struct err *err) {
+    int64_t ticks;
     char time[TICKS_TEXT];
-    struct str id, since = request_query(request, "since");
-    if (!id_parameter(request, &id, err) || !enabled_check(request, id, err))
-        return false;
+    struct str given = request_query(request, "since");
+    *since = (struct str){0};
+    if (!given.ptr && failed)
+        return true;
     request->problem_field = "since";
-    if (!since.ptr || !ticks_parse_loose(since, &ticks))
-        return err_set(err, ERR_BAD_PARAMETER, "say ?since= with a time such as 2026-07-20T00:00:00Z");
+    if (!given.ptr || !ticks_parse_loose(given, &ticks))
+        return err_set(err, ERR_BAD_PARAMETER, "say ?since= with a time such as 2026-07-20T00:00:00Z, or ?state=failed");
     request->problem_field = NULL;
     ticks_print(ticks, time);
-    struct str params[] = {id, str_from(time)};
+    *since = arena_copy(request->arena, str_from(time));
+    return since->ptr || err_memory(err);
+}
+
+bool handle_webhook_replay(struct request *request, struct reply *reply, struct err *err) {
+    int64_t count = 0;
+    struct str params[2], state;
+    if (!id_parameter(request, &params[0], err) || !request_choice(request, "state", "failed", &state, err) ||
+        !since_take(request, state.ptr, &params[1], err) || !enabled_check(request, params[0], err))
+        return false;
+    const char *statement = db_statement(state.ptr ? "webhook_replay_failed" : "webhook_replay");
     struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
-    bool ok = conn && db_exec(conn, db_statement("webhook_replay"), params, 2, mono_ms() + REPLAY_MS, &count, err);
+    bool ok = conn && db_exec(conn, statement, params, 2, mono_ms() + REPLAY_MS, &count, err);
     db_give(conn);
     if (!ok)
         return false;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "hunts/names.h"
 #include "hunts/result.h"
 #include "store/array.h"
 
@@ -37,18 +38,18 @@ struct reading {
 };
 
 static bool known_check(struct db_conn *conn, struct evidence_request *request, int64_t deadline_ms, struct err *err) {
-    struct str params[] = {request->device, request->run, request->hunt, request->tool};
-    DB_ROWS_AUTO *rows = db_query(conn, db_statement("evidence_known"), params, 4, deadline_ms, err);
+    struct str params[] = {request->device, request->run, request->hunt};
+    DB_ROWS_AUTO *rows = db_query(conn, db_statement("evidence_known"), params, 3, deadline_ms, err);
     if (!rows)
         return false;
-    static const char *const names[] = {"device", "run", "hunt", "tool"};
-    static const char *const lists[] = {"", "; GET /v1/runs lists them", "; GET /v1/hunts lists them",
-                                        "; GET /v1/tools lists them"};
-    for (size_t i = 0; i < 4; i++)
-        if (!str_eq(db_text(rows, 0, i), STR("t")))
-            return err_set(err, ERR_NOT_FOUND, "no %s '%.*s'%s", names[i], STR_ARG(params[i]), lists[i]);
+    if (!str_eq(db_text(rows, 0, 0), STR("t")))
+        return err_set(err, ERR_NOT_FOUND, "no device '%.*s'", STR_ARG(request->device));
+    if (!str_eq(db_text(rows, 0, 1), STR("t")))
+        return err_set(err, ERR_NOT_FOUND, "no run '%.*s'; GET /v1/runs lists them", STR_ARG(request->run));
+    if (!str_eq(db_text(rows, 0, 2), STR("t")))
+        return name_refuse_hunt(conn, ERR_BAD_PARAMETER, request->hunt, err);
     if (!request->until_us)
-        request->until_us = db_int(rows, 0, 4);
+        request->until_us = db_int(rows, 0, 3);
     return true;
 }
 

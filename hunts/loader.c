@@ -14,17 +14,19 @@ static const struct {
     {"Network Connection", "network"},
 };
 
+enum { HUNT_NAME_MAX = 200 }; /* bytes of a slug or a tool: indexes hold them */
+
 static bool is_alnum(char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-/* Lower case, runs of anything else than letters and digits as one '-', none at the ends. */
+/* Lower case, runs of anything else than letters and digits as one '-', none at the ends; cut to what an index takes. */
 static struct str slug_make(struct arena *arena, struct str text) {
     char *out = arena_take(arena, text.len + 1);
     size_t length = 0;
     if (!out)
         return (struct str){0};
-    for (size_t i = 0; i < text.len; i++) {
+    for (size_t i = 0; i < text.len && length < HUNT_NAME_MAX; i++) {
         char c = text.ptr[i];
         if (c >= 'A' && c <= 'Z') c = (char)(c - 'A' + 'a');
         if (is_alnum(c)) out[length++] = c;
@@ -213,6 +215,11 @@ static bool hunt_complete(struct arena *arena, struct hunt *hunt, size_t id_line
     if (hunt->name.len == 0) hunt->name = arena_copy(arena, file_stem(hunt->source));
     hunt_name_parse(arena, hunt);
     if (hunt->slug.len == 0) hunt->slug = hunt->id;
+    if (hunt->tool.len > HUNT_NAME_MAX) {
+        err_set(err, ERR_UNPROCESSABLE, "the tool's name has %zu bytes; it may have %d", hunt->tool.len, HUNT_NAME_MAX);
+        err->line = err->column = 1;
+        return false;
+    }
     return (hunt->id.ptr && hunt->name.ptr && hunt->slug.ptr) || err_memory(err);
 }
 

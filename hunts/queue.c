@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "hunts/names.h"
 #include "hunts/selection.h"
 #include "store/array.h"
 
@@ -39,26 +40,27 @@ static bool run_insert(struct db_conn *conn, struct arena *arena, const struct r
     return known && (db_count(known) || err_set(err, ERR_CONFLICT, "the idempotency key is being used; try again"));
 }
 
-static bool selection_complete(const struct run_request *request, const struct db_rows *rows, struct err *err) {
+static bool selection_complete(struct db_conn *conn, const struct run_request *request, const struct db_rows *rows,
+                               struct err *err) {
     for (size_t i = 0; i < request->hunt_count; i++) {
         bool found = false;
         for (size_t r = 0; r < db_count(rows); r++)
-            found = found || str_eq(request->hunts[i], db_text(rows, r, 0)) ||
-                    str_eq(request->hunts[i], db_text(rows, r, 1));
+            found = found || str_eq_nocase(request->hunts[i], db_text(rows, r, 0)) ||
+                    str_eq_nocase(request->hunts[i], db_text(rows, r, 1));
         if (!found)
-            return err_set(err, ERR_NOT_FOUND, "no hunt '%.*s'; GET /v1/hunts lists them", STR_ARG(request->hunts[i]));
+            return name_refuse_hunt(conn, ERR_BAD_REQUEST, request->hunts[i], err);
     }
     if (!db_count(rows))
         return request->tool.len
-                   ? err_set(err, ERR_NOT_FOUND, "no hunts of a tool '%.*s'; GET /v1/tools lists them",
+                   ? err_set(err, ERR_BAD_REQUEST, "tool: '%.*s' has no hunts in use; GET /v1/hunts lists them",
                              STR_ARG(request->tool))
                    : err_set(err, ERR_BAD_REQUEST, "name \"hunts\":[…], a \"tool\", or \"all\":true");
     return true;
 }
 
 /* ids or slugs as text[], tool, all: how statements want a selection. */
-static bool selection_params(struct arena *arena, const struct run_request *request, struct str params[3],
-                             struct err *err) {
+static bool selection_params(struct db_conn *conn, struct arena *arena, const struct run_request *request,
+                             struct str params[3], struct err *err) {
     BUF_AUTO names = BUF(1u << 20);
     for (size_t i = 0; i < request->hunt_count; i++)
         array_add(&names, request->hunts[i]);
@@ -66,16 +68,18 @@ static bool selection_params(struct arena *arena, const struct run_request *requ
     params[0] = names.failed ? (struct str){0} : arena_copy(arena, buf_str(&names));
     params[1] = request->tool;
     params[2] = request->all ? STR("t") : STR("f");
-    return params[0].ptr || err_memory(err);
+    if (!params[0].ptr)
+        return err_memory(err);
+    return !params[1].len || name_tool(conn, arena, ERR_BAD_REQUEST, &params[1], err);
 }
 
 bool queue_check_selection(struct db_conn *conn, struct arena *arena, const struct run_request *request,
                            struct err *err) {
     struct str params[3];
-    if (!selection_params(arena, request, params, err))
+    if (!selection_params(conn, arena, request, params, err))
         return false;
     DB_ROWS_AUTO *rows = db_query(conn, db_statement("selection_hunts"), params, 3, mono_ms() + QUEUE_LIMIT_MS, err);
-    return rows && selection_complete(request, rows, err);
+    return rows && selection_complete(conn, request, rows, err);
 }
 
 bool queue_add(struct db_conn *conn, struct arena *arena, const struct run_request *request, int64_t *run_id,
@@ -86,10 +90,10 @@ bool queue_add(struct db_conn *conn, struct arena *arena, const struct run_reque
     if (!*fresh)
         return true;
     params[0] = arena_printf(arena, "%" PRId64, *run_id);
-    if (!params[0].ptr || !selection_params(arena, request, &params[1], err))
+    if (!params[0].ptr || !selection_params(conn, arena, request, &params[1], err))
         return params[0].ptr ? false : err_memory(err);
     DB_ROWS_AUTO *rows = db_query(conn, db_statement("run_hunts_add"), params, 4, mono_ms() + QUEUE_LIMIT_MS, err);
-    return rows && selection_complete(request, rows, err);
+    return rows && selection_complete(conn, request, rows, err);
 }
 
 /* One statement about one run (id 0: NULL), and for two parameters about who asks. */

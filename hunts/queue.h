@@ -7,10 +7,10 @@
 enum { QUEUE_LIMIT_MS = 10000 };
 
 /* The run's row and its hunts, in the caller's transaction. *fresh is false when the idempotency key had made it before.
- * ERR_NOT_FOUND names hunts or tools that don't exist. */
+ * ERR_BAD_REQUEST names hunts or tools that don't exist, and the nearest that do. */
 bool queue_add(struct db_conn *conn, struct arena *arena, const struct run_request *request, int64_t *run_id,
                bool *fresh, struct err *err);
-/* ERR_NOT_FOUND as above, nothing stored. */
+/* ERR_BAD_REQUEST as above, nothing stored. */
 bool queue_check_selection(struct db_conn *conn, struct arena *arena, const struct run_request *request,
                            struct err *err);
 /* The next run that nobody holds; only: this one alone, 0: any. *attempt is NULL when there is none. */

@@ -25,7 +25,7 @@ void runner_close(struct runner *runner); /* stops and waits for its threads */
 OWNED_BY(runner_close) struct runner *runner_open(struct db *db, bool own_only, struct err *err);
 /* Says that this run was queued, so that it needn't wait for the next look into the queue. */
 void runner_hint(struct runner *runner, int64_t run_id);
-/* Creates the run and queues it. ERR_NOT_FOUND names hunts or tools that don't exist. The same idempotency key gives the
+/* Creates the run and queues it. ERR_BAD_REQUEST names hunts or tools that don't exist. The same idempotency key gives the
  * run that was created with it. */
 bool runner_submit(struct runner *runner, const struct run_request *request, int64_t *run_id, struct err *err);
 /* True when the run is over by the deadline, whichever server has it. */

@@ -187,7 +187,7 @@ static bool item_open(struct look *look, struct item *item, struct err *err) {
         return true;
     item->run_id = 0;
     item->left = why.code == ERR_CONFLICT;
-    if (why.code == ERR_NOT_FOUND)
+    if (why.code == ERR_BAD_REQUEST)
         return slot_fail(look, item, &why, err);
     if (!item->left)
         item_put_off(item, item->schedule.id, &why);

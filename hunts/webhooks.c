@@ -31,7 +31,6 @@ enum {
 struct webhooks {
     struct db *db;
     struct webhook_sender *sender;
-    bool private_allowed;
     atomic_bool stopping, woken;
     atomic_llong counts[WEBHOOK_OUTCOMES];
     size_t active;
@@ -241,7 +240,6 @@ struct webhooks *webhooks_open(struct db *db, bool private_allowed, struct err *
         return NULL;
     }
     webhooks->db = db;
-    webhooks->private_allowed = private_allowed;
     webhooks->sender = webhook_sender_open(private_allowed, err);
     if (webhooks->sender && !pthread_create(&webhooks->thread, NULL, work, webhooks))
         return webhooks;
@@ -270,12 +268,10 @@ void webhooks_close(struct webhooks *webhooks) {
 }
 
 void webhooks_wake(struct webhooks *webhooks) {
+    if (!webhooks)
+        return;
     atomic_store(&webhooks->woken, true);
     webhook_sender_wake(webhooks->sender);
-}
-
-bool webhooks_url_check(const struct webhooks *webhooks, struct str url, struct err *err) {
-    return webhook_url_check(url, webhooks->private_allowed, err);
 }
 
 long long webhooks_count(const struct webhooks *webhooks, enum webhook_outcome outcome) {

@@ -11,9 +11,7 @@ struct webhooks;
 void webhooks_close(struct webhooks *webhooks); /* lets what is under way end, for a few seconds */
 /* private_allowed: receivers may be at addresses that aren't public. */
 OWNED_BY(webhooks_close) struct webhooks *webhooks_open(struct db *db, bool private_allowed, struct err *err);
-/* There is something to do now. Any thread. */
+/* There is something to do now. Any thread. NULL: other processes send; they look every second. */
 void webhooks_wake(struct webhooks *webhooks);
-/* May this server send there? ERR_BAD_REQUEST says why not. Any thread. */
-bool webhooks_url_check(const struct webhooks *webhooks, struct str url, struct err *err);
 /* Attempts with that outcome since the start. Any thread. */
 long long webhooks_count(const struct webhooks *webhooks, enum webhook_outcome outcome);

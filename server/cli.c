@@ -3,9 +3,12 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/log.h"
+
+enum { MAX_WIDTH = 10000 };
 
 bool cli_open(struct database *database, struct err *err) {
     const char *data = getenv("RMMHUNT_DATA"), *level = getenv("RMMHUNT_LOG_LEVEL");
@@ -41,6 +44,15 @@ int cli_fail(const char *command, const struct err *err, struct str text) {
     if (excerpt[0])
         cli_say(stderr, "%s\n", excerpt);
     return 1;
+}
+
+size_t cli_width(void) {
+    struct winsize window = {0};
+    long long columns;
+    if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) && window.ws_col)
+        return window.ws_col;
+    const char *told = getenv("COLUMNS");
+    return told && str_to_int64(str_from(told), &columns) && columns > 0 && columns <= MAX_WIDTH ? (size_t)columns : 0;
 }
 
 void cli_print(struct str answer) {

@@ -13,6 +13,8 @@ bool cli_open(struct database *database, struct err *err);
 int cli_fail(const char *command, const struct err *err, struct str text);
 /* printf for text that holds words of files or events: what could drive the terminal becomes a middle dot. */
 __attribute__((format(printf, 2, 3))) void cli_say(FILE *to, const char *format, ...);
+/* Characters of a line: of the terminal, else of COLUMNS, else 0. */
+size_t cli_width(void);
 /* An answer on stdout, as it is; it may be empty. */
 void cli_print(struct str answer);
 /* The command's usage on stderr; the exit code 2. */

@@ -45,6 +45,15 @@ static bool demo_hunt(struct db *db, int64_t as_of, int64_t *run_id, struct err 
     return ok;
 }
 
+/* Port 0: only the server that takes one knows it. */
+static void demo_tell_command(void) {
+    const char *listen = getenv("RMMHUNT_LISTEN");
+    if (listen && str_ends(str_from(listen), STR(":0")))
+        printf("  rmmhunt devices --tool RemotePC\n");
+    else
+        printf("  curl -s '%s/v1/hunts/remotepc-file-signature/results?pretty'\n", listen && listen[0] ? listen : "localhost:8080");
+}
+
 static void demo_tell(const struct estate *estate, const struct ingest_result *total, int64_t run_id) {
     size_t count, told = 0;
     const struct estate_plant *plants = estate_plants(estate, &count);
@@ -57,8 +66,7 @@ static void demo_tell(const struct estate *estate, const struct ingest_result *t
         printf("  %s on %s: %s\n", plants[i].hunt_slug, plants[i].device_name, plants[i].story);
         told++;
     }
-    const char *listen = getenv("RMMHUNT_LISTEN");
-    printf("  curl -s '%s/v1/hunts/remotepc-file-signature/results?pretty'\n", listen ? listen : "localhost:8080");
+    demo_tell_command();
 }
 
 static bool demo_run(struct database *database, struct err *err) {

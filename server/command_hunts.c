@@ -6,12 +6,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "handlers/format.h"
 #include "hunts/loader.h"
 #include "hunts/registry.h"
 #include "server/cli.h"
 #include "server/commands.h"
 
-enum { FILE_CAP = HUNT_FILE_LIMIT + (1 << 17), ARENA = 64 << 20, WAIT_MS = 60000 };
+enum { FILE_CAP = HUNT_FILE_LIMIT + (1 << 17), OUT_CAP = 64 << 20, ARENA = 64 << 20, WAIT_MS = 60000 };
 
 struct loading {
     struct db_conn *conn; /* NULL: check only */
@@ -123,14 +124,29 @@ static struct db_rows *hunts_read(struct database *database, const char *stateme
     return rows;
 }
 
+static bool hunts_print(const struct db_rows *rows, struct err *err) {
+    static const struct str columns[] = {{"slug", 4}, {"tool", 4}, {"signal", 6}, {"state", 5}};
+    enum { COLUMNS = sizeof columns / sizeof *columns };
+    BUF_AUTO out = BUF(OUT_CAP);
+    struct cell *cells = calloc(db_count(rows) * COLUMNS + 1, sizeof *cells);
+    const struct format_table table = {
+        .columns = columns, .column_count = COLUMNS, .cells = cells, .row_count = db_count(rows), .width = cli_width()};
+    for (size_t i = 0; cells && i < table.row_count * COLUMNS; i++)
+        cells[i] = (struct cell){CELL_TEXT, db_text(rows, i / COLUMNS, i % COLUMNS)};
+    if (cells)
+        format_write(FORMAT_TABLE, &table, &out);
+    bool ok = (cells && !out.failed) || err_memory(err);
+    free(cells);
+    if (ok)
+        cli_print(buf_str(&out));
+    return ok;
+}
+
 static int hunts_list(void) {
     struct database database = {0};
     struct err err = {0};
     DB_ROWS_AUTO *rows = hunts_read(&database, "hunts_table", NULL, 0, &err);
-    for (size_t r = 0; rows && r < db_count(rows); r++)
-        cli_say(stdout, "%-48.*s %-16.*s %-10.*s %.*s\n", STR_ARG(db_text(rows, r, 0)), STR_ARG(db_text(rows, r, 1)),
-               STR_ARG(db_text(rows, r, 2)), STR_ARG(db_text(rows, r, 3)));
-    int code = rows ? 0 : cli_fail("hunts list", &err, STR(""));
+    int code = rows && hunts_print(rows, &err) ? 0 : cli_fail("hunts list", &err, STR(""));
     database_close(&database);
     return code;
 }

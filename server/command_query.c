@@ -1,15 +1,24 @@
 /* rmmhunt query and explain: ad-hoc KQL, and what it becomes. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "hunts/catalogue.h"
 #include "hunts/explain.h"
+#include "hunts/loader.h"
 #include "hunts/query.h"
 #include "server/cli.h"
 #include "server/commands.h"
 
 enum { ARENA = 256 << 20, ANSWER = 256 << 20, QUERY_MS = 60000, MAX_ROWS = 100000 };
 
-/* The query from the first plain argument, or from standard input. */
+/* "hunts/mine.yaml", "./q.kql": no KQL has such a name, unless there is a file of it. */
+static bool is_file(const char *text) {
+    return strpbrk(text, "./") && !strchr(text, '\n') && access(text, R_OK) == 0;
+}
+
+/* The query from the first plain argument, from the file that it names, or from standard input. */
 static bool query_read(int argc, char **argv, struct buf *query, bool *strict, struct err *err) {
     const char *text = "-";
     for (int i = 1; i < argc; i++)
@@ -17,8 +26,8 @@ static bool query_read(int argc, char **argv, struct buf *query, bool *strict, s
             *strict = true;
         else
             text = argv[i];
-    if (strcmp(text, "-") == 0)
-        return cli_read("-", query, err);
+    if (strcmp(text, "-") == 0 || is_file(text))
+        return cli_read(text, query, err);
     buf_add_str(query, str_from(text));
     return !query->failed || err_memory(err);
 }
@@ -50,19 +59,58 @@ int command_query(int argc, char **argv) {
     return code;
 }
 
-/* A hunt of the catalogue by its slug or id, else the text itself as KQL. */
+/* A slug or an id, and no table. */
+static bool is_hunt_name(struct str text) {
+    for (size_t i = 0; i < text.len; i++)
+        if (!isalnum((unsigned char)text.ptr[i]) && text.ptr[i] != '-')
+            return false;
+    return text.len && !schema_table_find(text);
+}
+
+/* A database is looked into, but none is made. */
+static bool database_is_there(void) {
+    const char *url = getenv("DATABASE_URL"), *data = getenv("RMMHUNT_DATA");
+    return (url && url[0]) || access(data && data[0] ? data : "./.rmmhunt", F_OK) == 0;
+}
+
+static bool text_replace(struct buf *text, struct str query, struct err *err) {
+    text->len = 0;
+    buf_add_str(text, query);
+    return !text->failed || err_memory(err);
+}
+
+/* As it is stored, which may be a later version than the catalogue's. *found: it is there. */
+static bool stored_find(struct buf *text, bool *found, struct err *err) {
+    struct database database = {0};
+    struct str name = str_trim(buf_str(text));
+    DB_ROWS_AUTO *rows = cli_open(&database, err) ? db_query_alone(database.db, "hunt_read", &name, 1, QUERY_MS, err) : NULL;
+    *found = rows && db_count(rows);
+    bool ok = rows && (!*found || text_replace(text, db_text(rows, 0, 1), err));
+    database_close(&database);
+    return ok;
+}
+
+/* The query of a hunt by its slug or id, stored or in the catalogue, or of a hunt's file; else the text itself as KQL. */
 static bool hunt_or_query(struct arena *arena, struct buf *text, struct err *err) {
+    struct str name = str_trim(buf_str(text));
     struct catalogue catalogue;
+    struct hunt hunt;
+    struct err no_hunt = {0};
+    bool found = false;
     if (!arena)
         return err_memory(err);
+    if (!is_hunt_name(name))
+        return !hunt_load(arena, arena_copy(arena, name), STR("explain"), &hunt, &no_hunt) || text_replace(text, hunt.query, err);
+    if (database_is_there() && !stored_find(text, &found, err))
+        return false;
+    if (found)
+        return true;
     if (!catalogue_load(arena, &catalogue, err))
         return false;
-    const struct hunt *hunt = catalogue_hunt_find(&catalogue, str_trim(buf_str(text)));
-    if (hunt) {
-        text->len = 0;
-        buf_add_str(text, hunt->query);
-    }
-    return true;
+    const struct hunt *known = catalogue_hunt_find(&catalogue, name);
+    if (!known && str_find(name, '-'))
+        return err_set(err, ERR_NOT_FOUND, "no hunt '%.*s'; 'rmmhunt hunts list' shows them", STR_ARG(name));
+    return !known || text_replace(text, known->query, err);
 }
 
 static void print_program(const struct kql_program *program) {

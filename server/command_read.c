@@ -1,4 +1,4 @@
-/* rmmhunt devices, findings, changes, coverage: what GET /v1/… gives, on a terminal. The same handlers, without a server. */
+/* rmmhunt devices, findings, changes, coverage, diff: what GET /v1/… gives, on a terminal. The same handlers, without a server. */
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -114,7 +114,7 @@ static char *next_copy(const struct reply *reply) {
 /* One GET; the reply's body and *next, unless NULL is given, are the caller's. */
 static bool read_once(struct service *service, struct str target, struct reply *reply, char **next, struct err *err) {
     struct arena *arena = arena_new(ARENA);
-    struct request request = {.method = STR("GET"), .arena = arena, .service = service};
+    struct request request = {.method = STR("GET"), .arena = arena, .service = service, .width = cli_width()};
     *reply = (struct reply){.status = 200};
     bool ok = (arena || err_memory(err)) && request_parse_target(&request, target, err) &&
               routes_find(&request, reply, err) && request.route->handler(&request, reply, err);
@@ -207,21 +207,44 @@ static bool show(struct service *service, struct reading *reading, struct err *e
     return ok;
 }
 
-static int command_get(int argc, char **argv, const char *resource) {
-    struct reading reading = {.command = argv[0], .resource = resource, .target = BUF(TARGET_CAP)};
+static bool reading_do(struct reading *reading, struct err *err) {
     struct database database = {0};
     struct service *service = calloc(1, sizeof *service);
-    struct err err = {0};
-    bool ok = (service || err_memory(&err)) && target_build(argc, argv, &reading, &err) && cli_open(&database, &err);
+    bool ok = (service || err_memory(err)) && cli_open(&database, err);
     if (ok) {
         service->db = database.db;
-        ok = reading.follow ? follow(service, &reading, &err) : show(service, &reading, &err);
+        ok = reading->follow ? follow(service, reading, err) : show(service, reading, err);
     }
-    int code = ok ? 0 : cli_fail(argv[0], &err, STR(""));
     database_close(&database);
-    buf_free(&reading.target);
     free(service);
-    return code;
+    return ok;
+}
+
+static int command_get(int argc, char **argv, const char *resource) {
+    struct reading reading = {.command = argv[0], .resource = resource, .target = BUF(TARGET_CAP)};
+    struct err err = {0};
+    bool ok = target_build(argc, argv, &reading, &err) && reading_do(&reading, &err);
+    buf_free(&reading.target);
+    return ok ? 0 : cli_fail(argv[0], &err, STR(""));
+}
+
+int command_diff(int argc, char **argv) {
+    struct reading reading = {.command = argv[0], .target = BUF(TARGET_CAP), .format = "table"};
+    struct err err = {0};
+    int at = 3;
+    if (argc == 4 || argc == 5)
+        reading.format = cli_option(argc, argv, &at, "--format");
+    if (argc < 3 || at + 1 < argc || !reading.format)
+        return cli_usage("diff");
+    buf_add_str(&reading.target, STR("/v1/runs/"));
+    url_add_part(&reading.target, str_from(argv[1]));
+    buf_add_str(&reading.target, STR("/diff/"));
+    url_add_part(&reading.target, str_from(argv[2]));
+    buf_add_char(&reading.target, '?');
+    reading.one = strcmp(reading.format, "json") == 0;
+    bool ok = target_end(&reading, &err) && reading_do(&reading, &err);
+    buf_free(&reading.target);
+    return ok ? 0 : cli_fail(argv[0], &err, STR(""));
 }
 
 int command_devices(int argc, char **argv) {

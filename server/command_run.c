@@ -65,7 +65,7 @@ static bool print_results(struct db *db, int64_t run_id, struct str format, stru
     BUF_AUTO body = BUF(OUT_CAP);
     struct arena *arena = arena_new(ARENA);
     struct pair query = {STR("format"), format};
-    struct request request = {.arena = arena, .query = &query, .query_count = 1};
+    struct request request = {.arena = arena, .query = &query, .query_count = 1, .width = cli_width()};
     struct reply reply = {.status = 200, .body = BUF(OUT_CAP)};
     char id[24];
     snprintf(id, sizeof id, "%" PRId64, run_id);

@@ -3,56 +3,13 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "handlers/format.h"
 #include "handlers/handlers.h"
-#include "handlers/routes.h"
-#include "handlers/service.h"
-#include "hunts/registry.h"
 #include "hunts/scheduler.h"
+#include "server/call.h"
 #include "server/cli.h"
 #include "server/commands.h"
 
-
-enum { ARENA = 16 << 20, OUT_CAP = 64 << 20, WAIT_MS = 60000, RUN_WAIT_MS = 3600000 };
-
-struct call {
-    struct database database;
-    struct service service;
-    struct request request;
-    struct reply reply;
-};
-
-static bool call_open(struct call *call, struct err *err) {
-    if (!cli_open(&call->database, err) || !registry_sync(call->database.db, mono_ms() + WAIT_MS, err))
-        return false;
-    call->service.db = call->database.db;
-    call->request.service = &call->service;
-    call->request.arena = arena_new(ARENA);
-    return call->request.arena || err_memory(err);
-}
-
-static void call_close(struct call *call) {
-    arena_free(call->request.arena);
-    database_close(&call->database);
-}
-
-/* One request as the server would answer it: a list as a table, or an object. */
-static bool call_show(struct call *call, route_handler *handler, const char *id, bool list, struct err *err) {
-    struct pair query = {STR("format"), list ? STR("table") : STR("json")};
-    BUF_AUTO pretty = BUF(OUT_CAP);
-    call->request.query = &query;
-    call->request.query_count = 1;
-    call->request.path_parameters[0] = (struct pair){STR("id"), str_from(id)};
-    call->request.path_parameter_count = id != NULL;
-    call->reply = (struct reply){.body = BUF(OUT_CAP)};
-    bool ok = handler(&call->request, &call->reply, err);
-    if (ok && !list && call->reply.body.len)
-        format_pretty(buf_str(&call->reply.body), &pretty);
-    if (ok)
-        cli_print(list ? buf_str(&call->reply.body) : buf_str(&pretty));
-    buf_free(&call->reply.body);
-    return ok;
-}
+enum { RUN_WAIT_MS = 3600000 };
 
 /* What is no number stays a text, which is refused with the member's name. */
 static json_t *number_of(const char *value) {

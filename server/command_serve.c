@@ -103,8 +103,9 @@ static bool open_database(struct server *server, struct err *err) {
     bool schedules = !strcmp(config->schedules, "yes");
     if (!schedules && strcmp(config->schedules, "no") != 0)
         return err_set(err, ERR_CONFIG, "schedules: '%s' is neither yes nor no", config->schedules);
+    service->webhook_private = config_yes(config->webhook_private);
     if (service->runner)
-        service->webhooks = webhooks_open(service->db, config_yes(config->webhook_private), err);
+        service->webhooks = webhooks_open(service->db, service->webhook_private, err);
     if (service->webhooks && schedules)
         server->scheduler = scheduler_open(service->db, service->runner, err);
     if (!service->webhooks || (!server->scheduler && schedules))

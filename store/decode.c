@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "store/extra.h"
 
-enum { HASH_SLOTS = 1024 };
+enum { HASH_SLOTS = 1024, DEVICE_ID_MAX = 1024 }; /* bytes: indexes of the ledger hold whole ids, and Defender's have 40 */
 
 /* Column places by hash of the name, made once, constant after that. */
 static uint8_t places[SCHEMA_TABLES][HASH_SLOTS]; /* place + 1, 0: free */
@@ -212,7 +212,9 @@ bool decode_finish(const struct event *event, struct err *err) {
     int place = decode_column(event->table, str_from(device.name));
     if (place < 0 || !device_usable(&event->values[place]))
         return err_set(err, ERR_BAD_DEVICE_ID, "DeviceId is missing, or no text");
-    return true;
+    size_t length = event->values[place].text.len;
+    return length <= DEVICE_ID_MAX ||
+           err_set(err, ERR_BAD_DEVICE_ID, "DeviceId has %zu bytes; it may have %d", length, DEVICE_ID_MAX);
 }
 
 static bool members_take(struct event *event, struct str object, struct arena *arena, struct extra *extra,

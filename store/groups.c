@@ -19,6 +19,8 @@ static bool name_add(struct groups *groups, struct str name) {
 
 bool groups_place(struct groups *groups, struct str name, uint16_t *place) {
     size_t at = 0;
+    if (name.len > GROUPS_NAME_MAX)
+        name = STR(GROUPS_OTHERS);
     if (groups->count && is_name(groups, groups->last, name)) {
         *place = (uint16_t)groups->last;
         return true;

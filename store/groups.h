@@ -7,8 +7,8 @@
 
 #include "base/str.h"
 
-enum { GROUPS_MAX = 1000 };
-#define GROUPS_OTHERS "(further groups)" /* the name of all beyond GROUPS_MAX: looking one up stays cheap */
+enum { GROUPS_MAX = 1000, GROUPS_NAME_MAX = 256 }; /* bytes of a name: an index of rmm.days holds it */
+#define GROUPS_OTHERS "(further groups)" /* the name of all beyond either: looking one up stays cheap */
 
 struct groups {
     char **names;

@@ -207,6 +207,13 @@ static void a_renamed_device_is_one_device_with_its_names_groups_files_and_accou
     run_both();
     ANSWER_AUTO list = hunt_get(&one.server, "/v1/devices");
     assert_int_equal(json_array_size(answer_at(&list, "devices")), 1);
+    static const char *const sought[][2] = {{"OLD", "1"}, {"new", "1"}, {"d1", "1"}, {"oldnew", "0"}, {"w%20o", "0"}};
+    for (size_t i = 0; i < sizeof sought / sizeof *sought; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/v1/devices?q=%s", sought[i][0]);
+        ANSWER_AUTO found = hunt_get(&one.server, path);
+        assert_int_equal(json_array_size(answer_at(&found, "devices")), *sought[i][1] - '0');
+    }
     ANSWER_AUTO device = hunt_get(&one.server, "/v1/devices/d1");
     hunt_expect_json(device.json, "device_name", "\"new\"");
     hunt_expect_json(device.json, "machine_group", "\"Office\"");

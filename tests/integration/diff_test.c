@@ -56,6 +56,20 @@ static void two_runs_differ_by_devices_that_came_went_and_changed(void **state) 
     hunt_expect_json(diff.json, "hunts.0.changed.0.report_ids_added", "[\"10\"]");
     hunt_expect_json(diff.json, "hunts.0.changed.0.report_ids_gone", "[\"1\"]");
     assert_int_equal(json_array_size(answer_at(&diff, "hunts.0.changed")), 1);
+    /* a line a device, and one a hunt that can't be compared */
+    ANSWER_AUTO csv = hunt_get(&one.server, "/v1/runs/1/diff/2?format=csv");
+    static const char *const lines[] = {"\nprobe-create-process,Probe,new,come,", "\nprobe-create-process,Probe,gone,gone,",
+                                        "\nprobe-create-process,Probe,changed,more,",
+                                        "\nrival-create-process,Rival,not compared: only_in_from,"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        if (!strstr(csv.body, lines[i]))
+            fail_msg("no '%s' in %s", lines[i], csv.body);
+    hunt_expect_command(&one, 0, WORDS("diff", "1", "2"), "\nhunts compared: 1\n");
+    hunt_expect_command(&one, 0, WORDS("diff", "1", "2", "--format", "json"), "\"compared\": 1");
+    hunt_expect_command(&one, 0, WORDS("diff", "1", "2", "--format=ndjson"), "\"change\":\"gone\"");
+    hunt_expect_command(&one, 1, WORDS("diff", "1", "9"), "");
+    hunt_expect_command(&one, 2, WORDS("diff", "1"), "");
+    hunt_expect_command(&one, 2, WORDS("diff", "1", "2", "3"), "");
     ANSWER_AUTO self = hunt_get(&one.server, "/v1/runs/1/diff/1");
     hunt_expect_json(self.json, "hunts", "[]");
     hunt_expect_json(self.json, "compared", "2");

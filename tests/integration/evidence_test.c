@@ -169,19 +169,20 @@ static void a_hunt_without_events_is_told_beside_the_others(void **state) {
 
 static void what_is_not_there_is_named(void **state) {
     static const struct {
+        long status;
         const char *path, *detail;
     } cases[] = {
-        {"/v1/devices/nobody/evidence", "no device 'nobody'"},
-        {"/v1/devices/few/evidence?hunt=nope", "no hunt 'nope'"},
-        {"/v1/devices/few/evidence?tool=nope", "no tool 'nope'"},
-        {"/v1/devices/few/evidence?run=99", "no run '99'"},
-        {"/v1/devices/few/evidence?run=x", "no run 'x'"},
-        {"/v1/devices/few/evidence?run=1&hunt=remotepc-file-signature", "run 1 has no finished result"},
-        {"/v1/devices/few/evidence?hunt=remotepc-file-signature", "no result of such a hunt is finished"},
+        {404, "/v1/devices/nobody/evidence", "no device 'nobody'"},
+        {400, "/v1/devices/few/evidence?hunt=remotepc-file-signatur", "did you mean 'remotepc-file-signature'?"},
+        {400, "/v1/devices/few/evidence?tool=RemotPC", "did you mean 'RemotePC'?"},
+        {404, "/v1/devices/few/evidence?run=99", "no run '99'"},
+        {404, "/v1/devices/few/evidence?run=x", "no run 'x'"},
+        {404, "/v1/devices/few/evidence?run=1&hunt=remotepc-file-signature", "run 1 has no finished result"},
+        {404, "/v1/devices/few/evidence?hunt=remotepc-file-signature", "no result of such a hunt is finished"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        ANSWER_AUTO answer = server_expect(&server_fixture, 404, &(struct send){.path = cases[i].path});
+        ANSWER_AUTO answer = server_expect(&server_fixture, cases[i].status, &(struct send){.path = cases[i].path});
         assert_non_null(strstr(answer_text(&answer, "detail"), cases[i].detail));
     }
     ANSWER_AUTO idle = server_expect(&server_fixture, 200, &(struct send){.path = "/v1/devices/idle/evidence"});

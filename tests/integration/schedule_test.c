@@ -208,7 +208,7 @@ static void many_due_at_once_are_made_together_and_bad_ones_spoil_none(void **st
     assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.runs"), 250);
     assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.slots"), 251);
     assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.slots WHERE schedule_id = 'gone' AND state = 'failed' AND "
-                                      "error ->> 'message' LIKE 'no hunt ''no-such-hunt''%'"), 1);
+                                      "error ->> 'message' LIKE 'hunt: there is none called ''no-such-hunt''%'"), 1);
     assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.schedules WHERE id IN ('odd', 'nowhere') AND "
                                       "next_slot > rmm.ticks(clock_timestamp())"), 2);
     /* two servers, a hundred in a transaction: the last one of each may be smaller */

@@ -316,6 +316,27 @@ static void devices_of_an_older_schema_get_what_their_states_are_told_from(void 
     cluster_fixture_close(db);
 }
 
+/* As it was before old names were looked for. */
+static void a_device_of_an_older_schema_is_found_by_the_names_it_had(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(2);
+    struct db_conn *conn = take(db);
+    run(conn, "ALTER TABLE rmm.devices DROP COLUMN search");
+    run(conn, "ALTER TABLE rmm.devices ADD COLUMN search text NOT NULL GENERATED ALWAYS AS (lower(device_name || ' ' || device_id)) STORED");
+    run(conn, "DELETE FROM rmm.migrations WHERE name LIKE '%all_names%'");
+    run(conn, "INSERT INTO rmm.devices (device, device_id, device_name, machine_group, first_seen, last_seen, tools, oldest_last_seen, "
+              "newest_first_seen) VALUES (1, 'ID1', 'New', '', 1, 2, 1, 2, 1), (2, 'ID2', '', '', 1, 2, 1, 2, 1)");
+    run(conn, "INSERT INTO rmm.facts (device, tool, signal, kind, key, value, first_seen, last_seen) SELECT 1, tool, 'process', "
+              "'device_name', gen_random_uuid(), name, 1, seen FROM (VALUES ('A', 'Old', 1), ('A', 'New', 2), ('B', 'New', 1)) "
+              "v (tool, name, seen)");
+    if (!migrate(db, later(), &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(ask(conn, "SELECT count(*) FROM rmm.devices WHERE search = E'new\nold\nid1' OR search = ' id2'"), 2);
+    run(conn, "UPDATE rmm.devices SET search = 'x'"); /* the column is the ledger's now */
+    db_give(conn);
+    cluster_fixture_close(db);
+}
+
 /* Ends of the range, midnights, digits behind the second. */
 static void times_are_written_as_kusto_writes_them(void **state) {
     (void)state;
@@ -527,6 +548,7 @@ int main(void) {
         cmocka_unit_test(a_newer_database_is_refused),
         cmocka_unit_test(a_column_that_is_missing_is_added_and_rows_stay),
         cmocka_unit_test(rows_of_an_older_schema_are_read_the_same_after_the_migration),
+        cmocka_unit_test(a_device_of_an_older_schema_is_found_by_the_names_it_had),
         cmocka_unit_test(devices_of_an_older_schema_get_what_their_states_are_told_from),
         cmocka_unit_test(times_are_written_as_kusto_writes_them),
         cmocka_unit_test(an_event_is_seen_with_its_own_time_in_the_view),

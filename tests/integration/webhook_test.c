@@ -166,6 +166,16 @@ static void gone_disables_and_enabling_goes_on_where_it_stopped(void **state) {
     assert_string_equal(answer_text(&again, "url"), url);
     assert_true(receiver_wait(world.receiver, "/ok", "chg_2", 1));
     assert_int_equal(receiver_count(world.receiver, "/gone", NULL), 1);
+    /* what was given up is told, and sent again on its own */
+    assert_int_equal(answer_int(&put, "failed"), 1);
+    ANSWER_AUTO neither = hook_ask("POST", id, "/replay", 400);
+    ANSWER_AUTO odd = hook_ask("POST", id, "/replay?state=delivered", 400);
+    ANSWER_AUTO later = hook_ask("POST", id, "/replay?state=failed&since=2100-01-01", 202);
+    assert_int_equal(answer_int(&later, "deliveries"), 0);
+    ANSWER_AUTO replayed = hook_ask("POST", id, "/replay?state=failed", 202);
+    assert_int_equal(answer_int(&replayed, "deliveries"), 1);
+    assert_true(receiver_wait(world.receiver, "/ok", "chg_1", 1));
+    assert_int_equal(receiver_count(world.receiver, "/ok", "chg_2"), 1);
 }
 
 static void redirects_are_not_followed(void **state) {

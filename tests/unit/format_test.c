@@ -85,6 +85,21 @@ static void no_line_of_a_table_is_over_the_width(void **state) {
     expect_width(100, 100);
 }
 
+static void times_lose_their_seconds_before_anything_else_is_cut(void **state) {
+    static const struct str columns[] = {{"t", 1}, {"a", 1}};
+    static const struct cell cells[] = {TEXT("2026-07-16T02:11:09"), TEXT("0123456789"), TEXT(""), TEXT("b")};
+    struct format_table table = {.columns = columns, .column_count = 2, .cells = cells, .row_count = 2, .width = 31};
+    (void)state;
+    check(FORMAT_TABLE, &table, "t                    a\n-------------------  ----------\n2026-07-16T02:11:09  0123456789\n"
+                                "                     b\n");
+    table.width = 28;
+    check(FORMAT_TABLE, &table, "t                 a\n----------------  ----------\n2026-07-16T02:11  0123456789\n"
+                                "                  b\n");
+    table.width = 26;
+    check(FORMAT_TABLE, &table, "t                 a\n----------------  --------\n2026-07-16T02:11  0123456\xE2\x80\xA6\n"
+                                "                  b\n");
+}
+
 static void control_characters_never_reach_the_terminal(void **state) {
     static const struct str one[] = {{"c", 1}};
     static const struct cell cell = TEXT("a\x1B[2J\xC2\x9B" "b"), turned = TEXT("x\xE2\x80\xAE" "gpj.exe\xD8\x9C\xE2\x81\xA9\xE2\x80\x8B!");
@@ -147,6 +162,7 @@ int main(void) {
         cmocka_unit_test(csv_quotes_as_rfc_4180_says), cmocka_unit_test(a_table_is_aligned_by_characters),
         cmocka_unit_test(csv_cells_that_a_spreadsheet_would_run_are_escaped),
         cmocka_unit_test(no_line_of_a_table_is_over_the_width),
+        cmocka_unit_test(times_lose_their_seconds_before_anything_else_is_cut),
         cmocka_unit_test(control_characters_never_reach_the_terminal), cmocka_unit_test(pretty_json_is_the_same_json),
         cmocka_unit_test(the_format_comes_from_the_query_then_accept), cmocka_unit_test(an_unknown_format_is_an_error),
     };

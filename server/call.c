@@ -1,0 +1,53 @@
+#include "server/call.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "handlers/format.h"
+#include "hunts/registry.h"
+#include "server/cli.h"
+#include "server/config.h"
+
+enum { ARENA = 16 << 20, OUT_CAP = 64 << 20, WAIT_MS = 60000 };
+
+bool call_open(struct call *call, struct err *err) {
+    const char *private = getenv("RMMHUNT_WEBHOOK_PRIVATE");
+    if (!cli_open(&call->database, err) || !registry_sync(call->database.db, mono_ms() + WAIT_MS, err))
+        return false;
+    call->service.db = call->database.db;
+    call->service.webhook_private = private && config_yes(private);
+    call->request.service = &call->service;
+    call->request.width = cli_width();
+    call->request.arena = arena_new(ARENA);
+    return call->request.arena || err_memory(err);
+}
+
+void call_close(struct call *call) {
+    arena_free(call->request.arena);
+    database_close(&call->database);
+}
+
+bool call_ask(struct call *call, route_handler *handler, const char *id, const char *name, const char *value,
+              struct err *err) {
+    struct pair query = {str_from(name), str_from(value)};
+    call->request.query = &query;
+    call->request.query_count = 1;
+    call->request.path_parameters[0] = (struct pair){STR("id"), str_from(id)};
+    call->request.path_parameter_count = id != NULL;
+    call->reply = (struct reply){.body = BUF(OUT_CAP)};
+    bool ok = handler(&call->request, &call->reply, err);
+    call->request.query = NULL;
+    call->request.query_count = 0;
+    return ok;
+}
+
+bool call_show(struct call *call, route_handler *handler, const char *id, bool list, struct err *err) {
+    BUF_AUTO pretty = BUF(OUT_CAP);
+    bool ok = call_ask(call, handler, id, "format", list ? "table" : "json", err);
+    if (ok && !list && call->reply.body.len)
+        format_pretty(buf_str(&call->reply.body), &pretty);
+    if (ok)
+        cli_print(list ? buf_str(&call->reply.body) : buf_str(&pretty));
+    buf_free(&call->reply.body);
+    return ok;
+}

@@ -1,0 +1,178 @@
+/* Commands: webhooks from their making to their end, what explain takes, and tables that fit their line. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "tests/support/cluster_fixture.h"
+#include "tests/support/hook_fixture.h"
+#include "tests/support/hunt_fixture.h"
+
+enum { CAP = 1 << 20, PATH = 256 };
+
+static struct hunt_server one;
+
+static int setup(void **state) {
+    (void)state;
+    hunt_server_start(&one);
+    hunt_import(&one.server, "Probe", "probe");
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    hunt_server_stop(&one);
+    return 0;
+}
+
+/* The world's server, as the commands' helpers want it. */
+static void command(int code, const char *const *words, const char *wanted) {
+    struct hunt_server server = {.server = world.server, .db = world.db};
+    snprintf(server.database_url, sizeof server.database_url, "%s", world.conninfo);
+    hunt_expect_command(&server, code, words, wanted);
+}
+
+static void a_webhook_lives_by_commands(void **state) {
+    char url[128];
+    (void)state;
+    world_open("yes");
+    receiver_url(world.receiver, "/ok", url);
+    command(0, WORDS("webhooks", "add", url, "--types", "new_device,grew", "--tool=remotepc", "--description", "soc"),
+            "\"secret\": \"whsec_");
+    command(0, WORDS("webhooks", "list"), "new_device, grew  RemotePC  true");
+    command(0, WORDS("webhooks", "test", "1"), "delivered\n");
+    command(0, WORDS("webhooks", "show", "1"), "\"description\": \"soc\"");
+    command(0, WORDS("webhooks", "rotate", "1"), "\"old_secret_until\": \"2");
+    changes_make(2, "new_device", "RemotePC");
+    assert_true(receiver_wait(world.receiver, "/ok", "chg_2", 1));
+    command(0, WORDS("webhooks", "replay", "1", "--since", "2000-01-01"), "deliveries on their way: 2\n");
+    assert_true(receiver_wait(world.receiver, "/ok", "chg_2", 2));
+    command(0, WORDS("webhooks", "pause", "1"), "\"enabled\": false");
+    command(1, WORDS("webhooks", "test", "1"), "");
+    command(0, WORDS("webhooks", "resume", "1"), "\"enabled\": true");
+    command(0, WORDS("webhooks", "remove", "1"), "");
+    command(1, WORDS("webhooks", "show", "1"), "");
+}
+
+static void what_a_webhook_gave_up_is_told_and_sent_again_by_commands(void **state) {
+    char url[128];
+    (void)state;
+    world_open("yes");
+    receiver_url(world.receiver, "/gone", url);
+    command(0, WORDS("webhooks", "add", url), "");
+    command(1, WORDS("webhooks", "test", "1"), "failed: the receiver answered 410\n");
+    command(0, WORDS("webhooks", "resume", "1"), "\"failed\": 1");
+    command(0, WORDS("webhooks", "replay", "1", "--failed"), "deliveries on their way: 0\n"); /* a test isn't a change */
+    changes_make(1, "new_device", "RemotePC");
+    ANSWER_AUTO failed = delivery_await("1", "failed", 1);
+    command(0, WORDS("webhooks", "resume", "1"), "\"failed\": 2");
+    command(0, WORDS("webhooks", "replay", "1", "--failed"), "deliveries on their way: 1\n");
+    assert_true(receiver_wait(world.receiver, "/gone", "chg_1", 2));
+}
+
+static void wrong_words_about_webhooks_are_refused(void **state) {
+    (void)state;
+    world_open("no");
+    command(1, WORDS("webhooks", "add", "http://127.0.0.1:9/"), ""); /* as the server's setting says */
+    command(1, WORDS("webhooks", "add", "https://hooks.example/", "--types=odd"), "");
+    command(2, WORDS("webhooks", "add", "https://hooks.example/", "--odd=1"), "");
+    command(2, WORDS("webhooks", "add"), "");
+    command(2, WORDS("webhooks"), "");
+    command(0, WORDS("webhooks", "add", "https://hooks.example/"), "");
+    command(1, WORDS("webhooks", "replay", "1", "--since"), "");
+    command(1, WORDS("webhooks", "replay", "1", "--since", "soon"), "");
+    command(1, WORDS("webhooks", "remove", "x"), "");
+}
+
+static void explain_takes_stored_hunts_and_files(void **state) {
+    char path[PATH];
+    (void)state;
+    hunt_expect_command(&one, 0, WORDS("explain", "probe-create-process"), "columns: DeviceId:string");
+    hunt_expect_command(&one, 0, WORDS("explain", "remotepc-file-signature"), "columns: DeviceId:string");
+    hunt_expect_command(&one, 0, WORDS("explain", "DeviceInfo"), "columns: Timestamp:datetime");
+    hunt_expect_command(&one, 1, WORDS("explain", "no-such-hunt"), "");
+    ANSWER_AUTO changed = server_expect(&one.server, 200,
+                                        &(struct send){.method = "PUT",
+                                                       .path = "/v1/hunts/remotepc-file-signature",
+                                                       .body = "{\"query\":\"print Mine=1\",\"name\":\"x\"}"});
+    hunt_expect_command(&one, 0, WORDS("explain", "remotepc-file-signature"), "columns: Mine:");
+    snprintf(path, sizeof path, "%s/mine.kql", one.server.data);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("print Own=1\n", file);
+    fclose(file);
+    hunt_expect_command(&one, 0, WORDS("explain", path), "columns: Own:");
+    hunt_expect_command(&one, 0, WORDS("query", path), "\"Own\"");
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("id: 00000000-0000-0000-0000-000000000001\nname: y\nquery: |\n  print Yaml=1\n", file);
+    fclose(file);
+    hunt_expect_command(&one, 0, WORDS("explain", path), "columns: Yaml:");
+}
+
+static size_t widest(const char *text) {
+    size_t length = 0, most = 0;
+    for (; *text; text++) {
+        length = *text == '\n' ? 0 : length + ((*text & 0xC0) != 0x80);
+        most = length > most ? length : most;
+    }
+    return most;
+}
+
+static void fill_with_long_names(void) {
+    BUF_AUTO body = BUF(CAP);
+    static const char *const tables[][2] = {{"DeviceProcessEvents", "\"FileName\":\"probe.exe\""},
+                                            {"DeviceFileCertificateInfo", "\"Signer\":\"probe\""},
+                                            {"DeviceNetworkEvents", "\"RemoteUrl\":\"probe.example\""}};
+    for (int i = 0; i < 9; i++) {
+        char more[PATH], device[41];
+        snprintf(device, sizeof device, "%040d", i / 3);
+        snprintf(more, sizeof more, ",%s,\"DeviceName\":\"workstation-%04d.finance.emea.corp.example\",\"MachineGroup\":"
+                                    "\"Workstations (Frankfurt am Main)\"", tables[i % 3][1], i / 3);
+        hunt_add_event(&body, tables[i % 3][0], device, "2026-07-18T10:00:00Z", i, more);
+    }
+    hunt_send_text(&one.server, buf_cstr(&body));
+}
+
+static void tables_fit_their_line(void **state) {
+    static const char *const widths[] = {"", "80", "100"};
+    const char *const *const commands[] = {
+        WORDS("devices"), WORDS("findings"), WORDS("changes"), WORDS("coverage", "--since=3650d"),
+        WORDS("coverage", "silent", "--since=3650d"), WORDS("schedules", "list"), WORDS("webhooks", "list"),
+        WORDS("diff", "1", "2"), WORDS("run", "--tool", "Probe"), WORDS("hunts", "list")};
+    (void)state;
+    fill_with_long_names();
+    free(hunt_command(&one, 0, WORDS("run", "--tool", "Probe", "--to", "2026-07-01")));
+    free(hunt_command(&one, 0, WORDS("run", "--tool", "Probe", "--as-of", "2026-07-20")));
+    free(hunt_command(&one, 0, WORDS("schedules", "create", "nightly-in-argentina", "--cron", "30 6 * * MON-FRI", "--time-zone",
+                                     "America/Argentina/ComodRivadavia", "--tool=Probe")));
+    free(hunt_command(&one, 0, WORDS("webhooks", "add", "https://hooks.example/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX",
+                                     "--types", "new_device,new_tool_on_device,certificate_rotation")));
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+        setenv("COLUMNS", widths[w], 1);
+        for (size_t c = 0; c < sizeof commands / sizeof *commands; c++) {
+            char *text = hunt_command(&one, 0, commands[c]);
+            size_t most = widest(text), limit = widths[w][0] ? strtoul(widths[w], NULL, 10) : 100;
+            if (most > limit || !strchr(text, '\n'))
+                fail_msg("rmmhunt %s: a line of %zu at %zu columns:\n%s", commands[c][0], most, limit, text);
+            free(text);
+        }
+    }
+    unsetenv("COLUMNS");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_webhook_lives_by_commands, world_close),
+        cmocka_unit_test_teardown(what_a_webhook_gave_up_is_told_and_sent_again_by_commands, world_close),
+        cmocka_unit_test_teardown(wrong_words_about_webhooks_are_refused, world_close),
+        TEST(explain_takes_stored_hunts_and_files),
+        TEST(tables_fit_their_line),
+    };
+    return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
+}
