@@ -73,8 +73,8 @@ static int compact_turn(void *context, const atomic_bool *stop) {
     bool ok = compaction_pass(upkeep->compaction, stop, &report, &err);
     compact_tell(metrics, &report);
     if (ok) {
-        atomic_fetch_add(&metrics->compact_turns, report.ours);
-        return EVERY_MS;
+        atomic_fetch_add(&metrics->compact_turns, report.ours && !report.left);
+        return report.left ? BUSY_MS : EVERY_MS;
     }
     if (err.code != ERR_CANCELLED) {
         atomic_fetch_add(&metrics->compact_failures, 1);

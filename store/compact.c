@@ -12,6 +12,7 @@
 enum {
     STEP_MS = 30000,
     BUILD_MS = 3 * 3600 * 1000, /* of one index; nobody waits for it */
+    TURN_MS = 30000,  /* then it tells what it has done so far */
     PAUSE_MS = 20,
     NAME_ROOM = 128,
 };
@@ -108,6 +109,12 @@ static bool index_build(struct db_conn *conn, struct str name, struct err *err) 
     return db_exec(conn, sql, NULL, 0, mono_ms() + BUILD_MS, NULL, err);
 }
 
+/* As long as the index took: at most half of a core goes into this. */
+static void rest(int64_t ms, const atomic_bool *stop) {
+    for (int64_t until = mono_ms() + ms; ms_left(until) > 0 && !atomic_load(stop);)
+        sleep_ms(PAUSE_MS);
+}
+
 static bool index_compact(struct db_conn *conn, const struct db_rows *due, size_t r, struct compact_report *report,
                           struct err *err) {
     int64_t begun = mono_ms();
@@ -117,9 +124,8 @@ static bool index_compact(struct db_conn *conn, const struct db_rows *due, size_
     DB_ROWS_AUTO *rows = db_query(conn, db_statement("compact_done"), params, 2, step_deadline(), err);
     if (!rows)
         return false;
-    int64_t took = mono_ms() - begun;
     report->indexes++;
-    report->ms += took;
+    report->ms += mono_ms() - begun;
     report->freed_bytes += db_int(due, r, 1) - db_int(rows, 0, 0);
     return true;
 }
@@ -127,13 +133,18 @@ static bool index_compact(struct db_conn *conn, const struct db_rows *due, size_
 static bool all_compact(const struct compaction *compaction, struct db_conn *conn, const atomic_bool *stop,
                         struct compact_report *report, struct err *err) {
     DB_ROWS_AUTO *due = broken_drop(conn, err) ? due_list(compaction, conn, err) : NULL;
+    int64_t turn_end = mono_ms() + TURN_MS;
     bool ok = due != NULL;
-    for (size_t r = 0; ok && r < db_count(due) && !atomic_load(stop); r++) {
+    for (size_t r = 0; ok && r < db_count(due); r++) {
         struct err why = {0};
+        int64_t before = report->ms;
+        report->left = atomic_load(stop) || ms_left(turn_end) <= 0;
+        if (report->left)
+            break;
         ok = index_compact(conn, due, r, report, &why);
         if (!ok)
             *err = why;
-        sleep_ms(PAUSE_MS);
+        rest(report->ms - before, stop);
     }
     return ok;
 }
