@@ -66,6 +66,18 @@ static void add_retention(const struct metrics *metrics, struct buf *out) {
             atomic_load(&metrics->retention_failures));
 }
 
+static void add_compaction(const struct metrics *metrics, struct buf *out) {
+    add_one(out, "rmmhunt_compacted_indexes_total", "counter", "Indexes of past days that were built anew.",
+            atomic_load(&metrics->compacted));
+    add_one(out, "rmmhunt_compacted_bytes_total", "counter", "Bytes that they are smaller for it.",
+            atomic_load(&metrics->compact_freed));
+    add_one(out, "rmmhunt_compacted_milliseconds_total", "counter", "Time that it took.", atomic_load(&metrics->compact_ms));
+    add_one(out, "rmmhunt_compact_turns_total", "counter", "Turns behind which nothing was left to be built anew.",
+            atomic_load(&metrics->compact_turns));
+    add_one(out, "rmmhunt_compact_failures_total", "counter", "Turns in which something failed; the log says what.",
+            atomic_load(&metrics->compact_failures));
+}
+
 static void add_webhooks(const struct webhooks *webhooks, struct buf *out) {
     add_head(out, "rmmhunt_webhook_attempts_total", "counter", "Attempts to deliver to webhooks, by outcome.");
     for (enum webhook_outcome outcome = 0; outcome < WEBHOOK_OUTCOMES; outcome++)
@@ -98,6 +110,7 @@ static void add_all(const struct service *service, struct buf *out) {
     add_one(out, "rmmhunt_draining", "gauge", "1 while the server stops.", atomic_load(&service->draining));
     add_cache(service->cache, out);
     add_retention(metrics, out);
+    add_compaction(metrics, out);
     add_webhooks(service->webhooks, out);
     add_requests(metrics, out);
 }

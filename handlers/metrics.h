@@ -17,6 +17,7 @@ struct metrics {
     atomic_llong received, stored, duplicate, ignored, rejected;
     atomic_llong dropped[RETENTION_COUNT]; /* for their age */
     atomic_llong retention_turns, retention_failures;
+    atomic_llong compacted, compact_freed, compact_ms, compact_turns, compact_failures; /* indexes of past days */
     atomic_llong refused_bodies; /* 429 over the byte budget */
     atomic_llong cut_connections; /* past a time limit */
     atomic_llong guarded;        /* refused by the guard */

@@ -30,7 +30,7 @@ struct server {
     struct database database;
     struct service *service;
     struct listener *listener;
-    struct retention retention;
+    struct upkeep_settings settings;
     struct upkeep *upkeep;
     struct worker *reviver;
     struct scheduler *scheduler; /* NULL: other servers start what is scheduled */
@@ -92,7 +92,7 @@ static bool open_database(struct server *server, struct err *err) {
         return false;
     struct service *service = server->service;
     service->db = server->database.db;
-    if (!retention_set(service->db, &server->retention, err))
+    if (!retention_set(service->db, &server->settings.retention, err))
         return false;
     service->ingest = ingest_open(service->db, err);
     if (!service->ingest || !registry_sync(service->db, mono_ms() + SYNC_MS, err) ||
@@ -126,11 +126,11 @@ static bool server_open(struct server *server, struct err *err) {
     if (!log_set_level(str_from(server->config.log_level)))
         return err_set(err, ERR_CONFIG, "log-level: '%s' is none of debug, info, warn, error",
                        server->config.log_level);
-    if (!check_addresses(&server->config, err) || !upkeep_settings(&server->config, &server->retention, err) ||
+    if (!check_addresses(&server->config, err) || !upkeep_settings(&server->config, &server->settings, err) ||
         !make_service(server, err) || !open_database(server, err))
         return false;
     server->listener = listener_open(&server->config, server->service, err);
-    server->upkeep = server->listener ? upkeep_start(server->service, &server->retention, err) : NULL;
+    server->upkeep = server->listener ? upkeep_start(server->service, &server->settings, err) : NULL;
     if (server->upkeep && server->database.cluster && !(server->reviver = reviver_start(server->database.cluster, err)))
         return false;
     return server->upkeep != NULL;

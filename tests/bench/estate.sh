@@ -84,6 +84,20 @@ load() { # TABLE: all rounds, ours and the peer's
   done
   fill_end
 }
+compact() { # as the service does within the hour in which a day came to rest
+  stop; COMPACT=1 serve "$DIR/data"
+  until curl -sf "$URL/metrics" > "$DIR/metrics" && grep -q '^rmmhunt_compact_turns_total [1-9]' "$DIR/metrics"; do
+    ! grep -q '^rmmhunt_compact_failures_total [1-9]' "$DIR/metrics" || { say "indexes can't be built anew"; exit 1; }
+    sleep 0.2
+  done
+  built=$(awk '$1 == "rmmhunt_compacted_indexes_total" { n = $2 } $1 == "rmmhunt_compacted_milliseconds_total" { t = $2 }
+    $1 == "rmmhunt_compacted_bytes_total" { b = $2 } END { printf "%d indexes built anew in %.1f s, %.1f MB smaller", n, t / 1000, b / 1e6 }' "$DIR/metrics")
+  say "$built"
+  stop; serve "$DIR/data"
+}
+sizes() { # TABLE EVENTS: ours and the peer's
+  sql -v wide="$1" -v stored="$(stored "$1")" -v events="$2" -v rows=$STORAGE_ROWS -v dict=$(($(dictionaries) - before)) -F ' ' -f tests/bench/storage.sql
+}
 compared() { # TABLE NAME: stored rows are compared, then figures are made
   mine=$(sql -c "SELECT count(*) FROM data.$(stored "$1")")
   # No two records of the estate share time, device and report that are not the same.
@@ -92,8 +106,10 @@ compared() { # TABLE NAME: stored rows are compared, then figures are made
   received=$(sql -c "SELECT count(*) FROM bench.\"$1\"")
   figure "ingest.http.$2" "$(median < "$DIR/$1.ours")" "$(median < "$DIR/$1.peer")" "$WIDE" rows/s "$received records in $ROUNDS rounds, bodies of 1,000, 4 senders; $mine events after deduplication, as many as distinct ones came"
   say "$1: sizes"
-  sizes=$(sql -v wide="$1" -v stored="$(stored "$1")" -v events="$mine" -v rows=$STORAGE_ROWS -v dict=$(($(dictionaries) - before)) -F ' ' -f tests/bench/storage.sql)
-  figure "storage.$2" "${sizes% *}" "${sizes#* }" "wide table, same unique index" bytes/event "with all our indexes and what the dictionaries grew by; the peer's from at most $STORAGE_ROWS of the records"
+  open=$(sizes "$1" "$mine")
+  compact
+  sizes=$(sizes "$1" "$mine")
+  figure "storage.$2" "${sizes% *}" "${sizes#* }" "wide table, same unique index" bytes/event "with all our indexes and what the dictionaries grew by; days at rest: $built, before it ${open% *}; the peer's from at most $STORAGE_ROWS of the records"
 }
 measured() { # TABLE NAME
   load "$1"

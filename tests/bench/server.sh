@@ -29,7 +29,7 @@ chmod 711 "$DIR" # PostgreSQL's user must get to the data folder
 serve() { # FOLDER: SERVER and URL of a server with its own database
   DATA=$1
   rm -f "$DIR/ready.out"
-  RMMHUNT_LISTEN=127.0.0.1:0 RMMHUNT_DATA="$DATA" RMMHUNT_RETENTION=${RETENTION:-3650d} RMMHUNT_LOG_LEVEL=warn DATABASE_URL= \
+  RMMHUNT_LISTEN=127.0.0.1:0 RMMHUNT_DATA="$DATA" RMMHUNT_RETENTION=${RETENTION:-3650d} RMMHUNT_COMPACT_SECONDS=${COMPACT:-0} RMMHUNT_LOG_LEVEL=warn DATABASE_URL= \
     RMMHUNT_MAX_PER_ADDRESS=0 RMMHUNT_MAX_CONNECTIONS=2000 \
     build/rmmhunt serve > "$DIR/ready.out" 2> "$DIR/server.log" &
   SERVER=$!

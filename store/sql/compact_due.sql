@@ -1,0 +1,18 @@
+-- $1 bigint: ticks without an arrival after which a day is at rest, $2 text[]: the event tables in the order of the schema.
+-- Indexes to be built anew, the latest day first: index, its bytes, events of the day. Those of less than 64 KB stay.
+WITH clock AS MATERIALIZED (
+    SELECT (extract(epoch FROM clock_timestamp()) * 10000000)::bigint + 621355968000000000 - $1::bigint AS quiet_since
+), resting AS MATERIALIZED (
+    SELECT format('data.%I', ($2::text[])[event_table + 1] || '_' || to_char(date '0001-01-01' + day, 'YYYYMMDD')) AS name,
+           day, sum(rows)::bigint AS rows
+    FROM rmm.counts
+    GROUP BY event_table, day
+    HAVING max(newest_arrival) <= (SELECT quiet_since FROM clock) AND (day + 1) * 864000000000 <= (SELECT quiet_since FROM clock)
+)
+SELECT i.relname, pg_relation_size(i.oid), r.rows
+FROM resting r
+JOIN pg_catalog.pg_index x ON x.indrelid = to_regclass(r.name) AND x.indisvalid
+JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+LEFT JOIN rmm.compacted k ON k.index_name = i.relname
+WHERE (k.rows IS NULL OR r.rows > k.rows + k.rows / 10) AND pg_relation_size(i.oid) > 65536
+ORDER BY r.day DESC, i.relname
