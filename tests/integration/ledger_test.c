@@ -217,20 +217,6 @@ struct half {
     bool refused; /* a body, for good */
 };
 
-/* As a sender does: the same bytes again until they are acknowledged. */
-static bool send_acknowledged(const struct server *server, const char *body) {
-    int64_t deadline = mono_ms() + LIMIT_MS;
-    long status;
-    do {
-        struct answer sent = server_send(server, &(struct send){.path = "/v1/events", .body = body});
-        status = sent.status;
-        if (status != 200)
-            fprintf(stderr, "%ld: %s\n", status, sent.body ? sent.body : "");
-        answer_free(&sent);
-    } while ((status == 503 || status == 429) && mono_ms() < deadline);
-    return status == 200;
-}
-
 /* Every second record in small bodies, with runs in between. */
 static void *half_feed(void *argument) {
     struct half *half = argument;
@@ -239,7 +225,8 @@ static void *half_feed(void *argument) {
         BUF_AUTO body = BUF(PIECE_CAP);
         for (size_t i = at; i < to; i += 2)
             buf_add_str(&body, half->lines->lines[i]);
-        half->refused = half->refused || !send_acknowledged(half->server, buf_cstr(&body));
+        ANSWER_AUTO sent = hunt_send_again(half->server, buf_cstr(&body));
+        half->refused = half->refused || sent.status != 200;
         struct answer ran = server_send(
             half->server, &(struct send){.path = "/v1/runs", .body = "{\"all\":true,\"as_of\":\"" END "\"}"});
         answer_free(&ran);
