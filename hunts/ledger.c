@@ -39,6 +39,7 @@ struct pass {
     int64_t deadline_ms;
     struct arena *arena;
     char id[24];
+    struct str snapshot; /* the batches that are looked at */
     struct reach reach; /* of the hunt before: most hunts have read as far as each other */
     uint32_t tables;    /* bit schema_table_index(t): found events come from it */
     bool found;         /* something is in rmm.ledger_found */
@@ -280,10 +281,10 @@ static bool work_clear(struct pass *pass, struct err *err) {
 }
 
 static bool hits_keep(struct pass *pass, struct err *err) {
-    struct str id = str_from(pass->id);
+    struct str params[] = {str_from(pass->id), pass->snapshot};
     if (!pass->found)
         return true;
-    DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement("ledger_hits"), &id, 1, pass->deadline_ms, err);
+    DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement("ledger_hits"), params, 2, pass->deadline_ms, err);
     if (!rows)
         return false;
     bool any = db_int(rows, 0, 0) > 0, many = db_int(rows, 0, 0) > ANALYZE_ROWS;
@@ -303,14 +304,17 @@ static bool pass_run(struct pass *pass, struct err *err) {
     snprintf(to, sizeof to, "%" PRId64, served_to(pass->run));
     if (!db_exec(pass->conn, limits, NULL, 0, pass->deadline_ms, NULL, err))
         return false;
-    DB_ROWS_AUTO *lock = db_query(pass->conn, db_statement("ledger_lock"), NULL, 0, pass->deadline_ms, err);
-    if (!lock)
+    DB_ROWS_AUTO *now = ledger_lock(pass->conn, pass->deadline_ms, err)
+                            ? db_query(pass->conn, db_statement("ledger_snapshot"), NULL, 0, pass->deadline_ms, err)
+                            : NULL;
+    if (!now)
         return false;
+    pass->snapshot = db_text(now, 0, 0);
     if (!hunts_find(pass, err) || !hits_keep(pass, err))
         return false;
     array_end(&pass->failed);
     array_end(&pass->by_run);
-    struct str params[] = {str_from(pass->id), db_text(lock, 0, 0), str_from(to), buf_str(&pass->failed),
+    struct str params[] = {str_from(pass->id), pass->snapshot, str_from(to), buf_str(&pass->failed),
                            buf_str(&pass->by_run)};
     return pass->failed.failed || pass->by_run.failed ? err_memory(err)
                                                       : statement_do(pass, "ledger_served", params, 5, err);
@@ -337,8 +341,7 @@ bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t 
 }
 
 bool ledger_lock(struct db_conn *conn, int64_t deadline_ms, struct err *err) {
-    DB_ROWS_AUTO *lock = db_query(conn, db_statement("ledger_lock"), NULL, 0, deadline_ms, err);
-    return lock != NULL;
+    return db_exec(conn, db_statement("ledger_lock"), NULL, 0, deadline_ms, NULL, err);
 }
 
 bool ledger_retag(struct db_conn *conn, const struct str left[3], int64_t deadline_ms, struct err *err) {

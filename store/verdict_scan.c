@@ -19,6 +19,11 @@ struct search {
     uint32_t stamp;
 };
 
+/* Only what fulfils a condition has its words: what doesn't, where that is kept, can't be searched for. */
+static size_t words_of(const struct verdict_want *want) {
+    return want->form == KQL_NOT_AMONG ? 0 : want->predicate->needle_count;
+}
+
 static bool id_add(struct verdict_want *want, int32_t id) {
     if (want->count && want->ids[want->count - 1] == id)
         return true;
@@ -45,7 +50,7 @@ static void search_close(struct search *search) {
 static bool search_open(struct search *search, struct verdict_want *const *wants, size_t count) {
     size_t words = 0, at = 0;
     for (size_t i = 0; i < count; i++)
-        words += wants[i]->predicate->needle_count;
+        words += words_of(wants[i]);
     *search = (struct search){.words = calloc(words + 1, sizeof *search->words),
                               .owners = calloc(words + 1, sizeof *search->owners),
                               .seen = calloc(words + 1, sizeof *search->seen),
@@ -54,7 +59,7 @@ static bool search_open(struct search *search, struct verdict_want *const *wants
     if (!search->words || !search->owners || !search->seen || !search->found)
         return false;
     for (size_t i = 0; i < count; i++)
-        for (size_t n = 0; n < wants[i]->predicate->needle_count; n++) {
+        for (size_t n = 0; n < words_of(wants[i]); n++) {
             search->words[at] = wants[i]->predicate->needles[n];
             search->owners[at++] = wants[i];
         }
@@ -73,7 +78,7 @@ static bool is_ascii(struct str text) {
 static bool value_look(struct search *search, struct verdict_want *const *wants, size_t count, int32_t id, struct str text) {
     if (!is_ascii(text)) {
         for (size_t i = 0; i < count; i++)
-            if (wants[i]->predicate->needle_count && id > wants[i]->upto && !id_add(wants[i], id))
+            if (words_of(wants[i]) && id > wants[i]->upto && !id_add(wants[i], id))
                 return false;
         return true;
     }
@@ -161,7 +166,7 @@ static bool want_decide(struct db_conn *conn, struct verdict_want *want, bool se
     for (size_t i = 0; i < want->count; i++)
         array_add_int(&ids, want->ids[i]);
     array_end(&ids);
-    bool words = searched && want->predicate->needle_count > 0;
+    bool words = searched && words_of(want) > 0;
     if (words && !want->count)
         return true;
     if (ids.failed)
@@ -183,7 +188,7 @@ bool verdict_scan(struct db_conn *conn, enum schema_dictionary_id dictionary, st
     int32_t first = last;
     size_t worded = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!wants[i]->predicate->needle_count)
+        if (!words_of(wants[i]))
             continue;
         worded++;
         first = wants[i]->upto < first ? wants[i]->upto : first;

@@ -217,20 +217,6 @@ struct half {
     bool refused; /* a body, for good */
 };
 
-/* As a sender does: the same bytes again until they are acknowledged. */
-static bool send_acknowledged(const struct server *server, const char *body) {
-    int64_t deadline = mono_ms() + LIMIT_MS;
-    long status;
-    do {
-        struct answer sent = server_send(server, &(struct send){.path = "/v1/events", .body = body});
-        status = sent.status;
-        if (status != 200)
-            fprintf(stderr, "%ld: %s\n", status, sent.body ? sent.body : "");
-        answer_free(&sent);
-    } while ((status == 503 || status == 429) && mono_ms() < deadline);
-    return status == 200;
-}
-
 /* Every second record in small bodies, with runs in between. */
 static void *half_feed(void *argument) {
     struct half *half = argument;
@@ -239,7 +225,8 @@ static void *half_feed(void *argument) {
         BUF_AUTO body = BUF(PIECE_CAP);
         for (size_t i = at; i < to; i += 2)
             buf_add_str(&body, half->lines->lines[i]);
-        half->refused = half->refused || !send_acknowledged(half->server, buf_cstr(&body));
+        ANSWER_AUTO sent = hunt_send_again(half->server, buf_cstr(&body));
+        half->refused = half->refused || sent.status != 200;
         struct answer ran = server_send(
             half->server, &(struct send){.path = "/v1/runs", .body = "{\"all\":true,\"as_of\":\"" END "\"}"});
         answer_free(&ran);
@@ -392,6 +379,49 @@ static void a_hunt_that_fails_on_its_data_misses_nothing_later(void **state) {
     hunt_server_stop(&one);
 }
 
+static void send_started(const struct server *server, const char *file, const char *starter, int report) {
+    char more[PATH];
+    snprintf(more, sizeof more, ",\"FileName\":\"%s\",\"InitiatingProcessFileName\":\"%s\"", file, starter);
+    hunt_send_event(server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", report, more);
+}
+
+#define BOTH "{\"hunts\":[\"early-create-process\",\"probe-create-process\"],\"as_of\":\"2026-07-20T00:00:00Z\"}"
+
+/* The pass stands still at its first hunt while events come with a value that the second excludes and that wasn't there
+ * when the pass decided which values it excludes. */
+static void what_comes_during_a_pass_is_left_to_the_next(void **state) {
+    struct hunt_server one;
+    struct err err = {0};
+    (void)state;
+    hunt_server_start(&one);
+    hunt_import(&one.server, "Early", "early");
+    hunt_import(&one.server, "Probe", "probe");
+    put_probe(&one.server, "FileName == 'probe.exe' and InitiatingProcessFileName != 'good.exe'");
+    send_started(&one.server, "early.exe", "bad.exe", 1);
+    send_started(&one.server, "probe.exe", "bad.exe", 2);
+    database_do(one.db, "CREATE FUNCTION rmm.pause() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+                        "pg_advisory_xact_lock_shared(7); RETURN NULL; END $$");
+    database_do(one.db, "CREATE TRIGGER pause BEFORE INSERT ON rmm.ledger_found FOR EACH STATEMENT EXECUTE FUNCTION "
+                        "rmm.pause()");
+    struct db_conn *holder = db_take(one.db, mono_ms() + LIMIT_MS, &err);
+    assert_true(db_begin(holder, "", mono_ms() + LIMIT_MS, &err) &&
+                db_exec(holder, "SELECT pg_advisory_xact_lock(7)", NULL, 0, mono_ms() + LIMIT_MS, NULL, &err));
+    ANSWER_AUTO queued = server_expect(&one.server, 202, &(struct send){.path = "/v1/runs", .body = BOTH});
+    database_await(one.db, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7 AND NOT granted", 1,
+                   LIMIT_MS);
+    send_started(&one.server, "probe.exe", "good.exe", 3);
+    send_started(&one.server, "probe.exe", "bad.exe", 4);
+    db_rollback(holder);
+    db_give(holder);
+    database_await(one.db, "SELECT count(*) FROM rmm.runs WHERE finished_at IS NULL", 0, LIMIT_MS);
+    ANSWER_AUTO during = hunt_get(&one.server, "/v1/findings?device=d1&tool=probe");
+    assert_int_equal(answer_int(&during, "findings.0.count"), 1);
+    ANSWER_AUTO next = hunt_run(&one.server, BOTH);
+    ANSWER_AUTO after = hunt_get(&one.server, "/v1/findings?device=d1&tool=probe");
+    assert_int_equal(answer_int(&after, "findings.0.count"), 2);
+    hunt_server_stop(&one);
+}
+
 static void what_reads_other_tables_is_known_from_the_windows_of_its_runs(void **state) {
     struct hunt_server one;
     (void)state;
@@ -444,6 +474,7 @@ int main(void) {
         cmocka_unit_test(events_that_came_late_are_told_once_with_their_reports),
         cmocka_unit_test(an_edited_hunt_looks_at_all_events_again_and_calls_none_late),
         cmocka_unit_test(a_hunt_that_fails_on_its_data_misses_nothing_later),
+        cmocka_unit_test(what_comes_during_a_pass_is_left_to_the_next),
         cmocka_unit_test(what_reads_other_tables_is_known_from_the_windows_of_its_runs),
         cmocka_unit_test(a_hunt_says_how_its_sightings_are_known),
     };

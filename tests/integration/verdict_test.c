@@ -145,6 +145,25 @@ static void verdicts_are_what_sql_says(void **state) {
     cluster_fixture_close(db);
 }
 
+/* Asked alone while every value fulfils it, a condition is kept by those that don't; then it is searched for by its word. */
+static void a_condition_that_all_values_fulfilled_holds_when_others_come(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(8);
+    struct ingest *ingest = database_ingest(db);
+    struct asked asked;
+    programs_compile(&asked);
+    post(ingest, 1, 1, "");
+    struct db_conn *conn = db_take(db, later(), &err);
+    DB_ROWS_AUTO *rows = verdicts_query(conn, asked.arena, asked.programs[0], later(), &err);
+    assert_int_equal(db_count(rows), 1);
+    db_give(conn);
+    post(ingest, 1000, VALUES, "");
+    both_agree(db, &asked);
+    ingest_close(ingest);
+    arena_free(asked.arena);
+    cluster_fixture_close(db);
+}
+
 struct writer {
     pthread_t thread;
     struct ingest *ingest;
@@ -309,6 +328,7 @@ static int setup(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts_are_what_sql_says),
+        cmocka_unit_test(a_condition_that_all_values_fulfilled_holds_when_others_come),
         cmocka_unit_test(who_decides_a_condition_the_other_way_round_meanwhile_spoils_nothing),
         cmocka_unit_test(values_get_their_ids_in_the_order_of_commits),
         cmocka_unit_test(no_value_is_passed_over_while_others_write),

@@ -69,8 +69,20 @@ void hunt_send(const struct server *server, const struct hunt_lines *lines, size
         hunt_send_text(server, buf_cstr(&body));
 }
 
+struct answer hunt_send_again(const struct server *server, const char *ndjson) {
+    int64_t deadline = mono_ms() + LIMIT_MS;
+    struct answer answer = {0};
+    do {
+        answer_free(&answer);
+        answer = server_send(server, &(struct send){.path = "/v1/events", .body = ndjson});
+    } while ((answer.status == 503 || answer.status == 429) && mono_ms() < deadline);
+    return answer;
+}
+
 void hunt_send_text(const struct server *server, const char *ndjson) {
-    ANSWER_AUTO answer = server_expect(server, 200, &(struct send){.path = "/v1/events", .body = ndjson});
+    ANSWER_AUTO answer = hunt_send_again(server, ndjson);
+    if (answer.status != 200)
+        fail_msg("/v1/events: status %ld: %s", answer.status, answer.body ? answer.body : "");
     assert_int_equal(answer_int(&answer, "rejected"), 0);
 }
 

@@ -34,6 +34,9 @@ void hunt_lines_free(struct hunt_lines *lines);
 /* Those of lines[from], lines[from + step], … below `to`, in one body. */
 void hunt_send(const struct server *server, const struct hunt_lines *lines, size_t from, size_t to, size_t step);
 void hunt_send_text(const struct server *server, const char *ndjson);
+/* As a sender does: the same bytes again until they are acknowledged. The last answer, whatever it is; fails no test, so
+ * that threads may use it. */
+struct answer hunt_send_again(const struct server *server, const char *ndjson);
 /* One event as a line; more: further members (",\"FileName\":\"a\""), or "". */
 void hunt_add_event(struct buf *out, const char *table, const char *device, const char *time, int report,
                     const char *more);
