@@ -51,6 +51,8 @@ struct db_rows *db_query_alone(struct db *db, const char *name, const struct str
 /* store/sql/<name>.sql, embedded. NULL is a fault of ours: the name is a constant. */
 const char *db_statement(const char *name);
 
+/* Some of the rows and columns of another result, which must outlive it. To be freed by itself; NULL: memory is out. */
+struct db_rows *db_rows_part(const struct db_rows *whole, size_t first, size_t count, size_t column, size_t columns);
 size_t db_count(const struct db_rows *rows); /* NULL: 0 */
 size_t db_columns(const struct db_rows *rows);
 bool db_is_null(const struct db_rows *rows, size_t row, size_t column);

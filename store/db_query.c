@@ -174,7 +174,14 @@ struct db_rows *db_query(struct db_conn *conn, const char *sql, const struct str
         err_memory(err);
         return NULL;
     }
-    rows->result = result;
+    *rows = (struct db_rows){.result = result, .count = (size_t)PQntuples(result), .columns = (size_t)PQnfields(result)};
+    return rows;
+}
+
+struct db_rows *db_rows_part(const struct db_rows *whole, size_t first, size_t count, size_t column, size_t columns) {
+    struct db_rows *rows = calloc(1, sizeof *rows);
+    if (rows)
+        *rows = (struct db_rows){whole->result, true, whole->first + first, count, whole->column + column, columns};
     return rows;
 }
 
@@ -222,20 +229,21 @@ struct db_rows *db_query_alone(struct db *db, const char *name, const struct str
 }
 
 size_t db_count(const struct db_rows *rows) {
-    return rows ? (size_t)PQntuples(rows->result) : 0;
+    return rows ? rows->count : 0;
 }
 
 size_t db_columns(const struct db_rows *rows) {
-    return (size_t)PQnfields(rows->result);
+    return rows->columns;
 }
 
 bool db_is_null(const struct db_rows *rows, size_t row, size_t column) {
-    return PQgetisnull(rows->result, (int)row, (int)column);
+    return PQgetisnull(rows->result, (int)(rows->first + row), (int)(rows->column + column));
 }
 
 struct str db_text(const struct db_rows *rows, size_t row, size_t column) {
-    const char *value = PQgetvalue(rows->result, (int)row, (int)column);
-    return value ? (struct str){value, (size_t)PQgetlength(rows->result, (int)row, (int)column)} : STR("");
+    int r = (int)(rows->first + row), c = (int)(rows->column + column);
+    const char *value = PQgetvalue(rows->result, r, c);
+    return value ? (struct str){value, (size_t)PQgetlength(rows->result, r, c)} : STR("");
 }
 
 int64_t db_int(const struct db_rows *rows, size_t row, size_t column) {
@@ -246,7 +254,8 @@ int64_t db_int(const struct db_rows *rows, size_t row, size_t column) {
 void db_rows_free(struct db_rows *rows) {
     if (!rows)
         return;
-    PQclear(rows->result);
+    if (!rows->borrowed)
+        PQclear(rows->result);
     free(rows);
 }
 

@@ -45,6 +45,8 @@ struct db_conn {
 
 struct db_rows {
     PGresult *result;
+    bool borrowed; /* a part: the result is another's, which has more */
+    size_t first, count, column, columns;
 };
 
 /* A new connection with its session set up. NULL with err. */
