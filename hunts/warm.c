@@ -11,7 +11,7 @@
 #include "store/presence.h"
 #include "store/verdict.h"
 
-enum { TAKE_MS = 30000, AGAIN_MS = 3600000, ARENA = 256 << 20, SQL_CAP = 16 << 20 };
+enum { TAKE_MS = 30000, REST_MS = 5000, AGAIN_MS = 3600000, VALUES_SOON = 100000, ARENA = 256 << 20, SQL_CAP = 16 << 20 };
 
 struct warmer {
     struct db *db;
@@ -19,6 +19,16 @@ struct warmer {
     pthread_mutex_t lock; /* over the two below */
     struct db_conn *conn; /* while a statement may run on it */
     bool stopping;
+    bool begun; /* the turns' own */
+};
+
+/* A turn. */
+struct warming {
+    struct db_conn *conn;
+    struct arena *arena;
+    const struct kql_program **programs, **some; /* NULL: can't be run, or isn't wanted */
+    size_t count;
+    int64_t sizes[DICT_COUNT];
 };
 
 /* When the newest event was, so that its days and those before it are the ones that are planned; -1: there is none. */
@@ -33,59 +43,85 @@ static bool newest_read(struct db_conn *conn, int64_t *newest, struct err *err) 
     return true;
 }
 
+static bool hunts_compile(struct warming *warming, const struct db_rows *hunts, int64_t now, struct err *err) {
+    const struct kql_options options = {.now = now, .from = -1, .to = -1};
+    struct err ignored;
+    warming->count = db_count(hunts);
+    warming->programs = arena_array(warming->arena, warming->count + 1, sizeof *warming->programs);
+    warming->some = arena_array(warming->arena, warming->count + 1, sizeof *warming->some);
+    if (!warming->programs || !warming->some)
+        return err_memory(err);
+    for (size_t h = 0; h < warming->count; h++)
+        if (db_int(hunts, h, 2))
+            warming->programs[h] = kql_compile(warming->arena, db_text(hunts, h, 1), &options, &ignored);
+    return true;
+}
+
 /* One that can't be planned says so when it is run. */
-static bool program_plan(struct db_conn *conn, struct arena *arena, const struct kql_program *program,
-                         const struct verdict_ids *verdicts, struct err *err) {
+static bool program_plan(struct db_conn *conn, const struct kql_program *program, struct err *err) {
     BUF_AUTO explain = BUF(SQL_CAP);
-    struct str sql, *params;
     struct err ignored = {0};
-    size_t count;
-    if (!verdicts_bind(arena, program, verdicts, &sql, &params, &count, err))
-        return false;
     buf_add_str(&explain, STR("EXPLAIN "));
-    buf_add_str(&explain, sql);
+    buf_add_str(&explain, program->sql);
     if (!buf_cstr(&explain))
         return err_memory(err);
-    DB_ROWS_AUTO *plan = db_query(conn, explain.ptr, params, count, query_deadline(), &ignored);
+    DB_ROWS_AUTO *plan =
+        db_query(conn, explain.ptr, program->params, program->param_count, query_deadline(), &ignored);
     return plan || db_exec(conn, "ROLLBACK TO SAVEPOINT hunts", NULL, 0, query_deadline(), NULL, err);
 }
 
-/* The hunts of a table. */
-static bool table_warm(struct db_conn *conn, struct arena *arena, const struct kql_program *const *programs, size_t count,
-                       const atomic_bool *stop, struct err *err) {
-    struct verdict_ids **verdicts;
-    bool ok = query_snapshot(conn, err) && db_exec(conn, "SAVEPOINT hunts", NULL, 0, query_deadline(), NULL, err) &&
-              verdicts_read(conn, arena, programs, count, &verdicts, query_deadline(), err);
-    for (size_t p = 0; ok && p < count && !atomic_load(stop); p++)
-        ok = !programs[p] || program_plan(conn, arena, programs[p], verdicts[p], err);
-    db_rollback(conn);
+static bool plans_warm(const struct warming *warming, const atomic_bool *stop, struct err *err) {
+    bool ok = query_snapshot(warming->conn, err) &&
+              db_exec(warming->conn, "SAVEPOINT hunts", NULL, 0, query_deadline(), NULL, err);
+    for (size_t p = 0; ok && p < warming->count && !atomic_load(stop); p++)
+        ok = !warming->programs[p] || program_plan(warming->conn, warming->programs[p], err);
+    db_rollback(warming->conn);
     return ok;
 }
 
-static bool tables_warm(struct db_conn *conn, struct arena *arena, const atomic_bool *stop, struct err *err) {
-    struct kql_options options = {.from = -1, .to = -1};
-    struct err ignored;
-    DB_ROWS_AUTO *hunts = newest_read(conn, &options.now, err)
-                              ? db_query(conn, db_statement("coverage_hunts"), NULL, 0, query_deadline(), err)
-                              : NULL;
-    const struct kql_program **all = arena_array(arena, db_count(hunts) + 1, sizeof *all);
-    const struct kql_program **some = arena_array(arena, db_count(hunts) + 1, sizeof *some);
-    if (!hunts)
-        return false;
-    if (!all || !some)
-        return err_memory(err);
-    for (size_t h = 0; options.now >= 0 && h < db_count(hunts); h++)
-        all[h] = db_int(hunts, h, 2) ? kql_compile(arena, db_text(hunts, h, 1), &options, &ignored) : NULL;
-    for (size_t t = 0; options.now >= 0 && t < SCHEMA_TABLES && !atomic_load(stop); t++) {
-        size_t wanted = 0;
-        for (size_t h = 0; h < db_count(hunts); h++) {
-            some[h] = all[h] && all[h]->tables >> t & 1 ? all[h] : NULL;
-            wanted += some[h] != NULL;
+static bool sizes_read(struct warming *warming, struct err *err) {
+    BUF_AUTO sql = BUF(4096);
+    for (size_t d = 0; d < DICT_COUNT; d++)
+        buf_printf(&sql, "%s(SELECT max(id) FROM dict.%s)", d ? ", " : "SELECT ",
+                   schema_dictionary((enum schema_dictionary_id)d)->name);
+    DB_ROWS_AUTO *rows = buf_cstr(&sql) ? db_query(warming->conn, sql.ptr, NULL, 0, query_deadline(), err) : (err_memory(err), NULL);
+    for (size_t d = 0; rows && d < DICT_COUNT; d++)
+        warming->sizes[d] = db_int(rows, 0, d);
+    return rows != NULL;
+}
+
+static bool is_soon(const struct warming *warming, const struct kql_program *program) {
+    bool soon = true;
+    for (size_t i = 0; i < program->predicate_count; i++)
+        soon = soon && warming->sizes[program->predicates[i].slot->dictionary] <= VALUES_SOON;
+    return soon;
+}
+
+/* A table's hunts at a time: what is decided is kept then. */
+static bool verdicts_warm(const struct warming *warming, bool all, const atomic_bool *stop, struct err *err) {
+    for (size_t t = 0; t < SCHEMA_TABLES && !atomic_load(stop); t++) {
+        struct verdict_ids **verdicts;
+        for (size_t p = 0; p < warming->count; p++) {
+            const struct kql_program *program = warming->programs[p];
+            warming->some[p] = program && program->tables >> t & 1 && (all || is_soon(warming, program)) ? program : NULL;
         }
-        if (wanted && !table_warm(conn, arena, some, db_count(hunts), stop, err))
+        bool ok = query_snapshot(warming->conn, err) && verdicts_read(warming->conn, warming->arena, warming->some, warming->count,
+                                                                      &verdicts, query_deadline(), err);
+        db_rollback(warming->conn);
+        if (!ok)
             return false;
     }
     return true;
+}
+
+/* all: dictionaries that take seconds, too. */
+static bool warm(struct warming *warming, bool all, const atomic_bool *stop, struct err *err) {
+    int64_t newest;
+    if (!newest_read(warming->conn, &newest, err))
+        return false;
+    DB_ROWS_AUTO *hunts = db_query(warming->conn, db_statement("coverage_hunts"), NULL, 0, query_deadline(), err);
+    return hunts && (newest < 0 || (hunts_compile(warming, hunts, newest, err) && plans_warm(warming, stop, err) &&
+                                    sizes_read(warming, err) && verdicts_warm(warming, all, stop, err)));
 }
 
 /* False: it is time to stop. */
@@ -100,14 +136,16 @@ static bool expose(struct warmer *warmer, struct db_conn *conn) {
 static int warm_turn(void *context, const atomic_bool *stop) {
     struct warmer *warmer = context;
     struct err err = {0};
-    struct arena *arena = arena_new(ARENA);
-    struct db_conn *conn = arena ? db_take(warmer->db, mono_ms() + TAKE_MS, &err) : (err_memory(&err), NULL);
-    bool ok = conn && (!expose(warmer, conn) || tables_warm(conn, arena, stop, &err));
+    bool first = !warmer->begun;
+    struct warming warming = {.arena = arena_new(ARENA)};
+    warming.conn = warming.arena ? db_take(warmer->db, mono_ms() + TAKE_MS, &err) : (err_memory(&err), NULL);
+    bool ok = warming.conn && (!expose(warmer, warming.conn) || warm(&warming, !first, stop, &err));
     if (expose(warmer, NULL) && !ok)
         log_err("hunts.warm", "", &err);
-    db_give(conn);
-    arena_free(arena);
-    return AGAIN_MS;
+    db_give(warming.conn);
+    arena_free(warming.arena);
+    warmer->begun = true;
+    return first ? REST_MS : AGAIN_MS;
 }
 
 void warmer_stop(struct warmer *warmer) {
