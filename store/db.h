@@ -65,6 +65,9 @@ static inline void db_rows_freep(struct db_rows **rows) {
 #define DB_ROWS_AUTO __attribute__((cleanup(db_rows_freep))) struct db_rows
 
 bool db_begin(struct db_conn *conn, const char *mode, int64_t deadline_ms, struct err *err); /* mode: "" or constant */
+/* For writes under locks, in one round: a process stopped in here keeps them no longer than the session may be idle.
+ * settings: "" or further constant ones, "; SET LOCAL …". */
+bool db_begin_briefly(struct db_conn *conn, const char *settings, int64_t deadline_ms, struct err *err);
 /* For reads: one snapshot for all statements, and a limit on each, in one round. */
 bool db_begin_snapshot(struct db_conn *conn, int statement_ms, int64_t deadline_ms, struct err *err);
 /* *unknown: COMMIT was sent and its answer did not come. */

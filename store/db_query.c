@@ -8,7 +8,7 @@
 #include "base/embed.h"
 #include "base/mem.h"
 
-enum { ROLLBACK_LIMIT_MS = 5000, STATEMENT_NAME = 16 };
+enum { ROLLBACK_LIMIT_MS = 5000, IDLE_MS = 5000, STATEMENT_NAME = 16 };
 
 /* Statements of which each run does all, mostly planning, and whose best plan doesn't depend on their parameters: the session
  * parses and plans them once. Those over arrays and optional filters are planned for what they are asked. */
@@ -299,6 +299,12 @@ void db_rows_free(struct db_rows *rows) {
 bool db_begin_snapshot(struct db_conn *conn, int statement_ms, int64_t deadline_ms, struct err *err) {
     char sql[128];
     snprintf(sql, sizeof sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = %d", statement_ms);
+    return conn_script(conn, sql, deadline_ms, err);
+}
+
+bool db_begin_briefly(struct db_conn *conn, const char *settings, int64_t deadline_ms, struct err *err) {
+    char sql[192];
+    snprintf(sql, sizeof sql, "BEGIN; SET LOCAL idle_in_transaction_session_timeout = %d%s", IDLE_MS, settings);
     return conn_script(conn, sql, deadline_ms, err);
 }
 
