@@ -84,7 +84,9 @@ static bool sizes_read(struct warming *warming, struct err *err) {
     for (size_t d = 0; d < DICT_COUNT; d++)
         buf_printf(&sql, "%s(SELECT max(id) FROM dict.%s)", d ? ", " : "SELECT ",
                    schema_dictionary((enum schema_dictionary_id)d)->name);
-    DB_ROWS_AUTO *rows = buf_cstr(&sql) ? db_query(warming->conn, sql.ptr, NULL, 0, query_deadline(), err) : (err_memory(err), NULL);
+    if (!buf_cstr(&sql))
+        return err_memory(err);
+    DB_ROWS_AUTO *rows = db_query(warming->conn, sql.ptr, NULL, 0, query_deadline(), err);
     for (size_t d = 0; rows && d < DICT_COUNT; d++)
         warming->sizes[d] = db_int(rows, 0, d);
     return rows != NULL;
@@ -105,8 +107,8 @@ static bool verdicts_warm(const struct warming *warming, bool all, const atomic_
             const struct kql_program *program = warming->programs[p];
             warming->some[p] = program && program->tables >> t & 1 && (all || is_soon(warming, program)) ? program : NULL;
         }
-        bool ok = query_snapshot(warming->conn, err) && verdicts_read(warming->conn, warming->arena, warming->some, warming->count,
-                                                                      &verdicts, query_deadline(), err);
+        bool ok = query_snapshot(warming->conn, err) &&
+                  verdicts_read(warming->conn, warming->arena, warming->some, warming->count, &verdicts, query_deadline(), err);
         db_rollback(warming->conn);
         if (!ok)
             return false;
