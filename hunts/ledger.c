@@ -12,8 +12,9 @@
 
 enum { PASS_ARENA = 1 << 30, SQL_CAP = 8 << 20, LIST_CAP = 1 << 20, ANALYZE_ROWS = 1000 };
 
-/* A process stopped in here keeps the lock no longer than the session may be idle. */
-static const char limits[] = "SET LOCAL idle_in_transaction_session_timeout = 5000";
+/* A pass that finds nothing only notes how far it read. A crash may take that back: the next pass reads it again, and a run
+ * that answers for it commits later, which makes it last. */
+static const char unhurried[] = "; SET LOCAL synchronous_commit = off";
 static const char *const work_tables[] = {"found", "new", "facts", "touched", "changed"};
 
 /* Events that a pass has to look at. */
@@ -284,6 +285,8 @@ static bool hits_keep(struct pass *pass, struct err *err) {
     struct str params[] = {str_from(pass->id), pass->snapshot};
     if (!pass->found)
         return true;
+    if (!db_exec(pass->conn, "SET LOCAL synchronous_commit TO DEFAULT", NULL, 0, pass->deadline_ms, NULL, err))
+        return false;
     DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement("ledger_hits"), params, 2, pass->deadline_ms, err);
     if (!rows)
         return false;
@@ -302,8 +305,6 @@ static int64_t served_to(const struct ledger_run *run) {
 static bool pass_run(struct pass *pass, struct err *err) {
     char to[24];
     snprintf(to, sizeof to, "%" PRId64, served_to(pass->run));
-    if (!db_exec(pass->conn, limits, NULL, 0, pass->deadline_ms, NULL, err))
-        return false;
     DB_ROWS_AUTO *now = ledger_lock(pass->conn, pass->deadline_ms, err)
                             ? db_query(pass->conn, db_statement("ledger_snapshot"), NULL, 0, pass->deadline_ms, err)
                             : NULL;
@@ -327,7 +328,7 @@ bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t 
                         .arena = arena_new(PASS_ARENA),
                         .failed = BUF(LIST_CAP),
                         .by_run = BUF(LIST_CAP)};
-    bool unknown, ok = pass.arena ? db_begin(conn, "", deadline_ms, err) : err_memory(err);
+    bool unknown, ok = pass.arena ? db_begin_briefly(conn, unhurried, deadline_ms, err) : err_memory(err);
     snprintf(pass.id, sizeof pass.id, "%" PRId64, run->run_id);
     if (ok) {
         ok = pass_run(&pass, err) && db_commit(conn, deadline_ms, &unknown, err);

@@ -7,6 +7,7 @@
 #include "hunts/query.h"
 #include "hunts/registry.h"
 #include "hunts/sieve.h"
+#include "hunts/together.h"
 
 enum {
     MAX_ROWS = 200000,
@@ -33,6 +34,7 @@ struct plans {
     const struct kql_program **programs;
     struct verdict_ids **verdicts;
     bool *empty; /* nothing in the window can be found */
+    struct together together; /* rows that are there already */
     size_t count, next, bytes;
     struct result_freshness freshness[SCHEMA_TABLES];
 };
@@ -52,8 +54,10 @@ void answer_clear(struct answer *answer) {
 }
 
 void plans_free(struct plans *plans) {
-    if (plans)
+    if (plans) {
+        together_free(&plans->together);
         arena_free(plans->arena);
+    }
     free(plans);
 }
 
@@ -113,7 +117,7 @@ static struct sieve window_of(const struct plans *plans) {
     return sieve;
 }
 
-/* What the dictionaries say. Where that fails, each program asks them itself, and whose fault it was shows there. */
+/* What the dictionaries say, and the rows of hunts that one statement can answer. Where that fails, each program asks them itself, and whose fault it was shows there. */
 bool plans_decide(struct plans *plans, struct db_conn *conn, struct err *err) {
     struct err failure = {0};
     struct sieve sieve = window_of(plans);
@@ -122,7 +126,8 @@ bool plans_decide(struct plans *plans, struct db_conn *conn, struct err *err) {
               (plans->count < 2 || sieve_run(conn, plans->arena, &sieve, plans->programs, plans->count,
                                              plans->verdicts, plans->empty, query_deadline(), &failure));
     if (ok)
-        return true;
+        return plans->count < 2 || together_run(conn, plans->arena, plans->programs, plans->count, plans->verdicts,
+                                                plans->empty, &plans->together, query_deadline(), err);
     plans->verdicts = arena_array(plans->arena, plans->count + 1, sizeof *plans->verdicts);
     for (size_t p = 0; plans->verdicts && p < plans->count; p++) {
         plans->empty[p] = false;
@@ -135,6 +140,21 @@ bool plans_decide(struct plans *plans, struct db_conn *conn, struct err *err) {
                            : err_memory(err);
 }
 
+/* The hunt's rows: those read together with others', or by a statement of its own. */
+static bool plan_rows(struct plans *plans, struct db_conn *conn, struct arena *arena, struct db_rows **rows, struct err *err) {
+    size_t place = plans->next, count;
+    struct str sql, *params;
+    if (plans->together.count && plans->together.rows[place]) {
+        *rows = plans->together.rows[place];
+        plans->together.rows[place] = NULL;
+        return true;
+    }
+    if (!verdicts_bind(arena, plans->programs[place], plans->verdicts[place], &sql, &params, &count, err))
+        return false;
+    *rows = db_query(conn, sql.ptr, params, count, query_deadline(), err); /* arena_copy puts a NUL behind it */
+    return query_check(rows, MAX_ROWS, err);
+}
+
 /* The hunt's rows and what they say of devices, into the chunk. */
 static bool plan_look(struct plans *plans, struct db_conn *conn, struct chunk *chunk, struct err *err) {
     size_t place = plans->next;
@@ -142,19 +162,12 @@ static bool plan_look(struct plans *plans, struct db_conn *conn, struct chunk *c
     const struct kql_program *program = plans->programs[place];
     struct result_context context = plans->context;
     struct db_rows **rows = &chunk->rows[chunk->count];
-    struct str sql, *params;
-    size_t count;
     if (!program) {
         *err = plan->failure;
         return false;
     }
-    if (!plans->empty[place]) {
-        if (!verdicts_bind(chunk->arena, program, plans->verdicts[place], &sql, &params, &count, err))
-            return false;
-        *rows = db_query(conn, sql.ptr, params, count, query_deadline(), err); /* arena_copy puts a NUL behind it */
-        if (!query_check(rows, MAX_ROWS, err))
-            return false;
-    }
+    if (!plans->empty[place] && !plan_rows(plans, conn, chunk->arena, rows, err))
+        return false;
     context.hunt = &plan->hunt;
     context.version = plan->version;
     context.program = program;

@@ -121,11 +121,9 @@ static bool answers_save(struct db_conn *conn, struct str run_id, const struct a
     return buf_cstr(&sql) ? db_exec(conn, sql.ptr, params, n, mono_ms() + WRITE_MS, NULL, err) : err_memory(err);
 }
 
-/* params: run, attempt. *held is false when another attempt has the run. A process stopped in here keeps the row locked no
- * longer than the session may be idle. */
+/* params: run, attempt. *held is false when another attempt has the run. */
 static bool run_hold(struct db_conn *conn, const struct str params[2], bool *held, bool *cancelled, struct err *err) {
-    if (!db_begin(conn, "", mono_ms() + WRITE_MS, err) ||
-        !db_exec(conn, "SET LOCAL idle_in_transaction_session_timeout = 5000", NULL, 0, mono_ms() + WRITE_MS, NULL, err))
+    if (!db_begin_briefly(conn, "", mono_ms() + WRITE_MS, err))
         return false;
     DB_ROWS_AUTO *rows = db_query(conn, db_statement("run_hold"), params, 2, mono_ms() + WRITE_MS, err);
     *held = rows && db_count(rows) > 0;

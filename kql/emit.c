@@ -118,7 +118,10 @@ static void select_mark(struct select *select) {
 
 static void write_from_table(struct buf *out, const struct select *select) {
     const struct schema_table *table = select->table;
-    buf_printf(out, "data.%s t", table->sql);
+    if (select->main)
+        buf_printf(out, "\x04%zu\x02 t", schema_table_index(table));
+    else
+        buf_printf(out, "data.%s t", table->sql);
     for (size_t s = 0; s < table->slot_count; s++) {
         bool needed = false;
         for (size_t i = 0; i < table->column_count && !needed; i++)

@@ -72,6 +72,14 @@ struct kql_choice {
     struct str ids; /* "{1,2}" */
 };
 
+/* How a program's SQL is written. All zero: as it stands in the program. */
+struct kql_binding {
+    const struct kql_choice *choices; /* predicate_count of them; NULL: all inline */
+    const char *source;   /* where the main table's events come from instead, with all its columns: for a program with
+                             one source, and a relation that holds each event which fulfils one of its gates in its window */
+    size_t params_before; /* of the statement that this becomes a part of */
+};
+
 struct kql_template;
 
 struct kql_program {
@@ -88,6 +96,7 @@ struct kql_program {
     int64_t window_from, window_to; /* ticks: the bounds on the main table's Timestamp known at compile time, -1: open */
     struct kql_predicate *predicates;
     size_t predicate_count;
+    size_t sources;           /* how often the main table is read */
     bool empty_without_events; /* no event fulfils all gates: the result is empty */
     const struct kql_template *template; /* of sql */
     bool ordered;             /* the final operator is sort/top: rows come in the query's order */
@@ -97,6 +106,6 @@ struct kql_program {
  * the unsupported thing. The program lives in the arena. */
 struct kql_program *kql_compile(struct arena *arena, struct str query, const struct kql_options *options,
                                 struct err *err);
-/* The program's SQL with each predicate in the chosen form. choices: predicate_count of them. In the arena. */
-bool kql_program_bind(struct arena *arena, const struct kql_program *program, const struct kql_choice *choices,
+/* The program's SQL with each predicate in the chosen form. In the arena. */
+bool kql_program_bind(struct arena *arena, const struct kql_program *program, const struct kql_binding *binding,
                       struct str *sql, struct str **params, size_t *param_count, struct err *err);

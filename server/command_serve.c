@@ -13,6 +13,7 @@
 #include "hunts/registry.h"
 #include "hunts/runner.h"
 #include "hunts/scheduler.h"
+#include "hunts/warm.h"
 #include "hunts/webhooks.h"
 #include "server/commands.h"
 #include "server/config.h"
@@ -35,6 +36,7 @@ struct server {
     struct worker *reviver;
     struct scheduler *scheduler; /* NULL: other servers start what is scheduled */
     struct pulse_keeper *keeper;
+    struct warmer *warmer;
 };
 
 /* No core dumps, as memory holds events and keys; room for a file a connection. */
@@ -111,7 +113,8 @@ static bool open_database(struct server *server, struct err *err) {
     if (!service->webhooks || (!server->scheduler && schedules))
         return false;
     server->keeper = pulse_keeper_start(service->db, err);
-    return server->keeper != NULL;
+    server->warmer = server->keeper ? warmer_start(service->db, err) : NULL;
+    return server->warmer != NULL;
 }
 
 /* Wrong addresses are told before a database is started for nothing. */
@@ -141,6 +144,7 @@ static void server_close(struct server *server) {
     worker_stop(server->reviver);
     upkeep_stop(server->upkeep);
     scheduler_close(server->scheduler);
+    warmer_stop(server->warmer);
     pulse_keeper_stop(server->keeper);
     if (server->service) {
         webhooks_close(server->service->webhooks);

@@ -144,6 +144,7 @@ __attribute__((noinline)) static struct db *pool_new(const struct db_options *op
     if (!db)
         return NULL;
     db->conninfo = strdup(options->conninfo ? options->conninfo : "");
+    statements_find(db);
     db->verdicts = verdicts_new();
     name_make(db->name, sizeof db->name);
     db->pulse = pulse_new();

@@ -51,6 +51,8 @@ struct db_rows *db_query_alone(struct db *db, const char *name, const struct str
 /* store/sql/<name>.sql, embedded. NULL is a fault of ours: the name is a constant. */
 const char *db_statement(const char *name);
 
+/* Some of the rows and columns of another result, which must outlive it. To be freed by itself; NULL: memory is out. */
+struct db_rows *db_rows_part(const struct db_rows *whole, size_t first, size_t count, size_t column, size_t columns);
 size_t db_count(const struct db_rows *rows); /* NULL: 0 */
 size_t db_columns(const struct db_rows *rows);
 bool db_is_null(const struct db_rows *rows, size_t row, size_t column);
@@ -63,6 +65,9 @@ static inline void db_rows_freep(struct db_rows **rows) {
 #define DB_ROWS_AUTO __attribute__((cleanup(db_rows_freep))) struct db_rows
 
 bool db_begin(struct db_conn *conn, const char *mode, int64_t deadline_ms, struct err *err); /* mode: "" or constant */
+/* For writes under locks, in one round: a process stopped in here keeps them no longer than the session may be idle.
+ * settings: "" or further constant ones, "; SET LOCAL …". */
+bool db_begin_briefly(struct db_conn *conn, const char *settings, int64_t deadline_ms, struct err *err);
 /* For reads: one snapshot for all statements, and a limit on each, in one round. */
 bool db_begin_snapshot(struct db_conn *conn, int statement_ms, int64_t deadline_ms, struct err *err);
 /* *unknown: COMMIT was sent and its answer did not come. */

@@ -8,7 +8,14 @@
 #include "base/embed.h"
 #include "base/mem.h"
 
-enum { ROLLBACK_LIMIT_MS = 5000 };
+enum { ROLLBACK_LIMIT_MS = 5000, IDLE_MS = 5000, STATEMENT_NAME = 16 };
+
+/* Statements of which each run does all, mostly planning, and whose best plan doesn't depend on their parameters: the session
+ * parses and plans them once. Those over arrays and optional filters are planned for what they are asked. */
+static const char *const kept_statements[KEPT_STATEMENTS] = {
+    "late_hits", "ledger_floor", "ledger_lock", "ledger_served", "ledger_work", "presence_counts", "pulse",    "run_claim",
+    "run_create", "run_finish",  "run_hold",    "run_read",      "run_results", "run_state",       "run_work",
+};
 
 static bool class_is(const char *state, const char *class) {
     return strncmp(state, class, 2) == 0;
@@ -141,15 +148,43 @@ static bool params_copy(const struct str *params, size_t count, const char ***va
     return true;
 }
 
-static bool send(struct db_conn *conn, const char *sql, const struct str *params, size_t count, struct err *err) {
+/* name NULL: the statement is sent as its text. */
+static bool send(struct db_conn *conn, const char *sql, const char *name, const struct str *params, size_t count,
+                 struct err *err) {
     const char **values = NULL;
     char *block = NULL;
     bool ok = params_copy(params, count, &values, &block, err);
-    if (ok && !PQsendQueryParams(conn->pg, sql, (int)count, NULL, values, NULL, NULL, 0))
+    if (ok && !(name ? PQsendQueryPrepared(conn->pg, name, (int)count, values, NULL, NULL, 0)
+                     : PQsendQueryParams(conn->pg, sql, (int)count, NULL, values, NULL, NULL, 0)))
         ok = conn_fail(conn, NULL, err);
     free(values);
     free(block);
     return ok;
+}
+
+/* The statement's name in the session, which learns it on its first use; "" for those that aren't kept. */
+static bool statement_name(struct db_conn *conn, const char *sql, char name[STATEMENT_NAME], int64_t deadline_ms,
+                           struct err *err) {
+    size_t place = 0;
+    while (place < KEPT_STATEMENTS && conn->db->kept[place] != sql)
+        place++;
+    name[0] = 0;
+    if (place == KEPT_STATEMENTS)
+        return true;
+    snprintf(name, STATEMENT_NAME, "kept%zu", place);
+    if (conn->prepared >> place & 1)
+        return true;
+    if (!PQsendPrepare(conn->pg, name, sql, 0, NULL))
+        return conn_fail(conn, NULL, err);
+    PGresult *result = flush(conn, deadline_ms, err) ? collect(conn, deadline_ms, err) : NULL;
+    PQclear(result);
+    conn->prepared |= (uint32_t)(result != NULL) << place;
+    return result != NULL;
+}
+
+void statements_find(struct db *db) {
+    for (size_t i = 0; i < KEPT_STATEMENTS; i++)
+        db->kept[i] = db_statement(kept_statements[i]);
 }
 
 static PGresult *run(struct db_conn *conn, const char *sql, const struct str *params, size_t count,
@@ -158,7 +193,9 @@ static PGresult *run(struct db_conn *conn, const char *sql, const struct str *pa
         err_set(err, ERR_INTERNAL, "a statement is missing");
         return NULL;
     }
-    if (!usable(conn, err) || !send(conn, sql, params, count, err) || !flush(conn, deadline_ms, err))
+    char name[STATEMENT_NAME];
+    if (!usable(conn, err) || !statement_name(conn, sql, name, deadline_ms, err) ||
+        !send(conn, sql, name[0] ? name : NULL, params, count, err) || !flush(conn, deadline_ms, err))
         return NULL;
     return collect(conn, deadline_ms, err);
 }
@@ -174,7 +211,14 @@ struct db_rows *db_query(struct db_conn *conn, const char *sql, const struct str
         err_memory(err);
         return NULL;
     }
-    rows->result = result;
+    *rows = (struct db_rows){.result = result, .count = (size_t)PQntuples(result), .columns = (size_t)PQnfields(result)};
+    return rows;
+}
+
+struct db_rows *db_rows_part(const struct db_rows *whole, size_t first, size_t count, size_t column, size_t columns) {
+    struct db_rows *rows = calloc(1, sizeof *rows);
+    if (rows)
+        *rows = (struct db_rows){whole->result, true, whole->first + first, count, whole->column + column, columns};
     return rows;
 }
 
@@ -222,20 +266,21 @@ struct db_rows *db_query_alone(struct db *db, const char *name, const struct str
 }
 
 size_t db_count(const struct db_rows *rows) {
-    return rows ? (size_t)PQntuples(rows->result) : 0;
+    return rows ? rows->count : 0;
 }
 
 size_t db_columns(const struct db_rows *rows) {
-    return (size_t)PQnfields(rows->result);
+    return rows->columns;
 }
 
 bool db_is_null(const struct db_rows *rows, size_t row, size_t column) {
-    return PQgetisnull(rows->result, (int)row, (int)column);
+    return PQgetisnull(rows->result, (int)(rows->first + row), (int)(rows->column + column));
 }
 
 struct str db_text(const struct db_rows *rows, size_t row, size_t column) {
-    const char *value = PQgetvalue(rows->result, (int)row, (int)column);
-    return value ? (struct str){value, (size_t)PQgetlength(rows->result, (int)row, (int)column)} : STR("");
+    int r = (int)(rows->first + row), c = (int)(rows->column + column);
+    const char *value = PQgetvalue(rows->result, r, c);
+    return value ? (struct str){value, (size_t)PQgetlength(rows->result, r, c)} : STR("");
 }
 
 int64_t db_int(const struct db_rows *rows, size_t row, size_t column) {
@@ -246,13 +291,20 @@ int64_t db_int(const struct db_rows *rows, size_t row, size_t column) {
 void db_rows_free(struct db_rows *rows) {
     if (!rows)
         return;
-    PQclear(rows->result);
+    if (!rows->borrowed)
+        PQclear(rows->result);
     free(rows);
 }
 
 bool db_begin_snapshot(struct db_conn *conn, int statement_ms, int64_t deadline_ms, struct err *err) {
     char sql[128];
     snprintf(sql, sizeof sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = %d", statement_ms);
+    return conn_script(conn, sql, deadline_ms, err);
+}
+
+bool db_begin_briefly(struct db_conn *conn, const char *settings, int64_t deadline_ms, struct err *err) {
+    char sql[192];
+    snprintf(sql, sizeof sql, "BEGIN; SET LOCAL idle_in_transaction_session_timeout = %d%s", IDLE_MS, settings);
     return conn_script(conn, sql, deadline_ms, err);
 }
 
@@ -264,7 +316,7 @@ bool db_begin(struct db_conn *conn, const char *mode, int64_t deadline_ms, struc
 
 bool db_commit(struct db_conn *conn, int64_t deadline_ms, bool *unknown, struct err *err) {
     *unknown = false;
-    if (!usable(conn, err) || !send(conn, "COMMIT", NULL, 0, err))
+    if (!usable(conn, err) || !send(conn, "COMMIT", NULL, NULL, 0, err))
         return false;
     PGresult *result = flush(conn, deadline_ms, err) ? collect(conn, deadline_ms, err) : NULL;
     if (!result) {

@@ -8,7 +8,7 @@
 #include "store/batch.h"
 #include "store/db.h"
 
-enum { PRESENCE_COUNTS = 128 };
+enum { PRESENCE_COUNTS = 128, KEPT_STATEMENTS = 15 };
 
 /* How many devices reported, as long as the rows are as many; see presence.c. rows 0: none. */
 struct presence_count {
@@ -20,6 +20,7 @@ struct db {
     char *conninfo;
     char name[32]; /* application_name of its sessions */
     unsigned limit;
+    const char *kept[KEPT_STATEMENTS]; /* statements that sessions keep, see db_query.c */
     pthread_mutex_t lock;
     pthread_cond_t given; /* a connection came back or a place got free */
     struct db_conn *idle; /* last used first */
@@ -40,13 +41,18 @@ struct db_conn {
     PGconn *pg; /* NULL once broken: everything on it fails until it is given back */
     struct db_conn *next;
     int wake; /* eventfd: readable once db_cancel was called */
+    uint32_t prepared; /* bits: those of db->kept that the session has */
     atomic_bool cancelled;
 };
 
 struct db_rows {
     PGresult *result;
+    bool borrowed; /* a part: the result is another's, which has more */
+    size_t first, count, column, columns;
 };
 
+/* Finds what sessions keep; once, before there is one. */
+void statements_find(struct db *db);
 /* A new connection with its session set up. NULL with err. */
 struct db_conn *conn_connect(struct db *db, int64_t deadline_ms, struct err *err);
 void conn_free(struct db_conn *conn);

@@ -271,13 +271,22 @@ static bool choice_make(struct arena *arena, const struct verdict_ids *verdict, 
     return choice->ids.ptr != NULL;
 }
 
-bool verdicts_bind(struct arena *arena, const struct kql_program *program, const struct verdict_ids *verdicts, struct str *sql,
-                   struct str **params, size_t *param_count, struct err *err) {
+bool verdicts_bind_part(struct arena *arena, const struct kql_program *program, const struct verdict_ids *verdicts,
+                        const struct kql_binding *as, struct str *sql, struct str **params, size_t *param_count,
+                        struct err *err) {
+    struct kql_binding binding = *as;
     struct kql_choice *choices = arena_array(arena, program->predicate_count + 1, sizeof *choices);
     bool ok = choices != NULL;
     for (size_t i = 0; ok && i < program->predicate_count; i++)
         ok = choice_make(arena, &verdicts[i], &choices[i]);
-    return ok ? kql_program_bind(arena, program, choices, sql, params, param_count, err) : err_memory(err);
+    binding.choices = choices;
+    return ok ? kql_program_bind(arena, program, &binding, sql, params, param_count, err) : err_memory(err);
+}
+
+bool verdicts_bind(struct arena *arena, const struct kql_program *program, const struct verdict_ids *verdicts, struct str *sql,
+                   struct str **params, size_t *param_count, struct err *err) {
+    const struct kql_binding alone = {0};
+    return verdicts_bind_part(arena, program, verdicts, &alone, sql, params, param_count, err);
 }
 
 struct db_rows *verdicts_query(struct db_conn *conn, struct arena *arena, const struct kql_program *program,

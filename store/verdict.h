@@ -22,6 +22,10 @@ bool verdicts_read(struct db_conn *conn, struct arena *arena, const struct kql_p
 /* The program's SQL with those verdicts. */
 bool verdicts_bind(struct arena *arena, const struct kql_program *program, const struct verdict_ids *verdicts, struct str *sql,
                    struct str **params, size_t *param_count, struct err *err);
+/* The same as a part of a statement: as->choices are the verdicts', its other members count. */
+bool verdicts_bind_part(struct arena *arena, const struct kql_program *program, const struct verdict_ids *verdicts,
+                        const struct kql_binding *as, struct str *sql, struct str **params, size_t *param_count,
+                        struct err *err);
 /* Both for one program, and runs it. Owned by the caller. */
 struct db_rows *verdicts_query(struct db_conn *conn, struct arena *arena, const struct kql_program *program,
                                int64_t deadline_ms, struct err *err);
