@@ -144,7 +144,7 @@ static void a_tool_comes_with_its_hunts_and_facts(void **state) {
     assert_true(json_equal(answer_at(&list, "tools.0"), listed));
     json_decref(listed);
     ANSWER_AUTO none = expect(404, NULL, "/v1/tools/nope", NULL);
-    assert_non_null(strstr(answer_text(&none, "detail"), "no tool 'nope'"));
+    assert_non_null(strstr(answer_text(&none, "detail"), "there is none called 'nope'"));
 }
 
 static void an_unknown_state_or_signal_is_refused_with_the_known_ones(void **state) {
