@@ -75,26 +75,24 @@ static bool may_grow(struct id_cache *cache, size_t places) {
     return false;
 }
 
-/* Without memory to move through it stays as it is. */
-static void grow(struct id_cache *cache) {
-    size_t places = atomic_load(&cache->places), count = places + WINDOW;
+/* Without memory to move through, it forgets instead. */
+static void grow(struct id_cache *cache, size_t places) {
+    size_t count = places + WINDOW;
     struct entry *old = malloc(count * sizeof *old);
-    if (!old || !may_grow(cache, places)) {
-        free(old);
-        return;
-    }
-    memcpy(old, cache->entries, count * sizeof *old);
+    if (old)
+        memcpy(old, cache->entries, count * sizeof *old);
     id_cache_clear(cache);
     atomic_store(&cache->places, places * 2);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; old && i < count; i++)
         if (old[i].id)
             put(cache, &old[i].digest, old[i].id);
     free(old);
 }
 
 void id_cache_add(struct id_cache *cache, const struct tuple_digest *digest, int32_t id) {
-    if (cache->used >= atomic_load(&cache->places) / 2)
-        grow(cache);
+    size_t places = atomic_load(&cache->places);
+    if (cache->used >= places / 2 && may_grow(cache, places))
+        grow(cache, places);
     put(cache, digest, id);
 }
 
