@@ -67,6 +67,7 @@ static void what_a_webhook_gave_up_is_told_and_sent_again_by_commands(void **sta
     command(0, WORDS("webhooks", "resume", "1"), "\"failed\": 1");
     command(0, WORDS("webhooks", "replay", "1", "--failed"), "deliveries on their way: 0\n"); /* a test isn't a change */
     changes_make(1, "new_device", "RemotePC");
+    assert_true(receiver_wait(world.receiver, "/gone", "chg_1", 1)); /* until then the newest delivery is the test */
     ANSWER_AUTO failed = delivery_await("1", "failed", 1);
     command(0, WORDS("webhooks", "resume", "1"), "\"failed\": 2");
     command(0, WORDS("webhooks", "replay", "1", "--failed"), "deliveries on their way: 1\n");
