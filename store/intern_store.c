@@ -69,12 +69,6 @@ bool intern_look(struct db_conn *conn, const struct schema_dictionary *dictionar
     return rows != NULL;
 }
 
-/* The transaction needs no flush of its own: the events' COMMIT comes later in the log. */
-static bool write_begin(struct db_conn *conn, int64_t deadline_ms, struct err *err) {
-    return db_begin(conn, "", deadline_ms, err) &&
-           db_exec(conn, "SET LOCAL synchronous_commit = off", NULL, 0, deadline_ms, NULL, err);
-}
-
 /* Makes this the dictionary's only writer and takes that many ids off its sequence in one step; gives the first. */
 static bool ids_take(struct db_conn *conn, const struct schema_dictionary *dictionary, size_t count, int32_t *first,
                      int64_t deadline_ms, struct err *err) {
@@ -137,7 +131,7 @@ static bool copy_rows(struct db_conn *conn, const struct schema_dictionary *dict
         if (++rows % COPY_ROWS == 0)
             ok = copy_send(conn, sql.ptr, &data, deadline_ms, err);
     }
-    return ok && (!data.len || copy_send(conn, sql.ptr, &data, deadline_ms, err));
+    return ok && ((!data.len && !data.failed) || copy_send(conn, sql.ptr, &data, deadline_ms, err));
 }
 
 bool intern_copy(struct db_conn *conn, const struct schema_dictionary *dictionary, struct intern_miss *misses, size_t count,
@@ -147,7 +141,8 @@ bool intern_copy(struct db_conn *conn, const struct schema_dictionary *dictionar
     bool unknown = false;
     for (size_t i = 0; i < count; i++)
         wanted += misses[i].id == 0;
-    bool ok = write_begin(conn, deadline_ms, err) && ids_take(conn, dictionary, wanted, &id, deadline_ms, err) &&
+    /* flushed when it ends: this process keeps ids in memory, so they must outlive a crash of PostgreSQL */
+    bool ok = db_begin_briefly(conn, "", deadline_ms, err) && ids_take(conn, dictionary, wanted, &id, deadline_ms, err) &&
               copy_rows(conn, dictionary, misses, count, id, deadline_ms, err);
     *repeat = !ok && strcmp(err->sqlstate, "23505") == 0;
     if (!ok || !db_commit(conn, deadline_ms, &unknown, err)) {
@@ -218,7 +213,7 @@ static bool arrays_insert(struct db_conn *conn, const struct schema_dictionary *
         params[f] = buf_str(&arrays[f]);
     if (!insert_sql(dictionary, &sql))
         return err_memory(err);
-    DB_ROWS_AUTO *rows = write_begin(conn, deadline_ms, err)
+    DB_ROWS_AUTO *rows = db_begin_briefly(conn, "", deadline_ms, err)
                              ? db_query(conn, sql.ptr, params, dictionary->field_count + 1, deadline_ms, err)
                              : NULL;
     if (!rows || !db_commit(conn, deadline_ms, &unknown, err)) {
