@@ -43,7 +43,7 @@ static bool known_check(struct db_conn *conn, struct evidence_request *request, 
     if (!rows)
         return false;
     if (!str_eq(db_text(rows, 0, 0), STR("t")))
-        return err_set(err, ERR_NOT_FOUND, "no device '%.*s'", STR_ARG(request->device));
+        return err_set(err, ERR_NOT_FOUND, "no device '%.*s'; GET /v1/devices?q= looks for names", STR_ARG(request->device));
     if (!str_eq(db_text(rows, 0, 1), STR("t")))
         return err_set(err, ERR_NOT_FOUND, "no run '%.*s'; GET /v1/runs lists them", STR_ARG(request->run));
     if (!str_eq(db_text(rows, 0, 2), STR("t")))

@@ -3,6 +3,7 @@
 #include <limits.h>
 
 #include "base/clock.h"
+#include "store/array.h"
 
 enum { NAMES_MS = 10000, SHOWN = 64 };
 
@@ -60,11 +61,24 @@ bool name_group(struct db_conn *conn, struct str group, struct err *err) {
     return name_refuse(conn, ERR_NOT_FOUND, "group", "group_names", group, "GET /v1/coverage", err);
 }
 
-bool name_device(struct db_conn *conn, struct str device, struct err *err) {
-    DB_ROWS_AUTO *rows = names_read(conn, "device_known", device, err);
+static bool name_refuse_device(struct db_conn *conn, struct str device, struct err *err) {
     int shown = device.len > SHOWN ? SHOWN : (int)device.len;
-    if (!rows || str_eq(db_text(rows, 0, 0), STR("t")))
-        return rows != NULL;
+    BUF_AUTO names = BUF(1 << 20);
+    array_add(&names, device);
+    array_end(&names);
+    DB_ROWS_AUTO *rows = names.failed ? (err_memory(err), NULL) : names_read(conn, "devices_named", buf_str(&names), err);
+    if (!rows)
+        return false;
+    if (db_count(rows))
+        return err_set(err, ERR_NOT_FOUND, "device: '%.*s' is the name of device '%.*s'", shown, device.ptr,
+                       STR_ARG(db_text(rows, 0, 1)));
     return err_set(err, ERR_NOT_FOUND, "device: no event of a device '%.*s' is here; GET /v1/devices?q= looks for names",
                    shown, device.ptr);
+}
+
+bool name_device(struct db_conn *conn, struct str device, struct err *err) {
+    DB_ROWS_AUTO *rows = names_read(conn, "device_known", device, err);
+    if (!rows || str_eq(db_text(rows, 0, 0), STR("t")))
+        return rows != NULL;
+    return name_refuse_device(conn, device, err);
 }

@@ -117,7 +117,8 @@ static struct sieve window_of(const struct plans *plans) {
     return sieve;
 }
 
-/* What the dictionaries say, and the rows of hunts that one statement can answer. Where that fails, each program asks them itself, and whose fault it was shows there. */
+/* What the dictionaries say, and the rows of hunts that one statement can answer. Where that fails, each program asks them
+ * itself, and whose fault it was shows there. */
 bool plans_decide(struct plans *plans, struct db_conn *conn, struct err *err) {
     struct err failure = {0};
     struct sieve sieve = window_of(plans);
@@ -127,7 +128,7 @@ bool plans_decide(struct plans *plans, struct db_conn *conn, struct err *err) {
                                              plans->verdicts, plans->empty, query_deadline(), &failure));
     if (ok)
         return plans->count < 2 || together_run(conn, plans->arena, plans->programs, plans->count, plans->verdicts,
-                                                plans->empty, &plans->together, query_deadline(), err);
+                                                plans->empty, &plans->together, err);
     plans->verdicts = arena_array(plans->arena, plans->count + 1, sizeof *plans->verdicts);
     for (size_t p = 0; plans->verdicts && p < plans->count; p++) {
         plans->empty[p] = false;

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "hunts/query.h"
 #include "store/array.h"
 #include "store/schema_sync.h"
 
@@ -127,7 +128,7 @@ static bool events_add(struct bundle *bundle, struct buf *sql) {
     return true;
 }
 
-/* Texts as PostgreSQL gives them for columns of a result. */
+/* Texts as a result has them: a bool is "t" there, and "true" when it is cast. */
 static bool part_add(struct bundle *bundle, const struct part *part, struct buf *sql, struct err *err) {
     const struct kql_program *program = bundle->programs[part->place];
     const struct kql_binding as = {.source = "events", .params_before = bundle->param_count};
@@ -167,7 +168,8 @@ static struct db_rows *bundle_ask(struct bundle *bundle, struct db_conn *conn, i
 }
 
 /* Behind the row of the count, the hunts' rows, one hunt's after the other's as the statement has them. */
-static bool rows_deal(const struct bundle *bundle, const struct db_rows *whole, struct together *together) {
+static bool rows_deal(const struct bundle *bundle, const struct db_rows *whole, struct together *together,
+                      struct err *err) {
     size_t row = 1;
     for (size_t p = 0; p < bundle->part_count; p++) {
         size_t from = row, place = bundle->parts[p].place;
@@ -175,24 +177,24 @@ static bool rows_deal(const struct bundle *bundle, const struct db_rows *whole, 
             row++;
         together->rows[place] = db_rows_part(whole, from, row - from, 1, bundle->programs[place]->column_count);
         if (!together->rows[place])
-            return false;
+            return err_memory(err);
     }
-    return true;
+    return row == db_count(whole) || err_set(err, ERR_INTERNAL, "rows of hunts that were read together came in no order");
 }
 
-static bool bundle_run(struct bundle *bundle, struct db_conn *conn, struct together *together, int64_t deadline_ms,
-                       struct err *err) {
+/* Each with a deadline of its own, as hunts that go alone have. */
+static bool bundle_run(struct bundle *bundle, struct db_conn *conn, struct together *together, struct err *err) {
     struct err failure = {0};
-    struct db_rows *whole = bundle_ask(bundle, conn, deadline_ms, &failure);
+    struct db_rows *whole = bundle_ask(bundle, conn, query_deadline(), &failure);
     if (whole) {
         together->wholes[together->whole_count++] = whole;
-        return rows_deal(bundle, whole, together) || err_memory(err);
+        return rows_deal(bundle, whole, together, err);
     }
     if (failure.code == ERR_NONE)
         return true;
     if (err_status(failure.code) >= 500)
         log_err("hunts.together", "", &failure);
-    return db_exec(conn, "ROLLBACK TO SAVEPOINT hunts", NULL, 0, deadline_ms, NULL, err);
+    return db_exec(conn, "ROLLBACK TO SAVEPOINT hunts", NULL, 0, query_deadline(), NULL, err);
 }
 
 static bool is_alike(const struct bundle *bundle, const struct part *part, const struct part *other) {
@@ -215,8 +217,7 @@ static bool bundle_gather(struct bundle *bundle, struct part *all, size_t first,
 }
 
 bool together_run(struct db_conn *conn, struct arena *arena, const struct kql_program *const *programs, size_t count,
-                  struct verdict_ids *const *verdicts, const bool *empty, struct together *together, int64_t deadline_ms,
-                  struct err *err) {
+                  struct verdict_ids *const *verdicts, const bool *empty, struct together *together, struct err *err) {
     struct part *all = arena_array(arena, count + 1, sizeof *all);
     size_t part_count = 0;
     *together = (struct together){.rows = arena_array(arena, count + 1, sizeof *together->rows),
@@ -232,7 +233,7 @@ bool together_run(struct db_conn *conn, struct arena *arena, const struct kql_pr
             continue;
         if (!bundle_gather(&bundle, all, p, part_count))
             return err_memory(err);
-        if (bundle.part_count >= PARTS_LEAST && !bundle_run(&bundle, conn, together, deadline_ms, err))
+        if (bundle.part_count >= PARTS_LEAST && !bundle_run(&bundle, conn, together, err))
             return false;
     }
     return true;

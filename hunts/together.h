@@ -6,7 +6,7 @@
 #include "store/verdict.h"
 
 struct together {
-    struct db_rows **rows; /* by program; NULL: left out. Taken by whoever sets them NULL, and views: gone with this */
+    struct db_rows **rows; /* by program, views of wholes; NULL: left out. Who takes one sets it NULL, and frees it before together_free */
     size_t count;
     struct db_rows **wholes;
     size_t whole_count;
@@ -16,5 +16,4 @@ void together_free(struct together *together);
 /* programs may hold NULLs; empty[program]: not to be looked for. conn: in a snapshot with a savepoint "hunts", to which it
  * goes back when a statement fails. Arrays live in the arena. False: the connection or memory is at fault. */
 bool together_run(struct db_conn *conn, struct arena *arena, const struct kql_program *const *programs, size_t count,
-                  struct verdict_ids *const *verdicts, const bool *empty, struct together *together, int64_t deadline_ms,
-                  struct err *err);
+                  struct verdict_ids *const *verdicts, const bool *empty, struct together *together, struct err *err);

@@ -13,9 +13,11 @@
 
 enum { ARENA = 256 << 20, ANSWER = 256 << 20, QUERY_MS = 60000, MAX_ROWS = 100000 };
 
-/* "hunts/mine.yaml", "./q.kql": no KQL has such a name, unless there is a file of it. */
+/* "hunts/mine.yaml", "./q.kql": no KQL ends like that; any other name only when there is a file of it. */
 static bool is_file(const char *text) {
-    return strpbrk(text, "./") && !strchr(text, '\n') && access(text, R_OK) == 0;
+    struct str name = str_from(text);
+    return str_ends(name, STR(".kql")) || str_ends(name, STR(".yaml")) ||
+           (strpbrk(text, "./") && !strchr(text, '\n') && access(text, R_OK) == 0);
 }
 
 /* The query from the first plain argument, from the file that it names, or from standard input. */

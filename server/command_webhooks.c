@@ -42,23 +42,33 @@ static json_t *list_of(const char *value) {
     return list;
 }
 
-/* The body of POST /v1/webhooks from the flags. NULL: one is unknown. */
+/* False, with a message, when the flag is none of add's, or its value isn't UTF-8. */
+static bool flag_add(json_t *root, int argc, char **argv, int *i) {
+    static const char *const flags[] = {"--types", "--tool", "--description"};
+    for (size_t f = 0; f < sizeof flags / sizeof *flags; f++) {
+        const char *value = cli_option(argc, argv, i, flags[f]);
+        if (!value)
+            continue;
+        json_auto_t *text = json_string(value); /* checks what list_of is given, too */
+        if (text)
+            return json_object_set_new(root, flags[f] + 2, f ? json_incref(text) : list_of(value)) == 0;
+        cli_say(stderr, "rmmhunt webhooks add: %s isn't UTF-8\n", flags[f]);
+        return false;
+    }
+    cli_say(stderr, "rmmhunt webhooks add: what is '%s' for?\n", argv[*i]);
+    return false;
+}
+
+/* The body of POST /v1/webhooks from the flags. NULL: one can't be used. */
 static json_t *body_of(int argc, char **argv) {
     json_t *root = json_pack("{s:s}", "url", argv[2]);
-    for (int i = 3; root && i < argc; i++) {
-        const char *value;
-        if ((value = cli_option(argc, argv, &i, "--types")))
-            json_object_set_new(root, "types", list_of(value));
-        else if ((value = cli_option(argc, argv, &i, "--tool")))
-            json_object_set_new(root, "tool", json_string(value));
-        else if ((value = cli_option(argc, argv, &i, "--description")))
-            json_object_set_new(root, "description", json_string(value));
-        else {
-            cli_say(stderr, "rmmhunt webhooks add: what is '%s' for?\n", argv[i]);
+    if (!root)
+        cli_say(stderr, "rmmhunt webhooks add: the URL isn't UTF-8\n");
+    for (int i = 3; root && i < argc; i++)
+        if (!flag_add(root, argc, argv, &i)) {
             json_decref(root);
             root = NULL;
         }
-    }
     return root;
 }
 

@@ -211,7 +211,7 @@ bool batch_resolve(struct batch *batch, struct intern *intern, struct db_conn *c
         if (!list->count)
             continue;
         for (size_t i = 0; i < list->count; i++)
-            list->items[i].members = list->members + i * schema_dictionary(d)->field_count;
+            list->items[i].members = list->members + list->items[i].number * schema_dictionary(d)->field_count;
         mem_sort(list->items, list->count, sizeof *list->items, compare_misses);
         if (!intern_resolve(intern, batch->epoch, conn, d, list->items, list->count, deadline_ms, err))
             return false;

@@ -14,5 +14,9 @@ FROM resting r
 JOIN pg_catalog.pg_index x ON x.indrelid = to_regclass(r.name) AND x.indisvalid
 JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
 LEFT JOIN rmm.compacted k ON k.index_name = i.relname
-WHERE (k.rows IS NULL OR r.rows > k.rows + k.rows / 10) AND pg_relation_size(i.oid) > 65536
+-- while a transaction is older than a build would wait for, it would be for nothing
+WHERE NOT EXISTS (SELECT FROM pg_stat_activity
+                  WHERE datname = current_database() AND backend_xmin IS NOT NULL AND pid <> pg_backend_pid()
+                    AND xact_start < clock_timestamp() - interval '60 s')
+  AND (k.rows IS NULL OR r.rows > k.rows + k.rows / 10) AND pg_relation_size(i.oid) > 65536
 ORDER BY r.day DESC, i.relname

@@ -13,30 +13,34 @@ WITH fresh AS MATERIALIZED (
     JOIN rmm.device_tools d ON d.device = c.device AND d.tool = c.tool
     JOIN rmm.devices v ON v.device = c.device
     WHERE c.tool <> 'All Tools' OR NOT EXISTS (SELECT FROM rmm.ledger_touched t WHERE t.device = c.device AND t.tool <> c.tool)
+), arrived AS ( -- of tools found on a device at once the one that was there first makes it new
+    SELECT *, other_tools > 0 OR row_number() OVER (PARTITION BY device ORDER BY first_seen, tool) > 1 AS has_other
+    FROM told WHERE old_first IS NULL
 ), change AS (
     SELECT 1 AS rank, 'new_tool' AS type, NULL AS device_id, NULL AS device_name, tool,
            jsonb_build_object('devices', count(*), 'first_seen', kql.ticks_text(min(first_seen))) AS detail
     FROM told WHERE first_in_estate GROUP BY tool
     UNION ALL
-    SELECT 2, CASE WHEN other_tools > 0 THEN 'new_tool_on_device' ELSE 'new_device' END, device_id, device_name, tool,
+    SELECT CASE WHEN has_other THEN 3 ELSE 2 END, CASE WHEN has_other THEN 'new_tool_on_device' ELSE 'new_device' END,
+           device_id, device_name, tool,
            jsonb_build_object('first_seen', kql.ticks_text(first_seen), 'last_seen', kql.ticks_text(last_seen),
                               'count', count, 'late', late) || about
-    FROM told WHERE old_first IS NULL
+    FROM arrived
     UNION ALL
-    SELECT 3, 'new_signal', c.device_id, c.device_name, c.tool,
+    SELECT 4, 'new_signal', c.device_id, c.device_name, c.tool,
            jsonb_build_object('signal', t.signal, 'late', t.late) || c.about
     FROM told c JOIN rmm.ledger_touched t ON t.device = c.device AND t.tool = c.tool AND NOT t.known
     WHERE c.old_first IS NOT NULL
     UNION ALL
-    SELECT 4, 'returned', device_id, device_name, tool,
+    SELECT 5, 'returned', device_id, device_name, tool,
            jsonb_build_object('since', kql.ticks_text(streak_from * 864000000000), 'last_seen', kql.ticks_text(last_seen), 'late', late) || about
     FROM told WHERE old_streak < streak_from
     UNION ALL
-    SELECT 5, 'first_moved', device_id, device_name, tool,
+    SELECT 6, 'first_moved', device_id, device_name, tool,
            jsonb_build_object('first_seen', kql.ticks_text(first_seen), 'was', kql.ticks_text(old_first), 'late', late) || about
     FROM told WHERE old_first > first_seen
     UNION ALL
-    SELECT 6, 'grew', device_id, device_name, tool, jsonb_build_object('count', count, 'was', told, 'late', late) || about
+    SELECT 7, 'grew', device_id, device_name, tool, jsonb_build_object('count', count, 'was', told, 'late', late) || about
     FROM told WHERE old_first IS NOT NULL AND count >= 2 * told
 )
 INSERT INTO rmm.changes (type, device_id, device_name, tool, run_id, detail)

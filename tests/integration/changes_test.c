@@ -105,6 +105,16 @@ static void a_first_sighting_is_a_new_tool_then_new_devices_tools_and_signals(vo
     hunt_server_stop(&one);
 }
 
+static void of_two_tools_found_at_once_the_first_makes_the_device_new(void **state) {
+    (void)state;
+    setup();
+    process("d1", "2026-07-18T11:00:00Z", 1);
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 2, ",\"FileName\":\"rival.exe\"");
+    ANSWER_AUTO answer = hunt_run(&one.server, "{\"all\":true,\"as_of\":\"2026-07-20T00:00:00Z\"}");
+    expect_changes("new_tool/Probe/ new_tool/Rival/ new_device/Rival/d1 new_tool_on_device/Probe/d1", NULL);
+    hunt_server_stop(&one);
+}
+
 static void growth_is_told_at_each_doubling(void **state) {
     json_t *changes;
     static const char *const expected[] = {
@@ -501,6 +511,7 @@ static void a_poller_gets_each_change_once_though_servers_die(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_first_sighting_is_a_new_tool_then_new_devices_tools_and_signals),
+        cmocka_unit_test(of_two_tools_found_at_once_the_first_makes_the_device_new),
         cmocka_unit_test(growth_is_told_at_each_doubling),
         cmocka_unit_test(who_comes_back_has_returned_until_late_events_fill_the_gap),
         cmocka_unit_test(new_signers_and_serials_are_told_and_rotations_as_one),

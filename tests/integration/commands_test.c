@@ -13,21 +13,6 @@
 
 enum { CAP = 1 << 20, PATH = 256 };
 
-static struct hunt_server one;
-
-static int setup(void **state) {
-    (void)state;
-    hunt_server_start(&one);
-    hunt_import(&one.server, "Probe", "probe");
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    hunt_server_stop(&one);
-    return 0;
-}
-
 /* The world's server, as the commands' helpers want it. */
 static void command(int code, const char *const *words, const char *wanted) {
     struct hunt_server server = {.server = world.server, .db = world.db};
@@ -80,6 +65,9 @@ static void wrong_words_about_webhooks_are_refused(void **state) {
     command(1, WORDS("webhooks", "add", "http://127.0.0.1:9/"), ""); /* as the server's setting says */
     command(1, WORDS("webhooks", "add", "https://hooks.example/", "--types=odd"), "");
     command(2, WORDS("webhooks", "add", "https://hooks.example/", "--odd=1"), "");
+    command(2, WORDS("webhooks", "add", "https://hooks.example/", "--tool=\xff"), ""); /* not: of all tools */
+    command(2, WORDS("webhooks", "add", "https://hooks.example/", "--types=\xff"), "");
+    command(2, WORDS("webhooks", "add", "https://hooks.example/\xff"), "");
     command(2, WORDS("webhooks", "add"), "");
     command(2, WORDS("webhooks"), "");
     command(0, WORDS("webhooks", "add", "https://hooks.example/"), "");
@@ -91,27 +79,28 @@ static void wrong_words_about_webhooks_are_refused(void **state) {
 static void explain_takes_stored_hunts_and_files(void **state) {
     char path[PATH];
     (void)state;
-    hunt_expect_command(&one, 0, WORDS("explain", "probe-create-process"), "columns: DeviceId:string");
-    hunt_expect_command(&one, 0, WORDS("explain", "remotepc-file-signature"), "columns: DeviceId:string");
-    hunt_expect_command(&one, 0, WORDS("explain", "DeviceInfo"), "columns: Timestamp:datetime");
-    hunt_expect_command(&one, 1, WORDS("explain", "no-such-hunt"), "");
-    ANSWER_AUTO changed = server_expect(&one.server, 200,
+    hunt_expect_command(&probe_server, 0, WORDS("explain", "probe-create-process"), "columns: DeviceId:string");
+    hunt_expect_command(&probe_server, 0, WORDS("explain", "remotepc-file-signature"), "columns: DeviceId:string");
+    hunt_expect_command(&probe_server, 0, WORDS("explain", "DeviceInfo"), "columns: Timestamp:datetime");
+    hunt_expect_command(&probe_server, 1, WORDS("explain", "no-such-hunt"), "");
+    hunt_expect_command(&probe_server, 1, WORDS("explain", "no/such.kql"), "");
+    ANSWER_AUTO changed = server_expect(&probe_server.server, 200,
                                         &(struct send){.method = "PUT",
                                                        .path = "/v1/hunts/remotepc-file-signature",
                                                        .body = "{\"query\":\"print Mine=1\",\"name\":\"x\"}"});
-    hunt_expect_command(&one, 0, WORDS("explain", "remotepc-file-signature"), "columns: Mine:");
-    snprintf(path, sizeof path, "%s/mine.kql", one.server.data);
+    hunt_expect_command(&probe_server, 0, WORDS("explain", "remotepc-file-signature"), "columns: Mine:");
+    snprintf(path, sizeof path, "%s/mine.kql", probe_server.server.data);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fputs("print Own=1\n", file);
     fclose(file);
-    hunt_expect_command(&one, 0, WORDS("explain", path), "columns: Own:");
-    hunt_expect_command(&one, 0, WORDS("query", path), "\"Own\"");
+    hunt_expect_command(&probe_server, 0, WORDS("explain", path), "columns: Own:");
+    hunt_expect_command(&probe_server, 0, WORDS("query", path), "\"Own\"");
     file = fopen(path, "w");
     assert_non_null(file);
     fputs("id: 00000000-0000-0000-0000-000000000001\nname: y\nquery: |\n  print Yaml=1\n", file);
     fclose(file);
-    hunt_expect_command(&one, 0, WORDS("explain", path), "columns: Yaml:");
+    hunt_expect_command(&probe_server, 0, WORDS("explain", path), "columns: Yaml:");
 }
 
 static size_t widest(const char *text) {
@@ -135,7 +124,7 @@ static void fill_with_long_names(void) {
                                     "\"Workstations (Frankfurt am Main)\"", tables[i % 3][1], i / 3);
         hunt_add_event(&body, tables[i % 3][0], device, "2026-07-18T10:00:00Z", i, more);
     }
-    hunt_send_text(&one.server, buf_cstr(&body));
+    hunt_send_text(&probe_server.server, buf_cstr(&body));
 }
 
 static void tables_fit_their_line(void **state) {
@@ -146,16 +135,16 @@ static void tables_fit_their_line(void **state) {
         WORDS("diff", "1", "2"), WORDS("run", "--tool", "Probe"), WORDS("hunts", "list")};
     (void)state;
     fill_with_long_names();
-    free(hunt_command(&one, 0, WORDS("run", "--tool", "Probe", "--to", "2026-07-01")));
-    free(hunt_command(&one, 0, WORDS("run", "--tool", "Probe", "--as-of", "2026-07-20")));
-    free(hunt_command(&one, 0, WORDS("schedules", "create", "nightly-in-argentina", "--cron", "30 6 * * MON-FRI", "--time-zone",
+    free(hunt_command(&probe_server, 0, WORDS("run", "--tool", "Probe", "--to", "2026-07-01")));
+    free(hunt_command(&probe_server, 0, WORDS("run", "--tool", "Probe", "--as-of", "2026-07-20")));
+    free(hunt_command(&probe_server, 0, WORDS("schedules", "create", "nightly-in-argentina", "--cron", "30 6 * * MON-FRI", "--time-zone",
                                      "America/Argentina/ComodRivadavia", "--tool=Probe")));
-    free(hunt_command(&one, 0, WORDS("webhooks", "add", "https://hooks.example/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX",
+    free(hunt_command(&probe_server, 0, WORDS("webhooks", "add", "https://hooks.example/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX",
                                      "--types", "new_device,new_tool_on_device,certificate_rotation")));
     for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
         setenv("COLUMNS", widths[w], 1);
         for (size_t c = 0; c < sizeof commands / sizeof *commands; c++) {
-            char *text = hunt_command(&one, 0, commands[c]);
+            char *text = hunt_command(&probe_server, 0, commands[c]);
             size_t most = widest(text), limit = widths[w][0] ? strtoul(widths[w], NULL, 10) : 100;
             if (most > limit || !strchr(text, '\n'))
                 fail_msg("rmmhunt %s: a line of %zu at %zu columns:\n%s", commands[c][0], most, limit, text);
@@ -165,7 +154,7 @@ static void tables_fit_their_line(void **state) {
     unsetenv("COLUMNS");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, probe_server_setup, probe_server_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

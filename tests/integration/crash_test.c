@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "tests/support/database.h"
 #include "tests/support/server_fixture.h"
 
 enum { SENDERS = 4, BODIES = 30, RECORDS = 100, CAP = 16 << 20, LIMIT_MS = 120000 };
@@ -263,6 +264,14 @@ static pid_t postmaster_pid(void) {
     return (pid_t)strtol(line, NULL, 10);
 }
 
+/* Until the server has started another one. */
+static void postmaster_await(pid_t old) {
+    int64_t deadline = mono_ms() + 60000;
+    while ((postmaster_pid() == old || !postmaster_pid()) && mono_ms() < deadline)
+        sleep_ms(50);
+    assert_int_not_equal(postmaster_pid(), old);
+}
+
 /* Until it is answered with 200; 503 meanwhile. */
 static void send_until_taken(const struct send *send) {
     int64_t deadline = mono_ms() + 60000;
@@ -285,21 +294,58 @@ static void a_database_that_dies_under_the_server_comes_back(void **state) {
         BUF_AUTO body = BUF(CAP);
         build_body(&body, "revived", 1, round);
         pid_t old = postmaster_pid();
-        int64_t deadline = mono_ms() + 60000;
         assert_true(old > 0);
         assert_int_equal(kill(old, signals[round]), 0);
-        while ((postmaster_pid() == old || !postmaster_pid()) && mono_ms() < deadline)
-            sleep_ms(50);
-        assert_int_not_equal(postmaster_pid(), old);
+        postmaster_await(old);
         send_until_taken(&(struct send){.path = "/v1/events", .body = body.ptr, .length = body.len});
         send_until_taken(&(struct send){.path = "/v1/query", .body = "{\"query\":\"print 1\"}"});
     }
     assert_int_equal(server_query_int(&server_fixture, count), 2 * RECORDS);
 }
 
+static void *send_once(void *argument) {
+    ANSWER_AUTO answer = server_send(&server_fixture, argument);
+    return NULL;
+}
+
+/* Who has seen a value's id keeps it in memory, so it must not go to another value behind a crash. */
+static void dictionary_values_that_can_be_seen_outlive_a_crash(void **state) {
+    static const char value[] = "SELECT count(*) FROM dict.device WHERE device_id = 'kept3'";
+    pthread_t thread;
+    struct err err = {0};
+    (void)state;
+    BUF_AUTO first = BUF(CAP), body = BUF(CAP);
+    build_body(&first, "flushed", 1, 0); /* makes the partition */
+    send_until_taken(&(struct send){.path = "/v1/events", .body = first.ptr, .length = first.len});
+    struct db *db = database_of(&server_fixture);
+    database_do(db, "ALTER SYSTEM SET wal_writer_delay = '10s'"); /* that it writes soon is no promise */
+    database_do(db, "SELECT pg_reload_conf()");
+    struct db_conn *held = db_take(db, mono_ms() + LIMIT_MS, &err);
+    assert_non_null(held);
+    assert_true(db_begin(held, "", mono_ms() + LIMIT_MS, &err));
+    assert_true(db_exec(held, "LOCK TABLE data.device_process_events IN EXCLUSIVE MODE", NULL, 0, mono_ms() + LIMIT_MS, NULL, &err));
+    build_body(&body, "kept", 2, 0);
+    struct send send = {.path = "/v1/events", .body = body.ptr, .length = body.len};
+    assert_int_equal(pthread_create(&thread, NULL, send_once, &send), 0);
+    database_await(db, value, 1, LIMIT_MS);
+    pid_t old = postmaster_pid();
+    assert_int_equal(kill(old, SIGQUIT), 0);
+    db_give(held);
+    db_close(db);
+    postmaster_await(old);
+    pthread_join(thread, NULL);
+    send_until_taken(&(struct send){.path = "/v1/query", .body = "{\"query\":\"print 1\"}"});
+    db = database_of(&server_fixture);
+    assert_int_equal(database_int(db, value), 1);
+    database_do(db, "ALTER SYSTEM RESET wal_writer_delay");
+    database_do(db, "SELECT pg_reload_conf()");
+    db_close(db);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_database_that_dies_under_the_server_comes_back),
+        cmocka_unit_test(dictionary_values_that_can_be_seen_outlive_a_crash),
         cmocka_unit_test(the_same_body_from_many_senders_at_once_is_stored_once),
         cmocka_unit_test(what_was_sent_around_a_kill_is_stored_once),
         cmocka_unit_test(a_stop_under_load_exits_0_and_loses_nothing),

@@ -19,27 +19,12 @@
 
 enum { FOLLOW_MS = 30000 };
 
-static struct hunt_server one;
-
-static int setup(void **state) {
-    (void)state;
-    hunt_server_start(&one);
-    hunt_import(&one.server, "Probe", "probe");
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    hunt_server_stop(&one);
-    return 0;
-}
-
 /* The probe on a device of that name, found. */
 static void find_probe(const char *device, const char *name) {
     char more[256];
     snprintf(more, sizeof more, ",\"FileName\":\"probe.exe\",\"DeviceName\":\"%s\"", name);
-    hunt_send_event(&one.server, "DeviceProcessEvents", device, "2026-07-18T10:00:00Z", 1, more);
-    ANSWER_AUTO run = hunt_run(&one.server, "{\"tool\":\"Probe\",\"as_of\":\"2026-07-20T00:00:00Z\"}");
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", device, "2026-07-18T10:00:00Z", 1, more);
+    ANSWER_AUTO run = hunt_run(&probe_server.server, "{\"tool\":\"Probe\",\"as_of\":\"2026-07-20T00:00:00Z\"}");
 }
 
 /* Reads until a line has the words, or the deadline: what was read, which the caller frees. */
@@ -68,7 +53,7 @@ static void expect_line(int output, const char *words) {
 static void changes_are_followed_as_they_come(void **state) {
     int output, status;
     (void)state;
-    pid_t child = hunt_command_start(&one, WORDS("changes", "--follow", "--tool=Probe"), &output);
+    pid_t child = hunt_command_start(&probe_server, WORDS("changes", "--follow", "--tool=Probe"), &output);
     find_probe("d1", "first.pc");
     expect_line(output, "first.pc");
     find_probe("d2", "second.pc");
@@ -81,13 +66,13 @@ static void changes_are_followed_as_they_come(void **state) {
 static void following_refuses_what_it_sets_itself_and_starts_at_a_cursor(void **state) {
     int output, status;
     (void)state;
-    hunt_expect_command(&one, 1, WORDS("changes", "--follow", "--format=csv"), "");
-    hunt_expect_command(&one, 1, WORDS("changes", "--follow", "--wait", "2"), "");
-    hunt_expect_command(&one, 1, WORDS("changes", "--follow", "--cursor", "nonsense"), "");
+    hunt_expect_command(&probe_server, 1, WORDS("changes", "--follow", "--format=csv"), "");
+    hunt_expect_command(&probe_server, 1, WORDS("changes", "--follow", "--wait", "2"), "");
+    hunt_expect_command(&probe_server, 1, WORDS("changes", "--follow", "--cursor", "nonsense"), "");
     find_probe("d1", "first.pc");
-    ANSWER_AUTO end = hunt_get(&one.server, "/v1/changes?latest");
+    ANSWER_AUTO end = hunt_get(&probe_server.server, "/v1/changes?latest");
     pid_t child =
-        hunt_command_start(&one, WORDS("changes", "--follow", "--format=ndjson", "--cursor", answer_text(&end, "next")), &output);
+        hunt_command_start(&probe_server, WORDS("changes", "--follow", "--format=ndjson", "--cursor", answer_text(&end, "next")), &output);
     find_probe("d2", "second.\\u001b[2J");
     char *text = read_line(output, "\n");
     assert_null(strstr(text, "first.pc"));
@@ -103,7 +88,7 @@ static pid_t command_start(const char *const *words, int *output, int *errors) {
     int ends[2], saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
-    pid_t child = hunt_command_start(&one, words, output);
+    pid_t child = hunt_command_start(&probe_server, words, output);
     assert_true(dup2(saved, STDERR_FILENO) >= 0);
     close(saved);
     close(ends[1]);
@@ -117,11 +102,11 @@ static void following_goes_on_when_the_database_is_back_and_never_drives_the_ter
     pid_t child = command_start(WORDS("changes", "--follow", "--tool=Probe"), &output, &errors);
     find_probe("d1", "first.\\u001b[2Jpc");
     expect_line(output, "first.\xC2\xB7[2Jpc");
-    database_int(one.db, "UPDATE pg_database SET datallowconn = false WHERE datname = current_database() RETURNING 1");
-    database_int(one.db, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+    database_int(probe_server.db, "UPDATE pg_database SET datallowconn = false WHERE datname = current_database() RETURNING 1");
+    database_int(probe_server.db, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
                           "WHERE datname = current_database() AND pid <> pg_backend_pid()");
     expect_line(errors, "rmmhunt changes: ");
-    database_int(one.db, "UPDATE pg_database SET datallowconn = true WHERE datname = current_database() RETURNING 1");
+    database_int(probe_server.db, "UPDATE pg_database SET datallowconn = true WHERE datname = current_database() RETURNING 1");
     expect_line(errors, "going on");
     find_probe("d2", "second.pc");
     char *text = read_line(output, "second.pc");
@@ -144,13 +129,13 @@ static void a_list_that_was_cut_says_where_it_goes_on(void **state) {
     char *place = strstr(line, "there is more") ? strstr(line, "--cursor ") : NULL;
     assert_non_null(place);
     place[strcspn(place + 9, " ") + 9] = '\0';
-    hunt_expect_command(&one, 0, WORDS("devices", "--sort=device_id", "--limit=1", "--cursor", place + 9), "d2");
+    hunt_expect_command(&probe_server, 0, WORDS("devices", "--sort=device_id", "--limit=1", "--cursor", place + 9), "d2");
     free(line);
     close(output);
     close(errors);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, probe_server_setup, probe_server_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

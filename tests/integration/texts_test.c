@@ -19,21 +19,6 @@
 
 enum { CAP = 32 << 20, LONG = 10000, VERY_LONG = 900000, FILES = 3000 };
 
-static struct hunt_server one;
-
-static int setup(void **state) {
-    (void)state;
-    hunt_server_start(&one);
-    hunt_import(&one.server, "Probe", "probe");
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    hunt_server_stop(&one);
-    return 0;
-}
-
 /* Letters that no method makes shorter than an index takes; the same for the same number. */
 static void add_random(struct buf *out, size_t length, uint32_t number) {
     unsigned char seed[randombytes_SEEDBYTES] = {0};
@@ -87,7 +72,7 @@ static void turn_of_retention(void) {
     static const atomic_bool stop;
     struct retention_report report;
     struct err err = {0};
-    if (!retention_pass(one.db, &retention, &stop, &report, &err))
+    if (!retention_pass(probe_server.db, &retention, &stop, &report, &err))
         fail_msg("%s", err.text);
 }
 
@@ -95,16 +80,16 @@ static void a_text_of_any_length_is_stored_found_and_counted(void **state) {
     BUF_AUTO body = BUF(CAP);
     (void)state;
     int count = add_all(&body);
-    ANSWER_AUTO sent = server_expect(&one.server, 200, &(struct send){.path = "/v1/events", .body = buf_cstr(&body)});
+    ANSWER_AUTO sent = server_expect(&probe_server.server, 200, &(struct send){.path = "/v1/events", .body = buf_cstr(&body)});
     assert_int_equal(answer_int(&sent, "stored"), count);
-    ANSWER_AUTO run = hunt_run(&one.server, "{\"tool\":\"Probe\",\"as_of\":\"2026-07-20T00:00:00Z\"}");
-    json_t *devices = hunt_walk(&one.server, "/v1/devices?limit=1000", "devices");
+    ANSWER_AUTO run = hunt_run(&probe_server.server, "{\"tool\":\"Probe\",\"as_of\":\"2026-07-20T00:00:00Z\"}");
+    json_t *devices = hunt_walk(&probe_server.server, "/v1/devices?limit=1000", "devices");
     assert_int_equal(json_array_size(devices), count);
     json_decref(devices);
     turn_of_retention();
-    assert_int_equal(database_int(one.db, "SELECT count(*) FROM rmm.arrivals"), 0);
-    assert_int_equal(database_int(one.db, "SELECT sum(rows) FROM rmm.days"), count);
-    ANSWER_AUTO coverage = hunt_get(&one.server, "/v1/coverage?since=3650d");
+    assert_int_equal(database_int(probe_server.db, "SELECT count(*) FROM rmm.arrivals"), 0);
+    assert_int_equal(database_int(probe_server.db, "SELECT sum(rows) FROM rmm.days"), count);
+    ANSWER_AUTO coverage = hunt_get(&probe_server.server, "/v1/coverage?since=3650d");
     assert_int_equal(answer_int(&coverage, "devices.devices_silent"), count);
 }
 
@@ -119,15 +104,15 @@ static void a_device_id_is_refused_by_its_length_alone(void **state) {
         buf_add_str(&body, STR("\"}}\n"));
         hunt_add_event(&body, "DeviceProcessEvents", "m1", "2026-07-18T10:00:00Z", (int)i, ",\"FileName\":\"probe.exe\"");
     }
-    ANSWER_AUTO sent = server_expect(&one.server, 200, &(struct send){.path = "/v1/events", .body = buf_cstr(&body)});
+    ANSWER_AUTO sent = server_expect(&probe_server.server, 200, &(struct send){.path = "/v1/events", .body = buf_cstr(&body)});
     assert_int_equal(answer_int(&sent, "stored"), 5);
     assert_int_equal(answer_int(&sent, "rejected"), 3);
     assert_string_equal(answer_text(&sent, "errors.0.code"), "bad_device_id");
     assert_non_null(strstr(answer_text(&sent, "errors.0.message"), "1025 bytes; it may have 1024"));
-    ANSWER_AUTO run = hunt_run(&one.server, "{\"tool\":\"Probe\",\"as_of\":\"2026-07-20T00:00:00Z\"}");
-    ANSWER_AUTO devices = hunt_get(&one.server, "/v1/devices?sort=device_id&limit=1");
+    ANSWER_AUTO run = hunt_run(&probe_server.server, "{\"tool\":\"Probe\",\"as_of\":\"2026-07-20T00:00:00Z\"}");
+    ANSWER_AUTO devices = hunt_get(&probe_server.server, "/v1/devices?sort=device_id&limit=1");
     assert_int_equal(strlen(answer_text(&devices, "devices.0.device_id")), 1024);
-    json_t *all = hunt_walk(&one.server, "/v1/findings?limit=1", "findings");
+    json_t *all = hunt_walk(&probe_server.server, "/v1/findings?limit=1", "findings");
     assert_int_equal(json_array_size(all), 2);
     json_decref(all);
 }
@@ -140,12 +125,12 @@ static void hunts_have_names_of_any_length_but_tools_do_not(void **state) {
         buf_add_str(&hunt, STR("{\"query\":\"DeviceProcessEvents | take 1\",\"name\":\""));
         add_random(&hunt, lengths[i], (uint32_t)i);
         buf_add_str(&hunt, STR("\"}"));
-        ANSWER_AUTO saved = server_expect(&one.server, i ? 200 : 201,
+        ANSWER_AUTO saved = server_expect(&probe_server.server, i ? 200 : 201,
                                           &(struct send){.path = "/v1/hunts/import", .body = buf_cstr(&hunt)});
         assert_int_equal(strlen(answer_text(&saved, "slug")), lengths[i] > 200 ? 200 : lengths[i]);
         hunt.len -= 2;
         buf_add_str(&hunt, STR(" - Create Process\"}"));
-        ANSWER_AUTO tool = server_expect(&one.server, i ? 422 : 200,
+        ANSWER_AUTO tool = server_expect(&probe_server.server, i ? 422 : 200,
                                          &(struct send){.path = "/v1/hunts/import", .body = buf_cstr(&hunt)});
         if (i)
             assert_non_null(strstr(answer_text(&tool, "detail"), "bytes; it may have 200"));
@@ -153,27 +138,27 @@ static void hunts_have_names_of_any_length_but_tools_do_not(void **state) {
 }
 
 /* A hash index has a chain of pages for each value: the one of '' would grow with each file that has no hash, and be
- * walked for each new one. */
+ * walked for each new probe_server. */
 static void files_without_a_hash_are_in_no_index_of_hashes(void **state) {
     static const char sizes[] = "SELECT pg_relation_size('dict.file_sha1_given') + pg_relation_size('dict.file_sha256_given')";
     BUF_AUTO body = BUF(CAP);
     (void)state;
-    long long before = database_int(one.db, sizes);
+    long long before = database_int(probe_server.db, sizes);
     for (int i = 0; i < FILES; i++) {
         char more[64];
         snprintf(more, sizeof more, ",\"FileName\":\"f.exe\",\"FileSize\":%d", i);
         hunt_add_event(&body, "DeviceProcessEvents", "m1", "2026-07-18T10:00:00Z", i, more);
     }
-    hunt_send_text(&one.server, buf_cstr(&body));
-    assert_true(database_int(one.db, "SELECT count(*) FROM dict.file WHERE sha1 = '' AND sha256 = ''") >= FILES);
-    assert_int_equal(database_int(one.db, sizes), before);
-    database_do(one.db, "CREATE INDEX file_all ON dict.file USING hash (sha1)");
-    assert_true(database_int(one.db, "SELECT pg_relation_size('dict.file_all')") > before / 2); /* so many are enough to tell */
-    hunt_send_event(&one.server, "DeviceProcessEvents", "m1", "2026-07-18T11:00:00Z", 1, ",\"FileName\":\"g.exe\",\"SHA1\":\"aa\"");
-    assert_int_equal(database_int(one.db, "SELECT count(*) FROM dict.file WHERE sha1 = 'aa'"), 1);
+    hunt_send_text(&probe_server.server, buf_cstr(&body));
+    assert_true(database_int(probe_server.db, "SELECT count(*) FROM dict.file WHERE sha1 = '' AND sha256 = ''") >= FILES);
+    assert_int_equal(database_int(probe_server.db, sizes), before);
+    database_do(probe_server.db, "CREATE INDEX file_all ON dict.file USING hash (sha1)");
+    assert_true(database_int(probe_server.db, "SELECT pg_relation_size('dict.file_all')") > before / 2); /* so many are enough to tell */
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "m1", "2026-07-18T11:00:00Z", 1, ",\"FileName\":\"g.exe\",\"SHA1\":\"aa\"");
+    assert_int_equal(database_int(probe_server.db, "SELECT count(*) FROM dict.file WHERE sha1 = 'aa'"), 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, probe_server_setup, probe_server_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -93,7 +93,7 @@ static void asked_run(struct asked *asked) {
                 db_exec(asked->conn, "SAVEPOINT hunts", NULL, 0, later(), NULL, &err) &&
                 verdicts_read(asked->conn, asked->arena, asked->programs, asked->count, &asked->verdicts, later(), &err));
     if (!together_run(asked->conn, asked->arena, asked->programs, asked->count, asked->verdicts, asked->empty,
-                      &asked->together, later(), &err))
+                      &asked->together, &err))
         fail_msg("%s", err.text);
 }
 

@@ -120,6 +120,21 @@ void hunt_import(const struct server *server, const char *tool, const char *word
     }
 }
 
+struct hunt_server probe_server;
+
+int probe_server_setup(void **state) {
+    (void)state;
+    hunt_server_start(&probe_server);
+    hunt_import(&probe_server.server, "Probe", "probe");
+    return 0;
+}
+
+int probe_server_teardown(void **state) {
+    (void)state;
+    hunt_server_stop(&probe_server);
+    return 0;
+}
+
 struct answer hunt_run(const struct server *server, const char *body) {
     return server_expect(server, 201, &(struct send){.path = "/v1/runs", .body = body, .headers = {"Prefer: wait=60"}});
 }

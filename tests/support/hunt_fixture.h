@@ -20,6 +20,11 @@ struct hunt_server {
 void hunt_server_start(struct hunt_server *server);
 void hunt_server_stop(struct hunt_server *server);
 
+/* A test's server with the hunts of a tool "Probe" (word "probe"), for cmocka's setup and teardown. */
+extern struct hunt_server probe_server;
+int probe_server_setup(void **state);
+int probe_server_teardown(void **state);
+
 /* The estate's records in the order in which they arrive. */
 struct hunt_lines {
     struct buf text;
