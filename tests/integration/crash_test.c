@@ -308,15 +308,10 @@ static void *send_once(void *argument) {
     return NULL;
 }
 
-/* Who has seen a value's id keeps it in memory, so it must not go to another value behind a crash. */
-static void dictionary_values_that_can_be_seen_outlive_a_crash(void **state) {
-    static const char value[] = "SELECT count(*) FROM dict.device WHERE device_id = 'kept3'";
+/* PostgreSQL dies when the value of `seen` can be seen and the body that brought it is not stored yet. */
+static void crash_behind_values(const struct buf *body, const char *seen) {
     pthread_t thread;
     struct err err = {0};
-    (void)state;
-    BUF_AUTO first = BUF(CAP), body = BUF(CAP);
-    build_body(&first, "flushed", 1, 0); /* makes the partition */
-    send_until_taken(&(struct send){.path = "/v1/events", .body = first.ptr, .length = first.len});
     struct db *db = database_of(&server_fixture);
     database_do(db, "ALTER SYSTEM SET wal_writer_delay = '10s'"); /* that it writes soon is no promise */
     database_do(db, "SELECT pg_reload_conf()");
@@ -324,10 +319,9 @@ static void dictionary_values_that_can_be_seen_outlive_a_crash(void **state) {
     assert_non_null(held);
     assert_true(db_begin(held, "", mono_ms() + LIMIT_MS, &err));
     assert_true(db_exec(held, "LOCK TABLE data.device_process_events IN EXCLUSIVE MODE", NULL, 0, mono_ms() + LIMIT_MS, NULL, &err));
-    build_body(&body, "kept", 2, 0);
-    struct send send = {.path = "/v1/events", .body = body.ptr, .length = body.len};
+    struct send send = {.path = "/v1/events", .body = body->ptr, .length = body->len};
     assert_int_equal(pthread_create(&thread, NULL, send_once, &send), 0);
-    database_await(db, value, 1, LIMIT_MS);
+    database_await(db, seen, 1, LIMIT_MS);
     pid_t old = postmaster_pid();
     assert_int_equal(kill(old, SIGQUIT), 0);
     db_give(held);
@@ -336,10 +330,26 @@ static void dictionary_values_that_can_be_seen_outlive_a_crash(void **state) {
     pthread_join(thread, NULL);
     send_until_taken(&(struct send){.path = "/v1/query", .body = "{\"query\":\"print 1\"}"});
     db = database_of(&server_fixture);
-    assert_int_equal(database_int(db, value), 1);
+    assert_int_equal(database_int(db, seen), 1);
     database_do(db, "ALTER SYSTEM RESET wal_writer_delay");
     database_do(db, "SELECT pg_reload_conf()");
     db_close(db);
+}
+
+/* Who has seen a value's id keeps it in memory, so it must not go to another value behind a crash. */
+static void dictionary_values_that_can_be_seen_outlive_a_crash(void **state) {
+    char device[16];
+    (void)state;
+    BUF_AUTO first = BUF(CAP), few = BUF(CAP), many = BUF(CAP);
+    build_body(&first, "flushed", 1, 0); /* makes the partition */
+    send_until_taken(&(struct send){.path = "/v1/events", .body = first.ptr, .length = first.len});
+    build_body(&few, "kept", 2, 0);
+    crash_behind_values(&few, "SELECT count(*) FROM dict.device WHERE device_id = 'kept3'");
+    for (unsigned i = 0; i < 5; i++) { /* so many that they are copied */
+        snprintf(device, sizeof device, "many%u-", i);
+        build_body(&many, device, 3, i);
+    }
+    crash_behind_values(&many, "SELECT count(*) FROM dict.device WHERE device_id = 'many4-3'");
 }
 
 int main(void) {
