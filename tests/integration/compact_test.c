@@ -130,6 +130,16 @@ static void hold_snapshot(struct db *db, struct db_conn **conn) {
     assert_true(db_exec(*conn, "SELECT count(*) FROM rmm.batches", NULL, 0, mono_ms() + WAIT_MS, NULL, &err));
 }
 
+/* A server that starts clears away what broke off, and builds what is due. */
+static void expect_all_done_by_the_next(void) {
+    restart_with("1");
+    await_metric(TURNS, 1);
+    struct db *db = database_of(&server);
+    assert_int_equal(database_int(db, BROKEN), 0);
+    assert_true(database_int(db, REBUILT) >= 3);
+    db_close(db);
+}
+
 static void ingest_and_hunts_go_on_meanwhile_and_what_breaks_off_is_cleared_away(void **state) {
     struct db_conn *held;
     (void)state;
@@ -146,12 +156,7 @@ static void ingest_and_hunts_go_on_meanwhile_and_what_breaks_off_is_cleared_away
     assert_int_equal(database_int(db, BROKEN), 1);
     db_give(held);
     db_close(db);
-    restart_with("1");
-    await_metric(TURNS, 1);
-    db = database_of(&server);
-    assert_int_equal(database_int(db, BROKEN), 0);
-    assert_true(database_int(db, REBUILT) >= 3);
-    db_close(db);
+    expect_all_done_by_the_next();
 }
 
 static void a_server_stops_and_a_killed_one_comes_back_while_an_index_is_being_built(void **state) {
@@ -168,12 +173,7 @@ static void a_server_stops_and_a_killed_one_comes_back_while_an_index_is_being_b
     db_give(held);
     database_await(db, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'REINDEX%'", 0, WAIT_MS);
     db_close(db);
-    restart_with("1");
-    await_metric(TURNS, 1);
-    db = database_of(&server);
-    assert_int_equal(database_int(db, BROKEN), 0);
-    assert_true(database_int(db, REBUILT) >= 3);
-    db_close(db);
+    expect_all_done_by_the_next();
 }
 
 /* Both see the same things due at the same time. */
