@@ -19,14 +19,17 @@ int64_t result_window_end(const struct result_context *context) {
     return own < 0 ? context->as_of : own;
 }
 
-
-/* An event in the window, to the tick; the bounds leave out days before the statement is planned. */
+/* An event in the window, to the tick. */
 static bool any_event(struct db_conn *conn, size_t t, int64_t from, int64_t to, int64_t deadline_ms, bool *any,
                       struct err *err) {
     BUF_AUTO sql = BUF(256);
-    buf_printf(&sql, "SELECT 1 FROM data.%s WHERE ts BETWEEN %" PRId64 " AND %" PRId64 " LIMIT 1", schema_tables()[t].sql,
-               from, to);
-    DB_ROWS_AUTO *rows = buf_cstr(&sql) ? db_query(conn, sql.ptr, NULL, 0, deadline_ms, err) : (err_memory(err), NULL);
+    char first[24], last[24];
+    snprintf(first, sizeof first, "%" PRId64, from);
+    snprintf(last, sizeof last, "%" PRId64, to);
+    struct str params[] = {str_from(first), str_from(last)};
+    buf_printf(&sql, "SELECT 1 FROM data.%s WHERE ts BETWEEN $1::bigint AND $2::bigint LIMIT 1", schema_tables()[t].sql);
+    DB_ROWS_AUTO *rows = buf_cstr(&sql) ? db_query_repeated(conn, sql.ptr, params, 2, deadline_ms, err)
+                                        : (err_memory(err), NULL);
     *any = db_count(rows) > 0;
     return rows != NULL;
 }

@@ -1,5 +1,6 @@
 /* The machine group that a device had at its last sighting, for all results of a run at once. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "hunts/summary.h"
 #include "store/array.h"
@@ -25,19 +26,22 @@ static void sightings_add(struct sightings *sightings, const struct summaries *t
     }
 }
 
-/* The bounds leave out days before the statement is planned. */
+/* The bounds leave out days. */
 static bool table_read(struct sightings *sightings, struct arena *arena, const struct schema_table *table,
                        struct db_conn *conn, int64_t deadline_ms, struct err *err) {
     BUF_AUTO sql = BUF(4096);
-    struct str params[] = {buf_str(&sightings->ids), buf_str(&sightings->times)};
+    char from[24], to[24];
+    snprintf(from, sizeof from, "%" PRId64, sightings->from);
+    snprintf(to, sizeof to, "%" PRId64, sightings->to);
+    struct str params[] = {buf_str(&sightings->ids), buf_str(&sightings->times), str_from(from), str_from(to)};
     buf_printf(&sql,
                "SELECT u.n - 1, max(h.machine_group) FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS u "
                "(device_id, ts, n) JOIN dict.device d ON d.device_id = u.device_id JOIN data.%s t ON t.ts = u.ts AND "
-               "t.device = d.id AND t.ts BETWEEN %" PRId64 " AND %" PRId64 " JOIN dict.host h ON h.id = t.host GROUP BY 1",
-               table->sql, sightings->from, sightings->to);
+               "t.device = d.id AND t.ts BETWEEN $3::bigint AND $4::bigint JOIN dict.host h ON h.id = t.host GROUP BY 1",
+               table->sql);
     if (sightings->ids.failed || sightings->times.failed || !buf_cstr(&sql))
         return err_memory(err);
-    DB_ROWS_AUTO *rows = db_query(conn, sql.ptr, params, 2, deadline_ms, err);
+    DB_ROWS_AUTO *rows = db_query_repeated(conn, sql.ptr, params, 4, deadline_ms, err);
     for (size_t r = 0; r < db_count(rows); r++) {
         struct str *group = &sightings->of[db_int(rows, r, 0)]->machine_group;
         *group = arena_copy(arena, db_text(rows, r, 1));

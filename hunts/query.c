@@ -1,5 +1,6 @@
 #include "hunts/query.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -8,6 +9,13 @@
 
 int64_t query_deadline(void) {
     return mono_ms() + QUERY_STATEMENT_MS + 5000;
+}
+
+void query_add_days(struct buf *sql, int64_t from, int64_t to) {
+    if (from >= 0)
+        buf_printf(sql, " AND t.ts >= %" PRId64, from - from % TICKS_DAY);
+    if (to >= 0)
+        buf_printf(sql, " AND t.ts < %" PRId64, to - to % TICKS_DAY + TICKS_DAY);
 }
 
 bool query_snapshot(struct db_conn *conn, struct err *err) {

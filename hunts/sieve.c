@@ -5,10 +5,11 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "hunts/query.h"
 #include "store/array.h"
 #include "store/schema_sync.h"
 
-enum { SQL_CAP = 4096, IDS_MOST = 200000 };
+enum { SQL_CAP = 4096, IDS_MOST = 200000, IDS_FEW = 2000 /* looked up one by one */ };
 
 /* One look: the values that programs ask a table's slot for. */
 struct look {
@@ -58,30 +59,40 @@ static bool ids_gather(struct look *look, struct arena *arena, const struct kql_
     return true;
 }
 
-static void look_sql(struct buf *sql, const struct sieve *sieve, const struct look *look) {
+/* Whole days: a value that occurs a little outside is only looked for in vain. */
+static void look_sql(struct buf *sql, const struct look *look, const struct sieve *sieve) {
     buf_printf(sql, "SELECT v FROM unnest($1::integer[]) v WHERE EXISTS (SELECT FROM data.%s t WHERE t.%s = v",
                look->table->sql, look->slot->sql);
-    if (sieve->from >= 0)
-        buf_printf(sql, " AND t.ts >= %" PRId64, sieve->from);
-    if (sieve->to >= 0)
-        buf_printf(sql, " AND t.ts <= %" PRId64, sieve->to);
-    if (sieve->arrived_from)
-        buf_printf(sql, " AND t.arrived >= %" PRId64, sieve->arrived_from);
-    buf_add_str(sql, STR(") ORDER BY v"));
+    query_add_days(sql, sieve->from, sieve->to);
+    buf_add_str(sql, STR(" AND t.arrived >= $2::bigint) ORDER BY v"));
+}
+
+/* Few values are looked up one by one; how many are best found shows when they are known. */
+static struct db_rows *look_ask(const struct look *look, struct db_conn *conn, const struct sieve *sieve, struct str ids,
+                                int64_t deadline_ms, struct err *err) {
+    BUF_AUTO sql = BUF(SQL_CAP);
+    char arrived[24];
+    snprintf(arrived, sizeof arrived, "%" PRId64, sieve->arrived_from);
+    struct str params[] = {ids, str_from(arrived)};
+    look_sql(&sql, look, sieve);
+    if (!buf_cstr(&sql)) {
+        err_memory(err);
+        return NULL;
+    }
+    return look->count <= IDS_FEW ? db_query_repeated(conn, sql.ptr, params, 2, deadline_ms, err)
+                                  : db_query(conn, sql.ptr, params, 2, deadline_ms, err);
 }
 
 /* Keeps the ids that occur. */
 static bool look_run(struct look *look, struct db_conn *conn, const struct sieve *sieve, int64_t deadline_ms,
                      struct err *err) {
-    BUF_AUTO sql = BUF(SQL_CAP), ids = BUF(16u << 20);
+    BUF_AUTO ids = BUF(16u << 20);
     for (size_t i = 0; i < look->count; i++)
         array_add_int(&ids, look->ids[i]);
     array_end(&ids);
-    look_sql(&sql, sieve, look);
-    struct str param = buf_str(&ids);
-    if (ids.failed || !buf_cstr(&sql))
+    if (ids.failed)
         return err_memory(err);
-    DB_ROWS_AUTO *rows = db_query(conn, sql.ptr, &param, 1, deadline_ms, err);
+    DB_ROWS_AUTO *rows = look_ask(look, conn, sieve, buf_str(&ids), deadline_ms, err);
     if (!rows)
         return false;
     look->count = db_count(rows);

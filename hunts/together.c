@@ -112,15 +112,13 @@ static bool alternatives_add(struct bundle *bundle, struct buf *sql) {
     return true;
 }
 
+/* Whole days: each hunt has the exact bounds itself. */
 static bool events_add(struct bundle *bundle, struct buf *sql) {
     const struct kql_program *program = bundle->programs[bundle->parts[0].place];
     buf_printf(sql, "WITH events AS MATERIALIZED (SELECT t.* FROM data.%s t WHERE ", bundle->parts[0].table->sql);
-    if (program->window_from >= 0)
-        buf_printf(sql, "t.ts >= %" PRId64 " AND ", program->window_from);
-    if (program->window_to >= 0)
-        buf_printf(sql, "t.ts <= %" PRId64 " AND ", program->window_to);
     if (!alternatives_add(bundle, sql))
         return false;
+    query_add_days(sql, program->window_from, program->window_to);
     buf_printf(sql, " LIMIT %d)\nSELECT NULL, count(*)::text", EVENTS_MOST + 1);
     for (size_t c = 1; c < bundle->width; c++)
         buf_add_str(sql, STR(", NULL"));
@@ -159,7 +157,7 @@ static struct db_rows *bundle_ask(struct bundle *bundle, struct db_conn *conn, i
         ok = part_add(bundle, &bundle->parts[p], &sql, err);
     buf_printf(&sql, "\nLIMIT %d", EVENTS_MOST + 1);
     ok = ok && (buf_cstr(&sql) || err_memory(err));
-    struct db_rows *rows = ok ? db_query(conn, sql.ptr, bundle->params, bundle->param_count, deadline_ms, err) : NULL;
+    struct db_rows *rows = ok ? db_query_repeated(conn, sql.ptr, bundle->params, bundle->param_count, deadline_ms, err) : NULL;
     if (rows && (db_count(rows) > EVENTS_MOST || db_int(rows, 0, 1) > EVENTS_MOST)) {
         db_rows_free(rows);
         rows = NULL;

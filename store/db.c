@@ -30,6 +30,7 @@ void conn_free(struct db_conn *conn) {
     if (!conn)
         return;
     conn_break(conn);
+    statements_forget(conn);
     if (conn->wake >= 0)
         close(conn->wake);
     free(conn);
@@ -152,6 +153,7 @@ __attribute__((noinline)) static struct db *pool_new(const struct db_options *op
     pthread_mutex_init(&db->lock, NULL);
     pthread_mutex_init(&db->days_lock, NULL);
     pthread_mutex_init(&db->presence_lock, NULL);
+    pthread_mutex_init(&db->texts_lock, NULL);
     cond_init(&db->given);
     return db;
 }
@@ -185,6 +187,7 @@ void db_close(struct db *db) {
     pthread_mutex_destroy(&db->lock);
     pthread_mutex_destroy(&db->days_lock);
     pthread_mutex_destroy(&db->presence_lock);
+    pthread_mutex_destroy(&db->texts_lock);
     free(db->days);
     verdicts_free(db->verdicts);
     pulse_free(db->pulse);

@@ -8,14 +8,7 @@
 #include "base/embed.h"
 #include "base/mem.h"
 
-enum { ROLLBACK_LIMIT_MS = 5000, IDLE_MS = 5000, STATEMENT_NAME = 16 };
-
-/* Statements of which each run does all, mostly planning, and whose best plan doesn't depend on their parameters: the session
- * parses and plans them once. Those over arrays and optional filters are planned for what they are asked. */
-static const char *const kept_statements[KEPT_STATEMENTS] = {
-    "late_hits", "ledger_floor", "ledger_lock", "ledger_served", "ledger_work", "presence_counts", "pulse",    "run_claim",
-    "run_create", "run_finish",  "run_hold",    "run_read",      "run_results", "run_state",       "run_work",
-};
+enum { ROLLBACK_LIMIT_MS = 5000, IDLE_MS = 5000 };
 
 static bool class_is(const char *state, const char *class) {
     return strncmp(state, class, 2) == 0;
@@ -52,6 +45,7 @@ bool conn_fail(struct db_conn *conn, const PGresult *result, struct err *err) {
     snprintf(text, sizeof text, "%s", message);
     snprintf(code, sizeof code, "%s", state ? state : "");
     one_line(text);
+    conn->plans = PLANS_UNKNOWN;
     if (!conn->pg || PQstatus(conn->pg) == CONNECTION_BAD || class_is(code, "08"))
         conn_break(conn);
     err_set(err, code_of(code, atomic_load(&conn->cancelled)), "database: %s", text);
@@ -162,31 +156,6 @@ static bool send(struct db_conn *conn, const char *sql, const char *name, const 
     return ok;
 }
 
-/* The statement's name in the session, which learns it on its first use; "" for those that aren't kept. */
-static bool statement_name(struct db_conn *conn, const char *sql, char name[STATEMENT_NAME], int64_t deadline_ms,
-                           struct err *err) {
-    size_t place = 0;
-    while (place < KEPT_STATEMENTS && conn->db->kept[place] != sql)
-        place++;
-    name[0] = 0;
-    if (place == KEPT_STATEMENTS)
-        return true;
-    snprintf(name, STATEMENT_NAME, "kept%zu", place);
-    if (conn->prepared >> place & 1)
-        return true;
-    if (!PQsendPrepare(conn->pg, name, sql, 0, NULL))
-        return conn_fail(conn, NULL, err);
-    PGresult *result = flush(conn, deadline_ms, err) ? collect(conn, deadline_ms, err) : NULL;
-    PQclear(result);
-    conn->prepared |= (uint32_t)(result != NULL) << place;
-    return result != NULL;
-}
-
-void statements_find(struct db *db) {
-    for (size_t i = 0; i < KEPT_STATEMENTS; i++)
-        db->kept[i] = db_statement(kept_statements[i]);
-}
-
 static PGresult *run(struct db_conn *conn, const char *sql, const struct str *params, size_t count,
                      int64_t deadline_ms, struct err *err) {
     if (!sql) {
@@ -195,24 +164,38 @@ static PGresult *run(struct db_conn *conn, const char *sql, const struct str *pa
     }
     char name[STATEMENT_NAME];
     if (!usable(conn, err) || !statement_name(conn, sql, name, deadline_ms, err) ||
+        (!name[0] && count && !plans_own(conn, deadline_ms, err)) ||
         !send(conn, sql, name[0] ? name : NULL, params, count, err) || !flush(conn, deadline_ms, err))
         return NULL;
     return collect(conn, deadline_ms, err);
 }
 
-struct db_rows *db_query(struct db_conn *conn, const char *sql, const struct str *params, size_t param_count,
-                         int64_t deadline_ms, struct err *err) {
-    PGresult *result = run(conn, sql, params, param_count, deadline_ms, err);
-    if (!result)
-        return NULL;
-    struct db_rows *rows = calloc(1, sizeof *rows);
-    if (!rows) {
+static struct db_rows *rows_of(PGresult *result, struct err *err) {
+    struct db_rows *rows = result ? calloc(1, sizeof *rows) : NULL;
+    if (result && !rows) {
         PQclear(result);
         err_memory(err);
-        return NULL;
     }
-    *rows = (struct db_rows){.result = result, .count = (size_t)PQntuples(result), .columns = (size_t)PQnfields(result)};
+    if (rows)
+        *rows = (struct db_rows){.result = result, .count = (size_t)PQntuples(result), .columns = (size_t)PQnfields(result)};
     return rows;
+}
+
+struct db_rows *db_query(struct db_conn *conn, const char *sql, const struct str *params, size_t param_count,
+                         int64_t deadline_ms, struct err *err) {
+    return rows_of(run(conn, sql, params, param_count, deadline_ms, err), err);
+}
+
+struct db_rows *db_query_repeated(struct db_conn *conn, const char *sql, const struct str *params, size_t param_count,
+                                  int64_t deadline_ms, struct err *err) {
+    char name[STATEMENT_NAME];
+    if (!usable(conn, err) || !statement_repeated(conn, sql, name, deadline_ms, err))
+        return NULL;
+    if (!name[0])
+        return db_query(conn, sql, params, param_count, deadline_ms, err);
+    if (!send(conn, sql, name, params, param_count, err) || !flush(conn, deadline_ms, err))
+        return NULL;
+    return rows_of(collect(conn, deadline_ms, err), err);
 }
 
 struct db_rows *db_rows_part(const struct db_rows *whole, size_t first, size_t count, size_t column, size_t columns) {
@@ -244,6 +227,14 @@ bool conn_script(struct db_conn *conn, const char *sql, int64_t deadline_ms, str
     if (!flush(conn, deadline_ms, err))
         return false;
     PGresult *result = collect(conn, deadline_ms, err);
+    PQclear(result);
+    return result != NULL;
+}
+
+bool conn_prepare(struct db_conn *conn, const char *name, const char *sql, int64_t deadline_ms, struct err *err) {
+    if (!PQsendPrepare(conn->pg, name, sql, 0, NULL))
+        return conn_fail(conn, NULL, err);
+    PGresult *result = flush(conn, deadline_ms, err) ? collect(conn, deadline_ms, err) : NULL;
     PQclear(result);
     return result != NULL;
 }
@@ -298,18 +289,21 @@ void db_rows_free(struct db_rows *rows) {
 
 bool db_begin_snapshot(struct db_conn *conn, int statement_ms, int64_t deadline_ms, struct err *err) {
     char sql[128];
+    conn->plans = PLANS_OWN;
     snprintf(sql, sizeof sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = %d", statement_ms);
     return conn_script(conn, sql, deadline_ms, err);
 }
 
 bool db_begin_briefly(struct db_conn *conn, const char *settings, int64_t deadline_ms, struct err *err) {
     char sql[192];
+    conn->plans = PLANS_OWN;
     snprintf(sql, sizeof sql, "BEGIN; SET LOCAL idle_in_transaction_session_timeout = %d%s", IDLE_MS, settings);
     return conn_script(conn, sql, deadline_ms, err);
 }
 
 bool db_begin(struct db_conn *conn, const char *mode, int64_t deadline_ms, struct err *err) {
     char sql[128];
+    conn->plans = PLANS_OWN;
     snprintf(sql, sizeof sql, "BEGIN %s", mode);
     return db_exec(conn, sql, NULL, 0, deadline_ms, NULL, err);
 }
