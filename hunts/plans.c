@@ -216,6 +216,8 @@ static bool chunk_write(struct plans *plans, struct db_conn *conn, struct chunk 
         struct answer *answer = &answers[i];
         bool looked = chunk->results[i] != NULL;
         *answer = (struct answer){.hunt = hunt->id, .body = BUF(RESULT_CAP), .error = BUF(64 * 1024)};
+        const struct kql_program *program = plans->programs[plans->next - chunk->count + i];
+        answer->cut = program && program->own_from >= 0 && plans->context.from > program->own_from;
         answer->failed = !looked || !answer_write(plans, conn, chunk->results[i], answer, &chunk->failures[i]);
         if (!answer->failed &&
             !run_seen_add(plans->seen, plan->number, chunk->results[i], conn, query_deadline(), err))

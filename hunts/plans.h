@@ -12,6 +12,7 @@ struct answer {
     struct str hunt; /* id, in the work's rows */
     struct buf body, error;
     bool failed;
+    bool cut; /* the run's window begins later than the hunt's own */
 };
 
 /* Frees its buffers; safe on a zeroed one. */

@@ -42,7 +42,7 @@ static bool run_insert(struct db_conn *conn, struct arena *arena, const struct r
 
 static bool selection_complete(struct db_conn *conn, const struct run_request *request, const struct db_rows *rows,
                                struct err *err) {
-    for (size_t i = 0; i < request->hunt_count; i++) {
+    for (size_t i = 0; i < request->hunt_count && !(request->without_missing && db_count(rows)); i++) {
         bool found = false;
         for (size_t r = 0; r < db_count(rows); r++)
             found = found || str_eq_nocase(request->hunts[i], db_text(rows, r, 0)) ||

@@ -13,6 +13,7 @@ struct run_request {
     size_t hunt_count;
     struct str tool;         /* or every hunt of a tool */
     bool all;                /* or every hunt */
+    bool without_missing;    /* hunts that aren't there are left out, as long as there is one */
     int64_t from, to, as_of; /* ticks; -1: not given. as_of defaults to `to`, then to now */
     struct str idempotency_key; /* ptr NULL: none */
 };

@@ -51,6 +51,7 @@ bool slot_open(struct db_conn *conn, struct arena *arena, const struct schedule 
                int64_t *run_id, struct err *err) {
     struct run_request request = schedule->hunts;
     bool fresh;
+    request.without_missing = true;
     request.as_of = request.to = slot;
     request.from = schedule->look_back ? slot - schedule->look_back : -1;
     if (!queue_add(conn, arena, &request, run_id, &fresh, err))
@@ -122,12 +123,20 @@ static bool items_skip(struct look *look, struct err *err) {
     return true;
 }
 
+static void missing_log(const struct item *item, struct str missing) {
+    if (missing.len)
+        log_line(LOG_WARN, "schedule.missing", "%.*s: runs without hunts that are gone: %.*s", STR_ARG(item->schedule.id),
+                 STR_ARG(missing));
+}
+
 /* Slots that were opened, by their schedules. */
 static void items_opened(struct look *look, const struct db_rows *rows) {
     for (size_t r = 0; r < db_count(rows); r++)
         for (size_t i = 0; i < look->count; i++)
-            if (str_eq(look->items[i].schedule.id, db_text(rows, r, 0)))
+            if (str_eq(look->items[i].schedule.id, db_text(rows, r, 0))) {
                 look->items[i].run_id = db_int(rows, r, 1);
+                missing_log(&look->items[i], db_text(rows, r, 2));
+            }
 }
 
 static bool open_together(struct look *look, struct err *err) {

@@ -43,8 +43,31 @@ static void time_add(struct summary *summary, const struct db_rows *rows, size_t
         summary->last = ticks;
 }
 
+/* The latest time in the row; -1: it has none. */
+static int64_t row_time(const struct summaries *table, size_t row) {
+    const struct kql_program *program = table->context->program;
+    int64_t latest = -1;
+    for (size_t c = 0; c < program->column_count; c++) {
+        enum kql_role role = program->columns[c].role;
+        if ((role == ROLE_LAST || role == ROLE_TIMESTAMP) && !db_is_null(table->rows, row, c) &&
+            db_int(table->rows, row, c) > latest)
+            latest = db_int(table->rows, row, c);
+    }
+    return latest;
+}
+
+/* A device that was renamed goes by its newest name. */
+static void name_add(const struct summaries *table, struct summary *summary, struct str name, size_t row) {
+    int64_t time = name.len ? row_time(table, row) : -1;
+    if (!name.len || (summary->device_name.len && time <= summary->named_at))
+        return;
+    summary->device_name = name;
+    summary->named_at = time;
+}
+
 bool summary_add_row(const struct summaries *table, struct summary *summary, size_t row) {
     const struct kql_program *program = table->context->program;
+    struct str name = {0};
     int64_t count = 1;
     bool ok = true, counted = false, named = false; /* a join has them of its right side, too, behind its left one's */
     for (size_t c = 0; c < program->column_count; c++)
@@ -54,8 +77,8 @@ bool summary_add_row(const struct summaries *table, struct summary *summary, siz
             named = true;
             break;
         case ROLE_DEVICE_NAME:
-            if (!summary->device_name.len)
-                summary->device_name = db_text(table->rows, row, c);
+            if (!name.len)
+                name = db_text(table->rows, row, c);
             break;
         case ROLE_FIRST: time_add(summary, table->rows, row, c, true, false); break;
         case ROLE_LAST: time_add(summary, table->rows, row, c, false, true); break;
@@ -72,6 +95,7 @@ bool summary_add_row(const struct summaries *table, struct summary *summary, siz
         case ROLE_NONE:
         case ROLE_KEY: break;
         }
+    name_add(table, summary, name, row);
     summary->count += count;
     return ok;
 }
@@ -113,7 +137,7 @@ static bool summaries_fill(struct summaries *table, const struct keyed_row *keye
         places[i] = keyed[i].row;
         if (!device || !str_eq(keyed[i].key, keyed[i - 1].key)) {
             device = &table->devices[table->device_count++];
-            *device = (struct device){.total = {.first = -1, .last = -1}, .rows = &places[i]};
+            *device = (struct device){.total = {.first = -1, .last = -1, .named_at = -1}, .rows = &places[i]};
         }
         device->row_count++;
         if (!summary_add_row(table, &device->total, keyed[i].row))

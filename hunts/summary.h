@@ -5,6 +5,7 @@
 
 struct summary {
     struct str device_id, device_name, machine_group;
+    int64_t named_at; /* of the row that gave the name; -1: of none, or it has no time */
     int64_t first, last, count;
     int64_t *reports; /* ascending, distinct once finished */
     size_t report_count, report_room;

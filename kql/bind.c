@@ -241,6 +241,8 @@ bool bind_subquery(struct kql *kql, const struct pipeline *table, struct str *sq
 static void window_narrow(struct kql *kql, const struct expr *expr) {
     if (!expr->bounds)
         return;
+    if (expr->low > kql->own_from)
+        kql->own_from = expr->low;
     if (expr->low >= 0 && expr->low > kql->window_from)
         kql->window_from = expr->low;
     if (expr->high >= 0 && (kql->window_to < 0 || expr->high < kql->window_to))

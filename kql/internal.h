@@ -130,7 +130,7 @@ struct kql {
     struct select **selects;
     size_t select_count;
     uint32_t tables;
-    int64_t window_from, window_to;
+    int64_t window_from, window_to, own_from;
     int depth;
     uint32_t work;         /* expressions bound: lets are bound anew at each use */
     enum { AGGREGATES_NONE, AGGREGATES_AROUND, AGGREGATES_INSIDE } aggregates; /* summarize: outside of or in an aggregate */

@@ -52,7 +52,7 @@ static bool compile_in(struct arena *arena, struct str query, const struct kql_o
         return false;
     struct parser parser = {.arena = arena, .text = query, .tokens = tokens.items, .strict = options->strict, .err = err};
     struct kql kql = {.arena = arena, .text = query, .options = options, .err = err, .parser = &parser,
-                      .window_from = options->from, .window_to = options->to};
+                      .window_from = options->from, .window_to = options->to, .own_from = -1};
     kql.selects = arena_array(arena, SELECTS_MAX, sizeof *kql.selects);
     if (!kql.selects || !compile(&kql, program))
         return false;
@@ -63,6 +63,7 @@ static bool compile_in(struct arena *arena, struct str query, const struct kql_o
     program->tables = kql.tables;
     program->window_from = kql.window_from;
     program->window_to = kql.window_to;
+    program->own_from = kql.own_from;
     return true;
 }
 

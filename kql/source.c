@@ -81,6 +81,7 @@ static bool base_open(struct kql *kql, const struct schema_table *table, struct 
         kql->empty_without_events = true;
         kql->window_from = kql->options->from;
         kql->window_to = kql->options->to;
+        kql->own_from = -1;
     }
     kql->aside = kql->aside || !kql->in_main;
     return base_bounds(kql, scope) && (!hits_wanted(kql) || hits_columns(kql, table, scope));

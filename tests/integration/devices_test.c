@@ -184,6 +184,17 @@ static void a_stranger_at_a_tool_s_domain_is_a_flag_whatever_its_own_hunts_ask_f
 #define TIMES(first, last)                                                                                             \
     "\"first_seen\":\"2026-07-18T" first ":00:00.0000000Z\",\"last_seen\":\"2026-07-18T" last ":00:00.0000000Z\""
 
+static void a_result_calls_a_renamed_device_by_its_newest_name(void **state) {
+    (void)state;
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "aaa", "Lab"));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T12:00:00Z", 2, NAMED("probe.exe", "zzz", "Office"));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T11:00:00Z", 3, NAMED("probe.exe", "mmm", "Lab"));
+    ANSWER_AUTO result = hunt_run(&one.server, "{\"hunts\":[\"probe-create-process\"]" AS_OF);
+    assert_int_equal(json_array_size(answer_at(&result, "devices")), 1);
+    hunt_expect_json(answer_at(&result, "devices.0"), "device_name", "\"zzz\"");
+    hunt_expect_json(answer_at(&result, "devices.0"), "machine_group", "\"Office\"");
+}
+
 static void a_renamed_device_is_one_device_with_its_names_groups_files_and_accounts(void **state) {
     (void)state;
     hunt_send_event(
@@ -408,6 +419,7 @@ int main(void) {
         TEST(a_file_signed_as_one_tool_and_named_as_another_is_a_flag),
         TEST(a_tool_s_domain_reached_by_another_program_is_a_flag),
         TEST(a_stranger_at_a_tool_s_domain_is_a_flag_whatever_its_own_hunts_ask_for),
+        TEST(a_result_calls_a_renamed_device_by_its_newest_name),
         TEST(a_renamed_device_is_one_device_with_its_names_groups_files_and_accounts),
         TEST(a_tool_shows_what_was_seen_of_it_in_the_estate),
         TEST(every_filter_and_sort_can_be_paged_through),

@@ -190,7 +190,7 @@ static void make_many_due(struct db *db) {
                     "FROM generate_series(1, 250) AS i, rmm.ticks(clock_timestamp()) AS now");
     database_do(db, "INSERT INTO rmm.schedules (id, name, every, cron, time_zone, selection, settled) "
                     "SELECT id, 'x', every, cron, time_zone, selection::jsonb, now - 366 * 864000000000 FROM (VALUES "
-                    "('gone', '366d', NULL, NULL, '{\"hunts\":[\"remotepc-file-signature\",\"no-such-hunt\"]}'), "
+                    "('gone', '366d', NULL, NULL, '{\"hunts\":[\"no-such-hunt\",\"nor-this\"]}'), "
                     "('odd', NULL, '61 * * * *', 'UTC', '{\"all\":true}'), ('nowhere', NULL, '0 0 * * *', 'Mars/Dome', '{\"all\":true}')) "
                     "AS bad (id, every, cron, time_zone, selection), rmm.ticks(clock_timestamp()) AS now");
 }
@@ -216,6 +216,53 @@ static void many_due_at_once_are_made_together_and_bad_ones_spoil_none(void **st
     assert_in_range(transactions, 3, 5);
     for (size_t i = 0; i < 2; i++)
         stop(&servers[i]);
+    cluster_fixture_close(db);
+}
+
+/* One is retired while the schedule names it: the others run, and the slot, the run and the log say which is missing. */
+static void a_hunt_that_is_gone_doesnt_stop_its_schedule(void **state) {
+    (void)state;
+    struct server server;
+    struct db *db = cluster_fixture_database(4);
+    start(&server);
+    ANSWER_AUTO made = server_expect(&server, 201, &(struct send){.path = "/v1/schedules", .body =
+        "{\"id\":\"part\",\"every\":\"1s\",\"hunts\":[\"anydesk-create-process\",\"remotepc-file-signature\"]}"});
+    ANSWER_AUTO gone = server_expect(&server, 204, &(struct send){.method = "DELETE", .path = "/v1/hunts/anydesk-create-process"});
+    database_await(db, "SELECT least(count(*), 2) FROM rmm.slots s JOIN rmm.runs r ON r.id = s.run_id "
+                       "WHERE s.state = 'succeeded' AND r.missing = '{anydesk-create-process}' AND r.hunts_total = 1", 2, LIMIT_MS);
+    ANSWER_AUTO slots = server_expect(&server, 200, &(struct send){.path = "/v1/schedules/part/slots?limit=1"});
+    assert_string_equal(answer_text(&slots, "slots.0.missing.0"), "anydesk-create-process");
+    char path[64];
+    snprintf(path, sizeof path, "/v1/runs/%s", answer_text(&slots, "slots.0.run_id"));
+    ANSWER_AUTO run = server_expect(&server, 200, &(struct send){.path = path});
+    assert_string_equal(answer_text(&run, "missing.0"), "anydesk-create-process");
+    stop(&server);
+    cluster_fixture_close(db);
+}
+
+/* It would take hits from what dashboards show; one whose window holds the hunt's own replaces it. */
+static void a_schedule_that_cuts_a_hunts_window_doesnt_give_its_latest_result(void **state) {
+    (void)state;
+    static const struct {
+        const char *window;
+        bool replaces;
+    } cases[] = {{"6h", false}, {"P30D", true}};
+    struct server server;
+    struct db *db = cluster_fixture_database(4);
+    start(&server);
+    ANSWER_AUTO whole = server_expect(&server, 201, &(struct send){.path = "/v1/runs", .body = "{\"hunts\":[\"remotepc-file-signature\"]}"});
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char body[256], sql[256];
+        snprintf(body, sizeof body, "{\"id\":\"w%s\",\"every\":\"1s\",\"hunts\":[\"remotepc-file-signature\"],\"window\":\"%s\"}",
+                 cases[i].window, cases[i].window);
+        ANSWER_AUTO made = server_expect(&server, 201, &(struct send){.path = "/v1/schedules", .body = body});
+        snprintf(sql, sizeof sql, "SELECT least(count(*), 1) FROM rmm.slots WHERE state = 'succeeded' AND schedule_id = 'w%s'",
+                 cases[i].window);
+        database_await(db, sql, 1, LIMIT_MS);
+        ANSWER_AUTO latest = server_expect(&server, 200, &(struct send){.path = "/v1/hunts/remotepc-file-signature/results"});
+        assert_int_equal(strcmp(answer_text(&latest, "run_id"), answer_text(&whole, "run_id")) != 0, cases[i].replaces);
+    }
+    stop(&server);
     cluster_fixture_close(db);
 }
 
@@ -455,6 +502,8 @@ int main(void) {
         cmocka_unit_test(what_is_wrong_with_a_schedule_is_told_by_its_member),
         cmocka_unit_test(three_hours_down_are_caught_up_as_each_policy_says),
         cmocka_unit_test(many_due_at_once_are_made_together_and_bad_ones_spoil_none),
+        cmocka_unit_test(a_hunt_that_is_gone_doesnt_stop_its_schedule),
+        cmocka_unit_test(a_schedule_that_cuts_a_hunts_window_doesnt_give_its_latest_result),
         cmocka_unit_test(zones_are_the_databases),
         cmocka_unit_test(the_command_line_creates_pauses_runs_and_deletes),
         cmocka_unit_test(every_slot_has_one_result_whatever_dies),
