@@ -253,11 +253,11 @@ static void a_schedule_that_cuts_a_hunts_window_doesnt_give_its_latest_result(vo
     ANSWER_AUTO whole = server_expect(&server, 201, &(struct send){.path = "/v1/runs", .body = "{\"hunts\":[\"remotepc-file-signature\"]}"});
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char body[256], sql[256];
-        snprintf(body, sizeof body, "{\"id\":\"w%s\",\"every\":\"1s\",\"hunts\":[\"remotepc-file-signature\"],\"window\":\"%s\"}",
-                 cases[i].window, cases[i].window);
+        snprintf(body, sizeof body, "{\"id\":\"w-%zu\",\"every\":\"1s\",\"hunts\":[\"remotepc-file-signature\"],\"window\":\"%s\"}",
+                 i, cases[i].window);
         ANSWER_AUTO made = server_expect(&server, 201, &(struct send){.path = "/v1/schedules", .body = body});
-        snprintf(sql, sizeof sql, "SELECT least(count(*), 1) FROM rmm.slots WHERE state = 'succeeded' AND schedule_id = 'w%s'",
-                 cases[i].window);
+        snprintf(sql, sizeof sql, "SELECT least(count(*), 1) FROM rmm.slots WHERE state = 'succeeded' AND schedule_id = 'w-%zu'",
+                 i);
         database_await(db, sql, 1, LIMIT_MS);
         ANSWER_AUTO latest = server_expect(&server, 200, &(struct send){.path = "/v1/hunts/remotepc-file-signature/results"});
         assert_int_equal(strcmp(answer_text(&latest, "run_id"), answer_text(&whole, "run_id")) != 0, cases[i].replaces);
