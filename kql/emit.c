@@ -125,7 +125,7 @@ static void write_from_table(struct buf *out, const struct select *select) {
     for (size_t s = 0; s < table->slot_count; s++) {
         bool needed = false;
         for (size_t i = 0; i < table->column_count && !needed; i++)
-            needed = table->columns[i].storage == STORED_TUPLE && strcmp(table->columns[i].slot, table->slots[s].sql) == 0 &&
+            needed = table->columns[i].slot && strcmp(table->columns[i].slot, table->slots[s].sql) == 0 &&
                      has_dep(&select->base_used, i);
         for (size_t i = 0; i < s && needed; i++)
             needed = strcmp(table->slots[i].sql, table->slots[s].sql) != 0;

@@ -34,12 +34,14 @@ enum {
 #define TS_COLUMN(table, name, type, sql) AT_##table##_##name,
 #define REPORT_COLUMN TS_COLUMN
 #define PLAIN_COLUMN TS_COLUMN
+#define COMMAND_COLUMN(table, name, type, sql, slot) AT_##table##_##name,
 #define TUPLE_COLUMN(table, name, type, slot, dictionary, field) AT_##table##_##name,
 #include "kql/schema.def"
 #undef TABLE
 #undef TS_COLUMN
 #undef REPORT_COLUMN
 #undef PLAIN_COLUMN
+#undef COMMAND_COLUMN
 #undef TUPLE_COLUMN
     COLUMN_COUNT
 };
@@ -62,16 +64,19 @@ static const struct {
 /* Filled once by schema_init, read-only afterwards. */
 static struct schema_column columns[] = {
 #define TABLE(name, sql_name)
-#define TS_COLUMN(table, name, type, sql_name) {#name, KQL_##type, STORED_TS, #sql_name, NULL, 0, 0, 0, false},
-#define REPORT_COLUMN(table, name, type, sql_name) {#name, KQL_##type, STORED_REPORT, #sql_name, NULL, 0, 0, 0, false},
-#define PLAIN_COLUMN(table, name, type, sql_name) {#name, KQL_##type, STORED_PLAIN, #sql_name, NULL, 0, 0, 0, false},
+#define TS_COLUMN(table, name, type, sql_name) {#name, KQL_##type, STORED_TS, #sql_name, NULL, 0, 0, 0, 0, false},
+#define REPORT_COLUMN(table, name, type, sql_name) {#name, KQL_##type, STORED_REPORT, #sql_name, NULL, 0, 0, 0, 0, false},
+#define PLAIN_COLUMN(table, name, type, sql_name) {#name, KQL_##type, STORED_PLAIN, #sql_name, NULL, 0, 0, 0, 0, false},
+#define COMMAND_COLUMN(table, name, type, sql_name, slot) \
+    {#name, KQL_##type, STORED_COMMAND, #sql_name, #slot, DICT_path, 0, 0, 0, false},
 #define TUPLE_COLUMN(table, name, type, slot_name, dictionary, field) \
-    {#name, KQL_##type, STORED_TUPLE, #field, #slot_name, DICT_##dictionary, 0, 0, DICT_##dictionary == DICT_host},
+    {#name, KQL_##type, STORED_TUPLE, #field, #slot_name, DICT_##dictionary, 0, 0, 0, DICT_##dictionary == DICT_host},
 #include "kql/schema.def"
 #undef TABLE
 #undef TS_COLUMN
 #undef REPORT_COLUMN
 #undef PLAIN_COLUMN
+#undef COMMAND_COLUMN
 #undef TUPLE_COLUMN
 };
 
@@ -82,12 +87,14 @@ static struct schema_table tables[] = {
 #define TS_COLUMN(table, name, type, sql)
 #define REPORT_COLUMN TS_COLUMN
 #define PLAIN_COLUMN TS_COLUMN
+#define COMMAND_COLUMN(table, name, type, sql, slot)
 #define TUPLE_COLUMN(table, name, type, slot, dictionary, field)
 #include "kql/schema.def"
 #undef TABLE
 #undef TS_COLUMN
 #undef REPORT_COLUMN
 #undef PLAIN_COLUMN
+#undef COMMAND_COLUMN
 #undef TUPLE_COLUMN
 };
 
@@ -125,6 +132,10 @@ static void column_init(const struct schema_table *table, struct schema_column *
     for (uint8_t i = 0; i < dictionary->field_count; i++)
         if (strcmp(dictionary->fields[i].sql, column->sql) == 0)
             column->field_index = i;
+    for (uint8_t i = 0; column->storage == STORED_COMMAND && i < table->column_count; i++)
+        if (table->columns[i].storage == STORED_TUPLE && !strcmp(table->columns[i].slot, column->slot) &&
+            !strcmp(table->columns[i].sql, "folder_path"))
+            column->path_index = i;
 }
 
 void schema_init(void) {
@@ -137,7 +148,7 @@ void schema_init(void) {
         table->column_count = (size_t)(end - table->columns);
         slots_init(table);
         for (struct schema_column *column = columns + (table->columns - columns); column < end; column++)
-            if (column->storage == STORED_TUPLE)
+            if (column->slot)
                 column_init(table, column);
     }
 }
@@ -168,4 +179,8 @@ const struct schema_column *schema_column_find(const struct schema_table *table,
 
 const struct schema_dictionary *schema_dictionary(enum schema_dictionary_id id) {
     return &dictionaries[id];
+}
+
+bool schema_column_in_row(const struct schema_column *column) {
+    return column->storage == STORED_PLAIN || column->storage == STORED_COMMAND;
 }

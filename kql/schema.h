@@ -19,6 +19,8 @@ enum schema_storage {
     STORED_REPORT, /* data.<table>.report_id, NULL when the record has none */
     STORED_PLAIN,  /* a column of the row; a string column holds NULL for "" */
     STORED_TUPLE,  /* a field of the dictionary row that the slot points at; strings there are never NULL */
+    STORED_COMMAND, /* a command line: `program` of the dictionary row that the slot points at, then a column of the row;
+                       which of its bytes are where is the writer's choice (store/command.h) */
 };
 
 enum schema_dictionary_id {
@@ -45,9 +47,11 @@ struct schema_column {
     enum kql_type type;
     enum schema_storage storage;
     const char *sql;                        /* STORED_TUPLE: the dictionary's field, else the row's column */
-    const char *slot;                       /* STORED_TUPLE: the row's integer column */
+    const char *slot;                       /* STORED_TUPLE, STORED_COMMAND: the row's integer column */
     enum schema_dictionary_id dictionary;   /* STORED_TUPLE */
-    uint8_t slot_index, field_index;        /* STORED_TUPLE: place in table->slots, in dictionary->fields */
+    uint8_t slot_index;                     /* STORED_TUPLE, STORED_COMMAND: place in table->slots */
+    uint8_t field_index;                    /* STORED_TUPLE: place in dictionary->fields */
+    uint8_t path_index;                     /* STORED_COMMAND: place in table->columns of the program's path */
     bool decoration;                        /* not part of an event's identity */
 };
 
@@ -77,3 +81,5 @@ const struct schema_table *schema_table_find(struct str name);
 /* By Kusto's name, exact; "TimeGenerated" is Timestamp. NULL when there is none. */
 const struct schema_column *schema_column_find(const struct schema_table *table, struct str name);
 const struct schema_dictionary *schema_dictionary(enum schema_dictionary_id id);
+/* Whether the row itself has a column data.<table>.<column->sql> for it, apart from time and report. */
+bool schema_column_in_row(const struct schema_column *column);

@@ -8,6 +8,8 @@ static struct str base_sql(struct kql *kql, const struct schema_column *column) 
     const char *cast = whole ? "::bigint" : column->type == KQL_DYNAMIC ? "::jsonb" : "";
     if (column->storage == STORED_TUPLE)
         return sql_print(kql, "%s.%s%s", column->slot, column->sql, cast);
+    if (column->storage == STORED_COMMAND)
+        return sql_print(kql, "(%s.program || coalesce(t.%s, ''))", column->slot, column->sql);
     if (column->storage == STORED_PLAIN && (column->type == KQL_STRING || column->type == KQL_GUID))
         return sql_print(kql, "coalesce(t.%s, '')", column->sql);
     return sql_print(kql, "t.%s%s", column->sql, column->storage == STORED_PLAIN ? cast : "");

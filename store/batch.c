@@ -3,9 +3,10 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "store/command.h"
 #include "store/copy.h"
 
-enum { HOST_GROUP = 1 }; /* machine_group in the host's tuple */
+enum { HOST_GROUP = 1, PATH_PROGRAM = 1 }; /* machine_group in the host's tuple, program in a path's */
 
 /* A place in a row that waits for a miss's id. */
 struct waiting {
@@ -123,6 +124,38 @@ static bool miss_add(struct miss_list *list, const struct schema_dictionary *dic
     return true;
 }
 
+static struct str text_of(const struct value *value) {
+    return value->kind == VALUE_TEXT ? value->text : (struct str){0};
+}
+
+/* Parts the command line in this column: its program goes into the path's tuple, the rest into the row. */
+static struct str command_cut(const struct event *event, size_t place, struct str *rest) {
+    struct str line = text_of(&event->values[place]);
+    size_t length = command_program(line, text_of(&event->values[event->table->columns[place].path_index]));
+    *rest = length ? (struct str){line.ptr + length, line.len - length} : line;
+    return (struct str){line.ptr, length};
+}
+
+static struct value value_of(struct str text) {
+    return (struct value){text.len ? VALUE_TEXT : VALUE_NULL, text, 0};
+}
+
+static void member_set(struct value members[][SCHEMA_MAX_FIELDS], const struct event *event, size_t place) {
+    const struct schema_column *column = &event->table->columns[place];
+    struct str rest;
+    if (column->storage == STORED_TUPLE)
+        members[column->slot_index][column->field_index] = event->values[place];
+    else if (column->storage == STORED_COMMAND)
+        members[column->slot_index][PATH_PROGRAM] = value_of(command_cut(event, place, &rest));
+}
+
+static void command_add(struct buf *plain, const struct event *event, size_t place) {
+    struct str rest;
+    command_cut(event, place, &rest);
+    struct value value = value_of(rest);
+    copy_value(plain, KQL_STRING, &value);
+}
+
 static bool row_tuples(struct batch *batch, struct intern *intern, const unsigned char *key,
                        const struct event *event, struct batch_row *row, uint32_t row_place) {
     struct value members[SCHEMA_MAX_SLOTS][SCHEMA_MAX_FIELDS];
@@ -130,8 +163,7 @@ static bool row_tuples(struct batch *batch, struct intern *intern, const unsigne
     for (size_t s = 0; s < table->slot_count; s++)
         memset(members[s], 0, schema_dictionary(table->slots[s].dictionary)->field_count * sizeof members[s][0]);
     for (size_t c = 0; c < table->column_count; c++)
-        if (table->columns[c].storage == STORED_TUPLE)
-            members[table->columns[c].slot_index][table->columns[c].field_index] = event->values[c];
+        member_set(members, event, c);
     struct tuple_digest digests[SCHEMA_MAX_SLOTS];
     for (size_t s = 0; s < table->slot_count; s++) {
         enum schema_dictionary_id id = table->slots[s].dictionary;
@@ -173,9 +205,12 @@ bool batch_add(struct batch *batch, struct intern *intern, const unsigned char *
             row->report_id = row->has_report ? value->number : 0;
         } else if (column->storage == STORED_PLAIN) {
             copy_value(&into->plain, column->type, value);
+        } else if (column->storage == STORED_COMMAND) {
+            command_add(&into->plain, event, c);
         }
     }
-    copy_value(&into->plain, KQL_STRING, &(struct value){event->extra.len ? VALUE_TEXT : VALUE_NULL, event->extra, 0});
+    struct value extra = value_of(event->extra);
+    copy_value(&into->plain, KQL_STRING, &extra);
     row->plain_length = (uint32_t)(into->plain.len - row->plain_offset);
     row->digest = identity_event(event, key, &batch->scratch);
     if (!row_tuples(batch, intern, key, event, row, (uint32_t)into->count) || into->plain.failed ||

@@ -113,7 +113,7 @@ static uint16_t add_columns(struct buf *out, const struct schema_table *table) {
     for (size_t s = 0; s < table->slot_count; s++, count++)
         buf_printf(out, ", %s", table->slots[s].sql);
     for (size_t c = 0; c < table->column_count; c++)
-        if (table->columns[c].storage == STORED_PLAIN) {
+        if (schema_column_in_row(&table->columns[c])) {
             buf_printf(out, ", %s", table->columns[c].sql);
             count++;
         }

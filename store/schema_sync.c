@@ -79,7 +79,7 @@ static void columns_add(struct buf *sql, const struct schema_table *table) {
             buf_printf(sql, ", ADD COLUMN IF NOT EXISTS %s integer NOT NULL DEFAULT 0", table->slots[i].sql);
     for (unsigned rank = 0; rank < 4; rank++)
         for (size_t i = 0; i < table->column_count; i++)
-            if (table->columns[i].storage == STORED_PLAIN && width_rank(table->columns[i].type) == rank) {
+            if (schema_column_in_row(&table->columns[i]) && width_rank(table->columns[i].type) == rank) {
                 buf_printf(sql, ", ADD COLUMN IF NOT EXISTS %s ", table->columns[i].sql);
                 type_add(sql, table->columns[i].type);
             }
@@ -118,6 +118,8 @@ static void view_column_add(struct buf *sql, const struct schema_column *column)
     const char *source = column->storage == STORED_TUPLE ? column->slot : "event";
     if (column->type == KQL_DATETIME)
         buf_printf(sql, "to_timestamp((%s.%s - 621355968000000000) / 1e7)", source, column->sql);
+    else if (column->storage == STORED_COMMAND)
+        buf_printf(sql, "nullif(concat(%s.program, event.%s), '')", column->slot, column->sql);
     else
         buf_printf(sql, "%s.%s", source, column->sql);
     buf_printf(sql, " AS \"%s\",\n", column->name);
