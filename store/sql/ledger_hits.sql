@@ -1,6 +1,5 @@
--- $1 bigint: run, $2 pg_snapshot: batches that are looked at. The found events that the ledger doesn't know yet, into it;
--- how many. What came after that snapshot is left to the next pass: it may have dictionary values that weren't decided.
--- Late is what came since a run had answered for its time with this version of the hunt.
+-- $1 bigint: run. The found events that the ledger doesn't know yet, into it; how many. Late is what came since a
+-- run had answered for its time with this version of the hunt.
 WITH fresh AS (
     INSERT INTO rmm.hits (device, hunt, ts, report_id, digest, arrived, run_id, event_table, counted, late)
     SELECT f.device, f.hunt, f.ts, f.report_id, f.digest, f.arrived, $1::bigint, f.event_table,
@@ -16,8 +15,7 @@ WITH fresh AS (
     JOIN rmm.results r ON r.run_id = $1::bigint AND r.hunt_id = h.id
     LEFT JOIN rmm.ledger_hunts l ON l.hunt = f.hunt AND l.version = r.hunt_version
     LEFT JOIN rmm.batches b ON b.id = f.arrived >> 20
-    WHERE coalesce(pg_visible_in_snapshot(b.xid, $2::pg_snapshot), true)
-      AND NOT EXISTS (SELECT FROM rmm.hits k WHERE k.ts = f.ts AND k.device = f.device AND k.event_table = f.event_table
+    WHERE NOT EXISTS (SELECT FROM rmm.hits k WHERE k.ts = f.ts AND k.device = f.device AND k.event_table = f.event_table
                         AND k.digest = f.digest AND k.report_id IS NOT DISTINCT FROM f.report_id AND k.hunt = f.hunt)
     ON CONFLICT DO NOTHING
     RETURNING *
