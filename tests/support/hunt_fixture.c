@@ -129,6 +129,12 @@ int probe_server_setup(void **state) {
     return 0;
 }
 
+int probe_and_rival_setup(void **state) {
+    probe_server_setup(state);
+    hunt_import(&probe_server.server, "Rival", "rival");
+    return 0;
+}
+
 int probe_server_teardown(void **state) {
     (void)state;
     hunt_server_stop(&probe_server);

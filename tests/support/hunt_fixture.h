@@ -23,6 +23,7 @@ void hunt_server_stop(struct hunt_server *server);
 /* A test's server with the hunts of a tool "Probe" (word "probe"), for cmocka's setup and teardown. */
 extern struct hunt_server probe_server;
 int probe_server_setup(void **state);
+int probe_and_rival_setup(void **state); /* and those of a tool "Rival" (word "rival") */
 int probe_server_teardown(void **state);
 
 /* The estate's records in the order in which they arrive. */
