@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "hunts/ledger_facts.h"
 #include "hunts/sieve.h"
@@ -292,6 +293,9 @@ static bool hits_keep(struct pass *pass, struct err *err) {
     DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement("ledger_hits"), &id, 1, pass->deadline_ms, err);
     if (!rows)
         return false;
+    if (db_int(rows, 0, 1))
+        log_line(LOG_WARN, "ledger.skipped", "run %s: %" PRId64 " found events of devices whose id has over 1024 bytes", pass->id,
+                 db_int(rows, 0, 1));
     bool any = db_int(rows, 0, 0) > 0, many = db_int(rows, 0, 0) > ANALYZE_ROWS;
     if (many && !db_exec(pass->conn, "ANALYZE rmm.ledger_new", NULL, 0, pass->deadline_ms, NULL, err))
         return false;
