@@ -196,6 +196,24 @@ static void a_ledger_that_cannot_take_a_result_does_not_fail_the_run_and_gets_it
     hunt_server_stop(&one);
 }
 
+/* Starts a run whose pass of the ledger waits for that table, until the connection is given back. */
+static struct db_conn *run_held_at(struct hunt_server *one, const char *table) {
+    char sql[PATH];
+    struct db_conn *conn = db_take(one->db, mono_ms() + LIMIT_MS, &err);
+    snprintf(sql, sizeof sql, "LOCK TABLE %s", table);
+    assert_true(conn && db_begin(conn, "", mono_ms() + LIMIT_MS, &err) &&
+                db_exec(conn, sql, NULL, 0, mono_ms() + LIMIT_MS, NULL, &err));
+    ANSWER_AUTO started = server_expect(&one->server, 202, &(struct send){.path = "/v1/runs", .body = MINE});
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM pg_locks WHERE relation = '%s'::regclass AND NOT granted", table);
+    database_await(one->db, sql, 1, LIMIT_MS);
+    return conn;
+}
+
+static void run_let_go(struct hunt_server *one, struct db_conn *conn) {
+    db_give(conn);
+    database_await(one->db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded'", 1, LIMIT_MS);
+}
+
 /* The pass is held up between deciding values and looking for events, and the value that comes then is the one by which
  * the hunt leaves files out. */
 static void what_comes_while_the_ledger_is_written_waits_for_the_next_pass(void **state) {
@@ -207,18 +225,24 @@ static void what_comes_while_the_ledger_is_written_waits_for_the_next_pass(void 
     send_process(&one.server, "d1", "2026-07-18T10:00:00Z", 1);
     for (int i = 0; i < 4; i++)
         hunt_send_event(&one.server, "DeviceFileEvents", "d2", "2026-07-18T10:00:00Z", i, i % 2 ? NAMED("a") : NAMED("b"));
-    struct db_conn *conn = db_take(one.db, mono_ms() + LIMIT_MS, &err);
-    assert_true(conn && db_begin(conn, "", mono_ms() + LIMIT_MS, &err) &&
-                db_exec(conn, "LOCK TABLE rmm.ledger_found", NULL, 0, mono_ms() + LIMIT_MS, NULL, &err));
-    ANSWER_AUTO started = server_expect(&one.server, 202, &(struct send){.path = "/v1/runs", .body = MINE});
-    database_await(one.db, "SELECT count(*) FROM pg_locks WHERE relation = 'rmm.ledger_found'::regclass AND NOT granted", 1,
-                   LIMIT_MS);
+    struct db_conn *conn = run_held_at(&one, "rmm.ledger_found");
     hunt_send_event(&one.server, "DeviceFileEvents", "d1", "2026-07-18T11:00:00Z", 9, NAMED("good"));
-    db_give(conn);
-    database_await(one.db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded'", 1, LIMIT_MS);
+    run_let_go(&one, conn);
     assert_int_equal(database_int(one.db, "SELECT count(*) FROM rmm.hits"), 0);
     hunt_send_event(&one.server, "DeviceFileEvents", "d1", "2026-07-18T11:00:00Z", 10, NAMED("bad"));
     run_mine(&one.server);
+    assert_int_equal(database_int(one.db, "SELECT count(*) FROM rmm.hits"), 1);
+    hunt_server_stop(&one);
+}
+
+static void a_pass_sees_all_that_came_while_it_waited_for_another(void **state) {
+    struct hunt_server one;
+    (void)state;
+    hunt_server_start(&one);
+    put_mine(&one.server, "DeviceProcessEvents | where Timestamp >= ago(5d) | where FileName == 'probe.exe'" FOLD);
+    struct db_conn *conn = run_held_at(&one, "rmm.ledger");
+    send_process(&one.server, "d1", "2026-07-18T10:00:00Z", 1);
+    run_let_go(&one, conn);
     assert_int_equal(database_int(one.db, "SELECT count(*) FROM rmm.hits"), 1);
     hunt_server_stop(&one);
 }
@@ -232,6 +256,7 @@ int main(void) {
         cmocka_unit_test(what_is_known_to_the_event_stays_as_it_is),
         cmocka_unit_test(a_ledger_that_cannot_take_a_result_does_not_fail_the_run_and_gets_it_next_time),
         cmocka_unit_test(what_comes_while_the_ledger_is_written_waits_for_the_next_pass),
+        cmocka_unit_test(a_pass_sees_all_that_came_while_it_waited_for_another),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
 }
