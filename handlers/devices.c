@@ -11,7 +11,7 @@
 #include "handlers/service.h"
 #include "handlers/names.h"
 
-enum { READ_MS = 10000, TEXT_CAP = 512 << 20 };
+enum { READ_MS = 10000, TEXT_CAP = 512 << 20, WIDE = 140 };
 
 static const char states[] = "new,known,quiet,returned";
 static const char signals[] = "signature,process,network,other"; /* other: a hunt that names none */
@@ -170,9 +170,17 @@ bool handle_device_get(struct request *request, struct reply *reply, struct err 
     return rows && json_reply(reply, db_text(rows, 0, 0), err);
 }
 
-bool handle_findings_list(struct request *request, struct reply *reply, struct err *err) {
+/* A table leaves out what matters least where the device's name would else be cut to a few letters. */
+static const char *const *findings_columns(const struct request *request, enum format format) {
     static const char *const all[] = {"device_id", "device_name", "machine_group", "tool", "signal", "state", "count", "exact", "days", "runs", "first_seen", "last_seen", NULL};
-    static const char *const narrow[] = {"device_name", "tool", "signal", "state", "count", "runs", "first_seen", "last_seen", NULL};
+    static const char *const wide[] = {"device_name", "tool", "signal", "state", "count", "runs", "first_seen", "last_seen", "device_id", NULL};
+    static const char *const narrow[] = {"device_name", "tool", "signal", "state", "count", "last_seen", NULL};
+    if (format != FORMAT_TABLE)
+        return all;
+    return request->width >= WIDE ? wide : narrow;
+}
+
+bool handle_findings_list(struct request *request, struct reply *reply, struct err *err) {
     struct devices_filter filter;
     enum format format;
     long long limit;
@@ -182,5 +190,5 @@ bool handle_findings_list(struct request *request, struct reply *reply, struct e
     DB_ROWS_AUTO *rows = filter_run(request, findings_list, &filter, err);
     return rows &&
            (db_count(rows) || (group_seen(request, filter.group, err) && device_seen(request, filter.device, err))) &&
-           list_reply(request, reply, "findings", rows, limit, format == FORMAT_TABLE ? narrow : all, err);
+           list_reply(request, reply, "findings", rows, limit, findings_columns(request, format), err);
 }

@@ -78,6 +78,13 @@ static void add_compaction(const struct metrics *metrics, struct buf *out) {
             atomic_load(&metrics->compact_failures));
 }
 
+static void add_prepared(const struct metrics *metrics, struct buf *out) {
+    add_one(out, "rmmhunt_prepare_turns_total", "counter", "Turns at deciding dictionary values before a hunt is asked for.",
+            atomic_load(&metrics->prepared.turns));
+    add_one(out, "rmmhunt_prepare_failures_total", "counter", "Turns that broke off; the next goes on there.",
+            atomic_load(&metrics->prepared.failures));
+}
+
 static void add_webhooks(const struct webhooks *webhooks, struct buf *out) {
     add_head(out, "rmmhunt_webhook_attempts_total", "counter", "Attempts to deliver to webhooks, by outcome.");
     for (enum webhook_outcome outcome = 0; outcome < WEBHOOK_OUTCOMES; outcome++)
@@ -111,6 +118,7 @@ static void add_all(const struct service *service, struct buf *out) {
     add_cache(service->cache, out);
     add_retention(metrics, out);
     add_compaction(metrics, out);
+    add_prepared(metrics, out);
     add_webhooks(service->webhooks, out);
     add_requests(metrics, out);
 }

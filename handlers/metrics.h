@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "hunts/warm.h"
 #include "store/retention.h"
 
 struct ingest_result;
@@ -18,6 +19,7 @@ struct metrics {
     atomic_llong dropped[RETENTION_COUNT]; /* for their age */
     atomic_llong retention_turns, retention_failures;
     atomic_llong compacted, compact_freed, compact_ms, compact_turns, compact_failures; /* indexes of past days */
+    struct warm_counts prepared;
     atomic_llong refused_bodies; /* 429 over the byte budget */
     atomic_llong cut_connections; /* past a time limit */
     atomic_llong guarded;        /* refused by the guard */

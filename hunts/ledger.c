@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "hunts/ledger_facts.h"
 #include "hunts/sieve.h"
@@ -12,9 +13,11 @@
 
 enum { PASS_ARENA = 1 << 30, SQL_CAP = 8 << 20, LIST_CAP = 1 << 20, ANALYZE_ROWS = 1000 };
 
-/* A pass that finds nothing only notes how far it read. A crash may take that back: the next pass reads it again, and a run
+/* All of a pass sees one moment: no event, of whatever table a hunt reads, has values that came after they were decided.
+ * A pass that finds nothing only notes how far it read. A crash may take that back: the next pass reads it again, and a run
  * that answers for it commits later, which makes it last. */
-static const char unhurried[] = "; SET LOCAL synchronous_commit = off";
+static const char pass_settings[] =
+    "; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL synchronous_commit = off";
 static const char *const work_tables[] = {"found", "new", "facts", "touched", "changed"};
 
 /* Events that a pass has to look at. */
@@ -282,14 +285,17 @@ static bool work_clear(struct pass *pass, struct err *err) {
 }
 
 static bool hits_keep(struct pass *pass, struct err *err) {
-    struct str params[] = {str_from(pass->id), pass->snapshot};
+    struct str id = str_from(pass->id);
     if (!pass->found)
         return true;
     if (!db_exec(pass->conn, "SET LOCAL synchronous_commit TO DEFAULT", NULL, 0, pass->deadline_ms, NULL, err))
         return false;
-    DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement("ledger_hits"), params, 2, pass->deadline_ms, err);
+    DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement("ledger_hits"), &id, 1, pass->deadline_ms, err);
     if (!rows)
         return false;
+    if (db_int(rows, 0, 1))
+        log_line(LOG_WARN, "ledger.skipped", "run %s: %" PRId64 " found events of devices whose id has over 1024 bytes", pass->id,
+                 db_int(rows, 0, 1));
     bool any = db_int(rows, 0, 0) > 0, many = db_int(rows, 0, 0) > ANALYZE_ROWS;
     if (many && !db_exec(pass->conn, "ANALYZE rmm.ledger_new", NULL, 0, pass->deadline_ms, NULL, err))
         return false;
@@ -328,7 +334,7 @@ bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t 
                         .arena = arena_new(PASS_ARENA),
                         .failed = BUF(LIST_CAP),
                         .by_run = BUF(LIST_CAP)};
-    bool unknown, ok = pass.arena ? db_begin_briefly(conn, unhurried, deadline_ms, err) : err_memory(err);
+    bool unknown, ok = pass.arena ? db_begin_briefly(conn, pass_settings, deadline_ms, err) : err_memory(err);
     snprintf(pass.id, sizeof pass.id, "%" PRId64, run->run_id);
     if (ok) {
         ok = pass_run(&pass, err) && db_commit(conn, deadline_ms, &unknown, err);
@@ -341,8 +347,10 @@ bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t 
     return ok;
 }
 
+/* Reads go on; whoever takes the row for update waits, too. It takes no snapshot: in a transaction that it begins, the one
+ * snapshot is taken behind the lock. */
 bool ledger_lock(struct db_conn *conn, int64_t deadline_ms, struct err *err) {
-    return db_exec(conn, db_statement("ledger_lock"), NULL, 0, deadline_ms, NULL, err);
+    return db_exec(conn, "LOCK TABLE rmm.ledger IN EXCLUSIVE MODE", NULL, 0, deadline_ms, NULL, err);
 }
 
 bool ledger_retag(struct db_conn *conn, const struct str left[3], int64_t deadline_ms, struct err *err) {

@@ -72,8 +72,7 @@ static bool name_refuse_device(struct db_conn *conn, struct str device, struct e
     if (db_count(rows))
         return err_set(err, ERR_NOT_FOUND, "device: '%.*s' is the name of device '%.*s'", shown, device.ptr,
                        STR_ARG(db_text(rows, 0, 1)));
-    return err_set(err, ERR_NOT_FOUND, "device: no event of a device '%.*s' is here; GET /v1/devices?q= looks for names",
-                   shown, device.ptr);
+    return name_refuse(conn, ERR_NOT_FOUND, "device", "device_names", device, "GET /v1/devices", err);
 }
 
 bool name_device(struct db_conn *conn, struct str device, struct err *err) {

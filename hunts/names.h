@@ -11,5 +11,5 @@ bool name_tool(struct db_conn *conn, struct arena *arena, enum err_code code, st
 bool name_refuse_hunt(struct db_conn *conn, enum err_code code, struct str given, struct err *err);
 /* Did any event or finding come from such a machine group? ERR_NOT_FOUND: none. "": those without one. */
 bool name_group(struct db_conn *conn, struct str group, struct err *err);
-/* The same of a device's id; given its name, the refusal tells the id. */
+/* The same of a device's id; given its name, the refusal tells the id, and given nearly one of them, both. */
 bool name_device(struct db_conn *conn, struct str device, struct err *err);

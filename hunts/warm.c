@@ -11,10 +11,20 @@
 #include "store/presence.h"
 #include "store/verdict.h"
 
-enum { TAKE_MS = 30000, REST_MS = 5000, AGAIN_MS = 3600000, VALUES_SOON = 100000, ARENA = 256 << 20, SQL_CAP = 16 << 20 };
+/* VALUES: of a dictionary that are decided in well under a second, and kept at once: what breaks off goes on from there. */
+enum {
+    TAKE_MS = 30000,
+    REST_MS = 5000,
+    FAILED_MS = 60000,
+    AGAIN_MS = 3600000,
+    VALUES = 100000,
+    ARENA = 256 << 20,
+    SQL_CAP = 16 << 20,
+};
 
 struct warmer {
     struct db *db;
+    struct warm_counts *counts;
     struct worker *worker;
     pthread_mutex_t lock; /* over the two below */
     struct db_conn *conn; /* while a statement may run on it */
@@ -28,7 +38,7 @@ struct warming {
     struct arena *arena;
     const struct kql_program **programs, **some; /* NULL: can't be run, or isn't wanted */
     size_t count;
-    int64_t sizes[DICT_COUNT];
+    int64_t sizes[DICT_COUNT], largest;
 };
 
 /* When the newest event was, so that its days and those before it are the ones that are planned; -1: there is none. */
@@ -87,30 +97,39 @@ static bool sizes_read(struct warming *warming, struct err *err) {
     if (!buf_cstr(&sql))
         return err_memory(err);
     DB_ROWS_AUTO *rows = db_query(warming->conn, sql.ptr, NULL, 0, query_deadline(), err);
-    for (size_t d = 0; rows && d < DICT_COUNT; d++)
+    for (size_t d = 0; rows && d < DICT_COUNT; d++) {
         warming->sizes[d] = db_int(rows, 0, d);
+        warming->largest = warming->sizes[d] > warming->largest ? warming->sizes[d] : warming->largest;
+    }
     return rows != NULL;
 }
 
 static bool is_soon(const struct warming *warming, const struct kql_program *program) {
     bool soon = true;
     for (size_t i = 0; i < program->predicate_count; i++)
-        soon = soon && warming->sizes[program->predicates[i].slot->dictionary] <= VALUES_SOON;
+        soon = soon && warming->sizes[program->predicates[i].slot->dictionary] <= VALUES;
     return soon;
 }
 
-/* A table's hunts at a time: what is decided is kept then. */
+/* At most once through the dictionaries as they were at the turn's start. */
+static bool values_decide(const struct warming *warming, const atomic_bool *stop, struct err *err) {
+    bool ok = true, more = true;
+    for (int64_t from = 0; ok && more && from <= warming->largest && !atomic_load(stop); from += VALUES) {
+        ok = query_snapshot(warming->conn, err) &&
+             verdicts_advance(warming->conn, warming->some, warming->count, VALUES, &more, query_deadline(), err);
+        db_rollback(warming->conn);
+    }
+    return ok;
+}
+
+/* A table's hunts at a time, so that those of the others don't wait for its large dictionaries. */
 static bool verdicts_warm(const struct warming *warming, bool all, const atomic_bool *stop, struct err *err) {
-    for (size_t t = 0; t < SCHEMA_TABLES && !atomic_load(stop); t++) {
-        struct verdict_ids **verdicts;
+    for (size_t t = 0; t < SCHEMA_TABLES; t++) {
         for (size_t p = 0; p < warming->count; p++) {
             const struct kql_program *program = warming->programs[p];
             warming->some[p] = program && program->tables >> t & 1 && (all || is_soon(warming, program)) ? program : NULL;
         }
-        bool ok = query_snapshot(warming->conn, err) &&
-                  verdicts_read(warming->conn, warming->arena, warming->some, warming->count, &verdicts, query_deadline(), err);
-        db_rollback(warming->conn);
-        if (!ok)
+        if (!values_decide(warming, stop, err))
             return false;
     }
     return true;
@@ -142,12 +161,14 @@ static int warm_turn(void *context, const atomic_bool *stop) {
     struct warming warming = {.arena = arena_new(ARENA)};
     warming.conn = warming.arena ? db_take(warmer->db, mono_ms() + TAKE_MS, &err) : (err_memory(&err), NULL);
     bool ok = warming.conn && (!expose(warmer, warming.conn) || warm(&warming, !first, stop, &err));
-    if (expose(warmer, NULL) && !ok)
+    bool failed = expose(warmer, NULL) && !ok;
+    if (failed)
         log_err("hunts.warm", "", &err);
+    atomic_fetch_add(failed ? &warmer->counts->failures : &warmer->counts->turns, 1);
     db_give(warming.conn);
     arena_free(warming.arena);
     warmer->begun = true;
-    return first ? REST_MS : AGAIN_MS;
+    return first ? REST_MS : failed ? FAILED_MS : AGAIN_MS;
 }
 
 void warmer_stop(struct warmer *warmer) {
@@ -163,17 +184,18 @@ void warmer_stop(struct warmer *warmer) {
     free(warmer);
 }
 
-__attribute__((noinline)) static struct warmer *warmer_new(struct db *db) {
+__attribute__((noinline)) static struct warmer *warmer_new(struct db *db, struct warm_counts *counts) {
     struct warmer *warmer = calloc(1, sizeof *warmer);
     if (!warmer)
         return NULL;
     warmer->db = db;
+    warmer->counts = counts;
     pthread_mutex_init(&warmer->lock, NULL);
     return warmer;
 }
 
-struct warmer *warmer_start(struct db *db, struct err *err) {
-    struct warmer *warmer = warmer_new(db);
+struct warmer *warmer_start(struct db *db, struct warm_counts *counts, struct err *err) {
+    struct warmer *warmer = warmer_new(db, counts);
     if (!warmer) {
         err_memory(err);
         return NULL;

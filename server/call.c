@@ -1,5 +1,6 @@
 #include "server/call.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -49,5 +50,15 @@ bool call_show(struct call *call, route_handler *handler, const char *id, bool l
     if (ok)
         cli_print(list ? buf_str(&call->reply.body) : buf_str(&pretty));
     buf_free(&call->reply.body);
+    return ok;
+}
+
+bool call_show_with(struct call *call, route_handler *handler, const char *id, const json_t *body, struct err *err) {
+    char *text = json_dumps(body, JSON_COMPACT);
+    if (!text)
+        return err_set(err, ERR_BAD_REQUEST, "a text is not UTF-8");
+    call->request.body = str_from(text);
+    bool ok = call_show(call, handler, id, false, err);
+    free(text);
     return ok;
 }

@@ -1,5 +1,7 @@
 /* Requests that a command answers itself, by the handlers of the API, without a server. One thread. */
 #pragma once
+#include <jansson.h>
+
 #include "handlers/routes.h"
 #include "handlers/service.h"
 #include "server/database.h"
@@ -20,3 +22,5 @@ bool call_ask(struct call *call, route_handler *handler, const char *id, const c
               struct err *err);
 /* The same on stdout: a list as a table, or an object. */
 bool call_show(struct call *call, route_handler *handler, const char *id, bool list, struct err *err);
+/* An object as the answer to one. */
+bool call_show_with(struct call *call, route_handler *handler, const char *id, const json_t *body, struct err *err);

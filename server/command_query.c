@@ -7,6 +7,7 @@
 #include "hunts/catalogue.h"
 #include "hunts/explain.h"
 #include "hunts/loader.h"
+#include "hunts/names.h"
 #include "hunts/query.h"
 #include "server/cli.h"
 #include "server/commands.h"
@@ -92,6 +93,17 @@ static bool stored_find(struct buf *text, bool *found, struct err *err) {
     return ok;
 }
 
+static bool hunt_refuse_near(struct str name, struct err *err) {
+    struct database database = {0};
+    if (!database_is_there())
+        return err_set(err, ERR_NOT_FOUND, "no hunt '%.*s'; 'rmmhunt hunts list' shows them", STR_ARG(name));
+    struct db_conn *conn = cli_open(&database, err) ? db_take(database.db, mono_ms() + QUERY_MS, err) : NULL;
+    bool ok = conn && name_refuse_hunt(conn, ERR_NOT_FOUND, name, err);
+    db_give(conn);
+    database_close(&database);
+    return ok;
+}
+
 /* The query of a hunt by its slug or id, stored or in the catalogue, or of a hunt's file; else the text itself as KQL. */
 static bool hunt_or_query(struct arena *arena, struct buf *text, struct err *err) {
     struct str name = str_trim(buf_str(text));
@@ -111,7 +123,7 @@ static bool hunt_or_query(struct arena *arena, struct buf *text, struct err *err
         return false;
     const struct hunt *known = catalogue_hunt_find(&catalogue, name);
     if (!known && str_find(name, '-'))
-        return err_set(err, ERR_NOT_FOUND, "no hunt '%.*s'; 'rmmhunt hunts list' shows them", STR_ARG(name));
+        return hunt_refuse_near(name, err);
     return !known || text_replace(text, known->query, err);
 }
 

@@ -35,6 +35,14 @@ static const char **parameter_apart(struct reading *reading, struct str name) {
                                          : NULL;
 }
 
+/* What a word without "--" is: NULL: a path behind the resource, else a parameter of the list. */
+static const char *word_parameter(const struct reading *reading, const char *word) {
+    return strcmp(reading->command, "findings") == 0                              ? "device"
+           : strcmp(reading->command, "changes") == 0                             ? "tool"
+           : strcmp(reading->command, "coverage") == 0 && strcmp(word, "silent") != 0 ? "table"
+                                                                                   : NULL;
+}
+
 /* "--tool X", "--tool=X", "--follow", "--latest", or an id. */
 static bool argument_read(int argc, char **argv, int *at, struct reading *reading, struct err *err) {
     const char *word = argv[*at];
@@ -44,6 +52,10 @@ static bool argument_read(int argc, char **argv, int *at, struct reading *readin
     }
     if (strcmp(word, "--latest") == 0) {
         buf_add_str(&reading->target, STR("&latest"));
+        return true;
+    }
+    if (strncmp(word, "--", 2) != 0 && word_parameter(reading, word)) {
+        parameter_add(&reading->target, word_parameter(reading, word), word);
         return true;
     }
     if (strncmp(word, "--", 2) != 0) {
@@ -89,7 +101,7 @@ static bool target_end(struct reading *reading, struct err *err) {
 static bool target_build(int argc, char **argv, struct reading *reading, struct err *err) {
     buf_add_str(&reading->target, str_from(reading->resource));
     for (int i = 1; i < argc; i++)
-        if (strncmp(argv[i], "--", 2) != 0 &&
+        if (strncmp(argv[i], "--", 2) != 0 && !word_parameter(reading, argv[i]) &&
             (i == 1 || strncmp(argv[i - 1], "--", 2) != 0 || strchr(argv[i - 1], '='))) {
             buf_add_char(&reading->target, '/');
             url_add_part(&reading->target, str_from(argv[i]));

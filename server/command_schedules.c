@@ -48,16 +48,6 @@ static json_t *body_of(int argc, char **argv) {
     return root;
 }
 
-static bool create(struct call *call, const json_t *root, struct err *err) {
-    char *body = json_dumps(root, JSON_COMPACT);
-    if (!body)
-        return err_set(err, ERR_BAD_REQUEST, "a text is not UTF-8");
-    call->request.body = str_from(body);
-    bool ok = call_show(call, handle_schedules_post, NULL, false, err);
-    free(body);
-    return ok;
-}
-
 static bool enable(struct call *call, const char *id, bool enabled, struct err *err) {
     struct schedule schedule;
     const char *field;
@@ -85,7 +75,7 @@ static bool run_now(struct call *call, const char *id, struct err *err) {
 
 static bool act(struct call *call, const char *verb, const char *id, const json_t *body, struct err *err) {
     if (body)
-        return create(call, body, err);
+        return call_show_with(call, handle_schedules_post, NULL, body, err);
     if (!id)
         return call_show(call, handle_schedules_list, NULL, true, err);
     if (strcmp(verb, "show") == 0)

@@ -113,7 +113,7 @@ static bool open_database(struct server *server, struct err *err) {
     if (!service->webhooks || (!server->scheduler && schedules))
         return false;
     server->keeper = pulse_keeper_start(service->db, err);
-    server->warmer = server->keeper ? warmer_start(service->db, err) : NULL;
+    server->warmer = server->keeper ? warmer_start(service->db, &service->metrics.prepared, err) : NULL;
     return server->warmer != NULL;
 }
 

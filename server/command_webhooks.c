@@ -21,16 +21,6 @@ static json_t *ask_json(struct call *call, route_handler *handler, const char *i
     return root;
 }
 
-static bool show_with(struct call *call, route_handler *handler, const char *id, const json_t *body, struct err *err) {
-    char *text = json_dumps(body, JSON_COMPACT);
-    if (!text)
-        return err_set(err, ERR_BAD_REQUEST, "a text is not UTF-8");
-    call->request.body = str_from(text);
-    bool ok = call_show(call, handler, id, false, err);
-    free(text);
-    return ok;
-}
-
 /* A,B as ["A","B"]. */
 static json_t *list_of(const char *value) {
     json_t *list = json_array();
@@ -77,7 +67,7 @@ static bool enable(struct call *call, const char *id, bool enabled, struct err *
     if (!hook)
         return false;
     json_object_set_new(hook, "enabled", json_boolean(enabled));
-    if (!show_with(call, handle_webhook_put, id, hook, err))
+    if (!call_show_with(call, handle_webhook_put, id, hook, err))
         return false;
     long long failed = json_integer_value(json_object_get(hook, "failed"));
     if (enabled && failed)
@@ -137,7 +127,7 @@ static bool replay(struct call *call, int argc, char **argv, struct err *err) {
 static bool act(struct call *call, int argc, char **argv, const json_t *body, struct err *err) {
     const char *verb = argv[1], *id = argv[2];
     if (body)
-        return show_with(call, handle_webhook_post, NULL, body, err);
+        return call_show_with(call, handle_webhook_post, NULL, body, err);
     if (!id)
         return call_show(call, handle_webhooks_list, NULL, true, err);
     if (strcmp(verb, "show") == 0)

@@ -430,6 +430,8 @@ static bool write_group(struct db_conn *conn, struct group *group, int64_t deadl
     bool ok = write_or_roll_back(conn, group, false, deadline_ms, err);
     if (!ok && strcmp(err->sqlstate, "23505") == 0)
         ok = write_or_roll_back(conn, group, true, deadline_ms, err);
+    if (!ok && strcmp(err->sqlstate, "23505") == 0) /* someone wrote the same keys meanwhile */
+        err->code = ERR_DATABASE_RETRY;
     if (!ok && strcmp(err->sqlstate, "23514") == 0) { /* a partition that was there has been dropped by someone */
         partition_forget(conn);
         recent_clear(group->memory->presence);

@@ -10,7 +10,7 @@ enum { TEXT_BYTES_MOST = 1 << 20 };
 /* Of these each run does all, mostly planning, and their best plan doesn't depend on parameters. Those over arrays and
  * optional filters are planned for what they are asked. */
 static const char *const constant_statements[KEPT_STATEMENTS] = {
-    "late_hits",   "ledger_floor", "ledger_lock", "ledger_served", "ledger_snapshot", "ledger_work",
+    "late_hits",   "ledger_floor", "ledger_served", "ledger_snapshot", "ledger_work",
     "presence_counts", "pulse", "run_claim", "run_create", "run_finish", "run_hold", "run_read", "run_results",
     "run_state", "run_work", "schedules_wait",
 };

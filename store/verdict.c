@@ -8,7 +8,7 @@
 #include "store/internal.h"
 #include "store/verdict_scan.h"
 
-enum { CHAINS = 4096, ENTRIES_MOST = 50000, IDS_MOST = 64 << 20, SQL_CAP = 4096 };
+enum { CHAINS = 4096, ENTRIES_MOST = 50000, IDS_MOST = 64 << 20, SQL_CAP = 4096, ADVANCE_ARENA = 64 << 20 };
 
 struct entry {
     struct entry *next;
@@ -35,6 +35,8 @@ struct reading {
     size_t *want_of;              /* by predicate: place in wants */
     size_t count, want_count;
     int32_t last[DICT_COUNT];     /* newest id; -1: not asked for */
+    int32_t most;                 /* values of a dictionary to decide; 0: all */
+    bool more;                    /* values are left */
 };
 
 static void entries_clear(struct verdicts *verdicts) {
@@ -143,6 +145,23 @@ static bool last_read(struct reading *reading, struct db_conn *conn, int64_t dea
     return rows != NULL;
 }
 
+/* The values to decide begin with the oldest that a condition lacks. */
+static void last_cap(struct reading *reading) {
+    int32_t from[DICT_COUNT];
+    mem_copy(from, reading->last, sizeof from);
+    for (size_t i = 0; i < reading->want_count; i++) {
+        const struct verdict_want *want = &reading->wants[i];
+        int32_t *lowest = &from[want->predicate->slot->dictionary];
+        if (want->form != KQL_HASHED && want->upto < *lowest)
+            *lowest = want->upto;
+    }
+    for (size_t d = 0; d < DICT_COUNT; d++)
+        if (reading->last[d] - from[d] > reading->most) {
+            reading->last[d] = from[d] + reading->most;
+            reading->more = true;
+        }
+}
+
 static bool dictionary_scan(struct reading *reading, struct db_conn *conn, enum schema_dictionary_id dictionary,
                             int64_t deadline_ms, struct err *err) {
     size_t count = 0;
@@ -205,6 +224,7 @@ static bool verdict_copy(struct arena *arena, const struct entry *entry, struct 
     return true;
 }
 
+/* all NULL: nobody asks for them now. */
 static bool verdicts_publish(struct reading *reading, struct verdict_ids *all) {
     struct verdicts *verdicts = reading->verdicts;
     struct verdict_ids *own = arena_array(reading->arena, reading->want_count + 1, sizeof *own);
@@ -219,10 +239,11 @@ static bool verdicts_publish(struct reading *reading, struct verdict_ids *all) {
         if (!entry_continues(entry, want, last))
             own[i] = (struct verdict_ids){.form = KQL_INLINE}; /* decided in the program this time */
         else
-            ok = entry_keep(verdicts, want, last) && verdict_copy(reading->arena, *entry_find(verdicts, want->key), &own[i]);
+            ok = entry_keep(verdicts, want, last) &&
+                 (!all || verdict_copy(reading->arena, *entry_find(verdicts, want->key), &own[i]));
     }
     pthread_mutex_unlock(&verdicts->lock);
-    for (size_t i = 0; ok && i < reading->count; i++)
+    for (size_t i = 0; ok && all && i < reading->count; i++)
         all[i] = own[reading->want_of[i]];
     return ok;
 }
@@ -231,6 +252,8 @@ static bool reading_run(struct reading *reading, struct db_conn *conn, struct ve
                         struct err *err) {
     bool ok = wants_make(reading) || err_memory(err);
     ok = ok && (!reading->want_count || last_read(reading, conn, deadline_ms, err));
+    if (ok && reading->most)
+        last_cap(reading);
     for (size_t d = 0; ok && reading->want_count && d < DICT_COUNT; d++)
         if (reading->last[d] >= 0)
             ok = dictionary_scan(reading, conn, (enum schema_dictionary_id)d, deadline_ms, err);
@@ -240,23 +263,45 @@ static bool reading_run(struct reading *reading, struct db_conn *conn, struct ve
     return ok;
 }
 
-bool verdicts_read(struct db_conn *conn, struct arena *arena, const struct kql_program *const *programs, size_t count,
-                   struct verdict_ids ***out, int64_t deadline_ms, struct err *err) {
-    struct reading reading = {.verdicts = conn->db->verdicts, .arena = arena};
+static bool predicates_gather(struct reading *reading, const struct kql_program *const *programs, size_t count,
+                              struct err *err) {
     size_t total = 0;
     for (size_t p = 0; p < count; p++)
         total += programs[p] ? programs[p]->predicate_count : 0;
-    reading.predicates = arena_array(arena, total + 1, sizeof *reading.predicates);
-    struct verdict_ids *all = arena_array(arena, total + 1, sizeof *all);
-    *out = arena_array(arena, count + 1, sizeof **out);
-    if (!reading.predicates || !all || !*out)
+    reading->predicates = arena_array(reading->arena, total + 1, sizeof *reading->predicates);
+    if (!reading->predicates)
         return err_memory(err);
-    for (size_t p = 0; p < count; p++) {
-        (*out)[p] = all + reading.count;
+    for (size_t p = 0; p < count; p++)
         for (size_t i = 0; programs[p] && i < programs[p]->predicate_count; i++)
-            reading.predicates[reading.count++] = &programs[p]->predicates[i];
+            reading->predicates[reading->count++] = &programs[p]->predicates[i];
+    return true;
+}
+
+bool verdicts_read(struct db_conn *conn, struct arena *arena, const struct kql_program *const *programs, size_t count,
+                   struct verdict_ids ***out, int64_t deadline_ms, struct err *err) {
+    struct reading reading = {.verdicts = conn->db->verdicts, .arena = arena};
+    if (!predicates_gather(&reading, programs, count, err))
+        return false;
+    struct verdict_ids *all = arena_array(arena, reading.count + 1, sizeof *all);
+    *out = arena_array(arena, count + 1, sizeof **out);
+    if (!all || !*out)
+        return err_memory(err);
+    for (size_t p = 0, at = 0; p < count; p++) {
+        (*out)[p] = all + at;
+        at += programs[p] ? programs[p]->predicate_count : 0;
     }
     return reading_run(&reading, conn, all, deadline_ms, err);
+}
+
+bool verdicts_advance(struct db_conn *conn, const struct kql_program *const *programs, size_t count, int32_t most,
+                      bool *more, int64_t deadline_ms, struct err *err) {
+    struct reading reading = {.verdicts = conn->db->verdicts, .arena = arena_new(ADVANCE_ARENA), .most = most};
+    bool ok = reading.arena ? predicates_gather(&reading, programs, count, err) &&
+                                  reading_run(&reading, conn, NULL, deadline_ms, err)
+                            : err_memory(err);
+    *more = reading.more;
+    arena_free(reading.arena);
+    return ok;
 }
 
 static bool choice_make(struct arena *arena, const struct verdict_ids *verdict, struct kql_choice *choice) {

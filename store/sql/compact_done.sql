@@ -1,7 +1,4 @@
 -- $1 text: index, $2 bigint: events of its day before it was built anew. Its bytes now.
-WITH gone AS (
-    DELETE FROM rmm.compacted WHERE to_regclass(format('data.%I', index_name)) IS NULL
-)
 INSERT INTO rmm.compacted AS k (index_name, rows) VALUES ($1::text, $2::bigint)
 ON CONFLICT (index_name) DO UPDATE SET rows = excluded.rows, compacted_at = excluded.compacted_at
 RETURNING pg_relation_size(to_regclass(format('data.%I', index_name)))

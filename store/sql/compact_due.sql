@@ -1,13 +1,16 @@
 -- $1 bigint: ticks without an arrival after which a day is at rest, $2 text[]: the event tables in the order of the schema.
--- Indexes to be built anew, the latest day first: index, its bytes, events of the day. Those of less than 64 KB stay.
+-- Indexes to be built anew, the latest day first: index, its bytes, events of the day. Those of less than 64 KB stay, and
+-- those of days that retention drops within 12 hours: a build would be for nothing, and the drop would wait for it.
 WITH clock AS MATERIALIZED (
-    SELECT (extract(epoch FROM clock_timestamp()) * 10000000)::bigint + 621355968000000000 - $1::bigint AS quiet_since
+    SELECT now - $1::bigint AS quiet_since, now - events_ticks + 432000000000 AS gone_before
+    FROM rmm.retention, (SELECT (extract(epoch FROM clock_timestamp()) * 10000000)::bigint + 621355968000000000 AS now) c
 ), resting AS MATERIALIZED (
     SELECT format('data.%I', ($2::text[])[event_table + 1] || '_' || to_char(date '0001-01-01' + day, 'YYYYMMDD')) AS name,
            day, sum(rows)::bigint AS rows
-    FROM rmm.counts
-    GROUP BY event_table, day
-    HAVING max(newest_arrival) <= (SELECT quiet_since FROM clock) AND (day + 1) * 864000000000 <= (SELECT quiet_since FROM clock)
+    FROM rmm.counts, clock
+    GROUP BY event_table, day, quiet_since, gone_before
+    HAVING max(newest_arrival) <= quiet_since AND (day + 1) * 864000000000 <= quiet_since
+       AND greatest((day + 1) * 864000000000, max(archived)) > gone_before
 )
 SELECT i.relname, pg_relation_size(i.oid), r.rows
 FROM resting r

@@ -1,7 +1,10 @@
--- $1 bigint: run, $2 pg_snapshot: batches that are looked at. The found events that the ledger doesn't know yet, into it;
--- how many. What came after that snapshot is left to the next pass: it may have dictionary values that weren't decided.
--- Late is what came since a run had answered for its time with this version of the hunt.
-WITH fresh AS (
+-- $1 bigint: run. The found events that the ledger doesn't know yet, into it; how many, and how many found ones are left out,
+-- as their device's id, which came before ids had a limit, is too long for its indexes. Late is what came since a run had
+-- answered for its time with this version of the hunt.
+WITH found AS MATERIALIZED (
+    SELECT f.*, octet_length(i.device_id) > 1024 AS too_long
+    FROM (SELECT DISTINCT * FROM rmm.ledger_found) f JOIN dict.device i ON i.id = f.device
+), fresh AS (
     INSERT INTO rmm.hits (device, hunt, ts, report_id, digest, arrived, run_id, event_table, counted, late)
     SELECT f.device, f.hunt, f.ts, f.report_id, f.digest, f.arrived, $1::bigint, f.event_table,
            row_number() OVER (PARTITION BY t.tool, t.signal, f.event_table, f.ts, f.device, f.report_id, f.digest ORDER BY f.hunt) = 1
@@ -10,13 +13,13 @@ WITH fresh AS (
                                  AND k.digest = f.digest AND k.report_id IS NOT DISTINCT FROM f.report_id
                                  AND kt.tool = t.tool AND kt.signal = t.signal),
            coalesce(f.ts <= l.served_to AND NOT pg_visible_in_snapshot(b.xid, l.snapshot), false)
-    FROM (SELECT DISTINCT * FROM rmm.ledger_found) f
+    FROM found f
     JOIN rmm.hunt_tools t ON t.hunt = f.hunt
     JOIN rmm.hunts h ON h.number = f.hunt
     JOIN rmm.results r ON r.run_id = $1::bigint AND r.hunt_id = h.id
     LEFT JOIN rmm.ledger_hunts l ON l.hunt = f.hunt AND l.version = r.hunt_version
     LEFT JOIN rmm.batches b ON b.id = f.arrived >> 20
-    WHERE coalesce(pg_visible_in_snapshot(b.xid, $2::pg_snapshot), true)
+    WHERE NOT f.too_long
       AND NOT EXISTS (SELECT FROM rmm.hits k WHERE k.ts = f.ts AND k.device = f.device AND k.event_table = f.event_table
                         AND k.digest = f.digest AND k.report_id IS NOT DISTINCT FROM f.report_id AND k.hunt = f.hunt)
     ON CONFLICT DO NOTHING
@@ -27,4 +30,4 @@ WITH fresh AS (
     FROM fresh f JOIN rmm.hunt_tools t ON t.hunt = f.hunt
     RETURNING 1
 )
-SELECT count(*) FROM noted
+SELECT (SELECT count(*) FROM noted), (SELECT count(*) FROM found WHERE too_long)

@@ -5,7 +5,7 @@ WITH given AS (
     SELECT d.id AS device, t.tool, t.signal, s.name, s.machine_group, s.first_seen, s.last_seen, s.count, s.timed
     FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::boolean[])
          s (hunt, device_id, name, machine_group, first_seen, last_seen, count, timed)
-    JOIN dict.device d ON d.device_id = s.device_id
+    JOIN dict.device d ON d.device_id = s.device_id AND octet_length(s.device_id) <= 1024 -- as in ledger_hits
     JOIN rmm.hunt_tools t ON t.hunt = s.hunt
 ), told AS (
     SELECT device, tool, signal, bool_or(timed) AS timed, max(count) AS count,

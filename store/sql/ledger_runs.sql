@@ -4,6 +4,7 @@
 WITH seen AS MATERIALIZED (
     SELECT s.hunt, s.device_id, k.device
     FROM unnest($1::integer[], $2::text[]) s (hunt, device_id) LEFT JOIN rmm.devices k ON k.device_id = s.device_id
+    WHERE octet_length(s.device_id) <= 1024 -- as in ledger_hits
 ), named AS (
     SELECT hunt, device FROM seen WHERE device IS NOT NULL
     UNION ALL

@@ -1,2 +1,2 @@
--- The batches that are visible now. Behind ledger_lock, not with it: a statement sees what was there before it waited.
+-- The batches that this transaction sees. Behind ledger_lock, which begins it: so the whole pass before is among them.
 SELECT pg_current_snapshot()::text

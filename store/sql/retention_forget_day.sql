@@ -1,5 +1,5 @@
--- $1 smallint: table, $2 integer: day. What is known of single events and devices of a day whose
--- events have just been dropped; how many rows it had.
+-- $1 smallint: table, $2 integer: day. What is known of single events, devices and indexes of a day
+-- whose events have just been dropped; how many rows it had.
 WITH counted AS (
     DELETE FROM rmm.days WHERE event_table = $1::smallint AND day = $2::integer RETURNING rows
 ), arrived AS (
@@ -11,5 +11,7 @@ WITH counted AS (
       AND ts >= $2::integer * 864000000000 AND ts < ($2::integer + 1) * 864000000000
 ), gone AS (
     DELETE FROM rmm.reporters WHERE event_table = $1::smallint AND last_day = $2::integer
+), compacted AS (
+    DELETE FROM rmm.compacted WHERE to_regclass(format('data.%I', index_name)) IS NULL
 )
 SELECT coalesce(sum(rows), 0)::bigint FROM (SELECT rows FROM counted UNION ALL SELECT rows FROM arrived) r

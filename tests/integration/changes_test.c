@@ -22,22 +22,19 @@ enum { CAP = 16 << 20, PATH = 4096, LIMIT_MS = 60000 };
     ",\"Signer\":\"" signer "\",\"Issuer\":\"" issuer "\",\"CertificateSerialNumber\":\"" serial                       \
     "\",\"SHA1\":\"" serial "\""
 
-static struct hunt_server one;
 static char cursor[PATH];
 
-static void setup(void) {
-    hunt_server_start(&one);
-    hunt_import(&one.server, "Probe", "probe");
-    hunt_import(&one.server, "Rival", "rival");
+static int setup(void **state) {
     cursor[0] = 0;
+    return probe_and_rival_setup(state);
 }
 
 static void process(const char *device, const char *time, int report) {
-    hunt_send_event(&one.server, "DeviceProcessEvents", device, time, report, NAMED);
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", device, time, report, NAMED);
 }
 
 static void run(const char *body) {
-    ANSWER_AUTO answer = hunt_run(&one.server, body);
+    ANSWER_AUTO answer = hunt_run(&probe_server.server, body);
     assert_true(json_array_size(answer_at(&answer, "hunts")) == 3);
 }
 
@@ -48,7 +45,7 @@ static void expect_changes(const char *expected, json_t **changes) {
     const json_t *change;
     BUF_AUTO got = BUF(CAP);
     snprintf(path, sizeof path, "/v1/changes?limit=1000%s%s", cursor[0] ? "&cursor=" : "", cursor);
-    ANSWER_AUTO answer = hunt_get(&one.server, path);
+    ANSWER_AUTO answer = hunt_get(&probe_server.server, path);
     json_array_foreach(answer_at(&answer, "changes"), index, change)
         buf_printf(&got, "%s%s/%s/%s", index ? " " : "", hunt_text(change, "type"), hunt_text(change, "tool"),
                    hunt_text(change, "device_id"));
@@ -71,7 +68,6 @@ static void expect_detail(const json_t *changes, size_t index, const char *summa
 static void a_first_sighting_is_a_new_tool_then_new_devices_tools_and_signals(void **state) {
     json_t *changes;
     (void)state;
-    setup();
     process("d1", "2026-07-18T10:00:00Z", 1);
     process("d1", "2026-07-18T11:00:00Z", 2);
     run(PROBE);
@@ -86,33 +82,30 @@ static void a_first_sighting_is_a_new_tool_then_new_devices_tools_and_signals(vo
     assert_null(json_string_value(json_at(changes, "0.links.device")));
     static const char *const links[] = {"0.links.tool", "1.links.device", "1.links.evidence", "1.links.tool", "1.links.run"};
     for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
-        ANSWER_AUTO followed = hunt_get(&one.server, hunt_text(changes, links[i]));
+        ANSWER_AUTO followed = hunt_get(&probe_server.server, hunt_text(changes, links[i]));
     }
-    ANSWER_AUTO csv = hunt_get(&one.server, "/v1/changes?types=new_device&format=csv");
+    ANSWER_AUTO csv = hunt_get(&probe_server.server, "/v1/changes?types=new_device&format=csv");
     assert_non_null(strstr(csv.body, "id,at,type,tool,device_id,device_name,run_id,summary,detail"));
     json_decref(changes);
     run(PROBE);
     expect_changes("", NULL);
     process("d2", "2026-07-18T10:00:00Z", 1);
-    hunt_send_event(&one.server, "DeviceNetworkEvents", "d1", "2026-07-18T12:00:00Z", 3, ",\"RemoteUrl\":\"https://a.probe.example/x\"");
+    hunt_send_event(&probe_server.server, "DeviceNetworkEvents", "d1", "2026-07-18T12:00:00Z", 3, ",\"RemoteUrl\":\"https://a.probe.example/x\"");
     run(PROBE);
     expect_changes("new_device/Probe/d2 new_signal/Probe/d1", &changes);
     expect_detail(changes, 1, "signal=network, 1 late", "{\"late\":1,\"machine_group\":\"Lab\",\"signal\":\"network\",\"signals\":[\"process\",\"network\"]}");
     json_decref(changes);
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T13:00:00Z", 4, ",\"FileName\":\"rival.exe\"");
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-07-18T13:00:00Z", 4, ",\"FileName\":\"rival.exe\"");
     run(RIVAL);
     expect_changes("new_tool/Rival/ new_tool_on_device/Rival/d1", NULL);
-    hunt_server_stop(&one);
 }
 
 static void of_two_tools_found_at_once_the_first_makes_the_device_new(void **state) {
     (void)state;
-    setup();
     process("d1", "2026-07-18T11:00:00Z", 1);
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 2, ",\"FileName\":\"rival.exe\"");
-    ANSWER_AUTO answer = hunt_run(&one.server, "{\"all\":true,\"as_of\":\"2026-07-20T00:00:00Z\"}");
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 2, ",\"FileName\":\"rival.exe\"");
+    ANSWER_AUTO answer = hunt_run(&probe_server.server, "{\"all\":true,\"as_of\":\"2026-07-20T00:00:00Z\"}");
     expect_changes("new_tool/Probe/ new_tool/Rival/ new_device/Rival/d1 new_tool_on_device/Probe/d1", NULL);
-    hunt_server_stop(&one);
 }
 
 static void growth_is_told_at_each_doubling(void **state) {
@@ -121,7 +114,6 @@ static void growth_is_told_at_each_doubling(void **state) {
         "new_tool/Probe/ new_device/Probe/d1", "grew/Probe/d1", "", "grew/Probe/d1", "", "", "", "grew/Probe/d1"};
     char time[64];
     (void)state;
-    setup();
     for (int i = 0; i < 8; i++) {
         snprintf(time, sizeof time, "2026-07-18T10:00:0%dZ", i);
         process("d1", time, i);
@@ -132,13 +124,11 @@ static void growth_is_told_at_each_doubling(void **state) {
             expect_detail(changes, 0, "8x, was 4x, 1 late", "{\"count\":8,\"late\":1,\"machine_group\":\"Lab\",\"signals\":[\"process\"],\"was\":4}");
         json_decref(changes);
     }
-    hunt_server_stop(&one);
 }
 
 static void who_comes_back_has_returned_until_late_events_fill_the_gap(void **state) {
     json_t *changes;
     (void)state;
-    setup();
     process("d1", "2026-06-01T23:59:59.9999999Z", 1);
     process("d2", "2026-06-01T00:00:00Z", 1);
     run(PROBE);
@@ -151,12 +141,12 @@ static void who_comes_back_has_returned_until_late_events_fill_the_gap(void **st
         changes, 0, "since 2026-06-16, 1 late",
         "{\"last_seen\":\"2026-06-16T00:00:00.0000000Z\",\"late\":1,\"machine_group\":\"Lab\",\"signals\":[\"process\"],\"since\":\"2026-06-16T00:00:00.0000000Z\"}");
     json_decref(changes);
-    ANSWER_AUTO back = hunt_get(&one.server, "/v1/findings?device=d1&as_of=2026-06-17T00:00:00Z");
+    ANSWER_AUTO back = hunt_get(&probe_server.server, "/v1/findings?device=d1&as_of=2026-06-17T00:00:00Z");
     assert_string_equal(answer_text(&back, "findings.0.state"), "returned");
     process("d1", "2026-06-08T00:00:00Z", 3);
     run(PROBE);
     expect_changes("", NULL);
-    ANSWER_AUTO filled = hunt_get(&one.server, "/v1/findings?device=d1&as_of=2026-06-17T00:00:00Z");
+    ANSWER_AUTO filled = hunt_get(&probe_server.server, "/v1/findings?device=d1&as_of=2026-06-17T00:00:00Z");
     assert_string_equal(answer_text(&filled, "findings.0.state"), "known");
     process("d1", "2026-05-31T12:00:00Z", 4);
     run(PROBE);
@@ -166,17 +156,15 @@ static void who_comes_back_has_returned_until_late_events_fill_the_gap(void **st
         "{\"first_seen\":\"2026-05-31T12:00:00.0000000Z\",\"late\":1,\"machine_group\":\"Lab\",\"signals\":[\"process\"],"
         "\"was\":\"2026-06-01T23:59:59.9999999Z\"}");
     json_decref(changes);
-    hunt_server_stop(&one);
 }
 
 static void certificate(const char *device, const char *time, int report, const char *more) {
-    hunt_send_event(&one.server, "DeviceFileCertificateInfo", device, time, report, more);
+    hunt_send_event(&probe_server.server, "DeviceFileCertificateInfo", device, time, report, more);
 }
 
 static void new_signers_and_serials_are_told_and_rotations_as_one(void **state) {
     json_t *changes;
     (void)state;
-    setup();
     certificate("d1", "2026-07-16T00:00:00Z", 1, SIGNED("Probe Inc", "CA 1", "aa"));
     run(PROBE);
     expect_changes("new_tool/Probe/ new_device/Probe/d1", NULL);
@@ -212,14 +200,12 @@ static void new_signers_and_serials_are_told_and_rotations_as_one(void **state) 
     certificate("d3", "2026-07-20T00:00:00.0000001Z", 6, SIGNED("Probe Inc", "CA 1", "01"));
     run(PROBE);
     expect_changes("grew/Probe/d1 new_serial/Probe/", NULL);
-    hunt_server_stop(&one);
 }
 
 /* As a schedule sees it: a device at a time. */
 static void a_rotation_is_told_once_however_many_runs_it_takes(void **state) {
     json_t *changes;
     (void)state;
-    setup();
     certificate("d1", "2026-07-10T00:00:00Z", 1, SIGNED("Probe Inc", "CA 1", "aa"));
     certificate("d2", "2026-07-10T00:00:00Z", 1, SIGNED("Probe Inc", "CA 1", "aa"));
     certificate("d3", "2026-07-10T00:00:00Z", 1, SIGNED("Probe Inc", "CA 1", "aa"));
@@ -245,7 +231,6 @@ static void a_rotation_is_told_once_however_many_runs_it_takes(void **state) {
     certificate("d4", "2026-07-16T05:00:00Z", 3, SIGNED("Probe Inc", "CA 1", "cc"));
     run(PROBE);
     expect_changes("grew/Probe/d4 new_serial/Probe/", NULL);
-    hunt_server_stop(&one);
 }
 
 /* Two hunts of a tool that count the same event. */
@@ -255,31 +240,28 @@ static void late_tells_events_and_not_how_many_hunts_found_them(void **state) {
                                "Count=count() by DeviceId\"}";
     json_t *changes;
     (void)state;
-    setup();
-    ANSWER_AUTO imported = server_expect(&one.server, 201, &(struct send){.path = "/v1/hunts/import", .body = twin});
-    ANSWER_AUTO before = hunt_run(&one.server, PROBE);
+    ANSWER_AUTO imported = server_expect(&probe_server.server, 201, &(struct send){.path = "/v1/hunts/import", .body = twin});
+    ANSWER_AUTO before = hunt_run(&probe_server.server, PROBE);
     process("d1", "2026-07-18T10:00:00Z", 1);
-    ANSWER_AUTO after = hunt_run(&one.server, PROBE);
+    ANSWER_AUTO after = hunt_run(&probe_server.server, PROBE);
     expect_changes("new_tool/Probe/ new_device/Probe/d1", &changes);
     assert_int_equal(json_integer_value(json_at(json_array_get(changes, 1), "detail.count")), 1);
     assert_int_equal(json_integer_value(json_at(json_array_get(changes, 1), "detail.late")), 1);
     json_decref(changes);
-    hunt_server_stop(&one);
 }
 
 static void types_and_tools_can_be_chosen_and_latest_starts_at_the_end(void **state) {
     (void)state;
-    setup();
     process("d1", "2026-07-18T10:00:00Z", 1);
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T13:00:00Z", 4, ",\"FileName\":\"rival.exe\"");
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-07-18T13:00:00Z", 4, ",\"FileName\":\"rival.exe\"");
     run(PROBE);
     run(RIVAL);
-    ANSWER_AUTO types = hunt_get(&one.server, "/v1/changes?types=new_device,new_tool_on_device");
+    ANSWER_AUTO types = hunt_get(&probe_server.server, "/v1/changes?types=new_device,new_tool_on_device");
     assert_int_equal(json_array_size(answer_at(&types, "changes")), 2);
-    ANSWER_AUTO tool = hunt_get(&one.server, "/v1/changes?tool=rival");
+    ANSWER_AUTO tool = hunt_get(&probe_server.server, "/v1/changes?tool=rival");
     assert_int_equal(json_array_size(answer_at(&tool, "changes")), 2);
     assert_string_equal(answer_text(&tool, "changes.0.tool"), "Rival");
-    ANSWER_AUTO latest = hunt_get(&one.server, "/v1/changes?latest");
+    ANSWER_AUTO latest = hunt_get(&probe_server.server, "/v1/changes?latest");
     assert_int_equal(json_array_size(answer_at(&latest, "changes")), 0);
     snprintf(cursor, sizeof cursor, "%s", answer_text(&latest, "next"));
     expect_changes("", NULL);
@@ -291,10 +273,9 @@ static void types_and_tools_can_be_chosen_and_latest_starts_at_the_end(void **st
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         char path[PATH];
         snprintf(path, sizeof path, "/v1/changes?%s", wrong[i]);
-        ANSWER_AUTO refused = server_expect(&one.server, 400, &(struct send){.path = path});
+        ANSWER_AUTO refused = server_expect(&probe_server.server, 400, &(struct send){.path = path});
         assert_memory_equal(answer_text(&refused, "errors.0.field"), wrong[i], strcspn(wrong[i], "="));
     }
-    hunt_server_stop(&one);
 }
 
 /* Of the whole list those of the types and the tool, NULL for any. */
@@ -309,7 +290,7 @@ static void expect_chosen(const json_t *whole, const char *types, const char *to
     }
     snprintf(path, sizeof path, "/v1/changes?limit=1000%s%s%s%s", types ? "&types=" : "", types ? types : "",
              tool ? "&tool=" : "", tool ? tool : "");
-    ANSWER_AUTO got = hunt_get(&one.server, path);
+    ANSWER_AUTO got = hunt_get(&probe_server.server, path);
     if (!json_equal(answer_at(&got, "changes"), expected))
         fail_msg("%s: %zu changes instead of %zu, or other ones", path, json_array_size(answer_at(&got, "changes")),
                  json_array_size(expected));
@@ -321,43 +302,39 @@ static void choosing_leaves_the_same_changes_in_the_same_order(void **state) {
                                         "returned,new_device,first_moved"};
     static const char *const tools[] = {NULL, "probe", "RIVAL", "AnyDesk"};
     (void)state;
-    setup();
     for (int i = 0; i < 12; i++) {
         char device[16];
         snprintf(device, sizeof device, "d%d", i % 5);
         process(device, i % 2 ? "2026-07-18T10:00:00Z" : "2026-06-01T10:00:00Z", i);
-        hunt_send_event(&one.server, "DeviceProcessEvents", device, "2026-07-18T13:00:00Z", 100 + i, ",\"FileName\":\"rival.exe\"");
+        hunt_send_event(&probe_server.server, "DeviceProcessEvents", device, "2026-07-18T13:00:00Z", 100 + i, ",\"FileName\":\"rival.exe\"");
         run(i % 3 ? PROBE : RIVAL);
     }
-    ANSWER_AUTO whole = hunt_get(&one.server, "/v1/changes?limit=1000");
+    ANSWER_AUTO whole = hunt_get(&probe_server.server, "/v1/changes?limit=1000");
     assert_true(json_array_size(answer_at(&whole, "changes")) > 20);
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         for (size_t t = 0; t < sizeof tools / sizeof *tools; t++)
             expect_chosen(answer_at(&whole, "changes"), types[i], tools[t]);
-    hunt_server_stop(&one);
 }
 
 static void deleted_changes_that_a_cursor_missed_are_a_gap(void **state) {
     char path[PATH + 64];
     (void)state;
-    setup();
     process("d1", "2026-07-18T10:00:00Z", 1);
     run(PROBE);
-    ANSWER_AUTO first = hunt_get(&one.server, "/v1/changes?limit=1");
+    ANSWER_AUTO first = hunt_get(&probe_server.server, "/v1/changes?limit=1");
     snprintf(path, sizeof path, "/v1/changes?cursor=%s", answer_text(&first, "next"));
     process("d2", "2026-07-18T10:00:00Z", 1);
     run(PROBE);
-    ANSWER_AUTO whole = hunt_get(&one.server, path);
+    ANSWER_AUTO whole = hunt_get(&probe_server.server, path);
     assert_true(json_is_false(answer_at(&whole, "gap")));
-    database_do(one.db, "DELETE FROM rmm.changes WHERE id <= 2 RETURNING id");
-    ANSWER_AUTO gap = hunt_get(&one.server, path);
+    database_do(probe_server.db, "DELETE FROM rmm.changes WHERE id <= 2 RETURNING id");
+    ANSWER_AUTO gap = hunt_get(&probe_server.server, path);
     assert_true(json_is_true(answer_at(&gap, "gap")));
     assert_string_equal(answer_text(&gap, "changes.0.device_id"), "d2");
-    database_do(one.db, "DELETE FROM rmm.changes RETURNING id");
-    ANSWER_AUTO none = hunt_get(&one.server, path);
+    database_do(probe_server.db, "DELETE FROM rmm.changes RETURNING id");
+    ANSWER_AUTO none = hunt_get(&probe_server.server, path);
     assert_true(json_is_true(answer_at(&none, "gap")));
     assert_int_equal(json_array_size(answer_at(&none, "changes")), 0);
-    hunt_server_stop(&one);
 }
 
 struct waiting {
@@ -371,7 +348,7 @@ struct waiting {
 static void *wait_run(void *argument) {
     struct waiting *waiting = argument;
     atomic_store(&waiting->started, true);
-    waiting->answer = server_send(&one.server, &(struct send){.path = waiting->path});
+    waiting->answer = server_send(&probe_server.server, &(struct send){.path = waiting->path});
     waiting->ended = mono_ms();
     return NULL;
 }
@@ -386,15 +363,14 @@ static void wait_start(struct waiting *waiting, const char *path) {
 static void a_long_poll_ends_with_the_change_with_its_time_or_with_the_server(void **state) {
     (void)state;
     struct waiting change = {0}, draining = {0};
-    setup();
     int64_t start = mono_ms();
-    ANSWER_AUTO nothing = hunt_get(&one.server, "/v1/changes?wait=1");
+    ANSWER_AUTO nothing = hunt_get(&probe_server.server, "/v1/changes?wait=1");
     int64_t took = mono_ms() - start;
     assert_int_equal(json_array_size(answer_at(&nothing, "changes")), 0);
     assert_true(took >= 1000 && took < 3000);
     wait_start(&change, "/v1/changes?wait=60&latest");
     process("d1", "2026-07-18T10:00:00Z", 1);
-    while (!database_int(one.db, "SELECT count(*) FROM rmm.changes"))
+    while (!database_int(probe_server.db, "SELECT count(*) FROM rmm.changes"))
         run(PROBE);
     start = mono_ms();
     pthread_join(change.thread, NULL);
@@ -403,7 +379,7 @@ static void a_long_poll_ends_with_the_change_with_its_time_or_with_the_server(vo
     answer_free(&change.answer);
     wait_start(&draining, "/v1/changes?wait=60&latest");
     start = mono_ms();
-    hunt_server_stop(&one);
+    hunt_server_stop(&probe_server);
     pthread_join(draining.thread, NULL);
     assert_true(draining.ended - start < 5000);
     answer_free(&draining.answer);
@@ -467,26 +443,25 @@ static void feeders_await(struct feeder feeders[2], int rounds, json_t *seen) {
     int start[2] = {atomic_load(&feeders[0].rounds), atomic_load(&feeders[1].rounds)};
     while (atomic_load(&feeders[0].rounds) < start[0] + rounds || atomic_load(&feeders[1].rounds) < start[1] + rounds) {
         assert_true(mono_ms() < deadline);
-        poll_once(&one.server, seen);
+        poll_once(&probe_server.server, seen);
     }
 }
 
 static void a_poller_gets_each_change_once_though_servers_die(void **state) {
     (void)state;
-    setup();
-    struct server other = {.database_url = one.database_url};
+    struct server other = {.database_url = probe_server.database_url};
     assert_true(server_start(&other));
-    struct feeder feeders[] = {{.server = &one.server, .tool = "probe"}, {.server = &other, .tool = "rival"}};
+    struct feeder feeders[] = {{.server = &probe_server.server, .tool = "probe"}, {.server = &other, .tool = "rival"}};
     json_t *seen = json_array();
     for (size_t i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&feeders[i].thread, NULL, feed, &feeders[i]), 0);
     feeders_await(feeders, 10, seen);
     atomic_store(&feeders[0].stop, true);
-    server_kill(&one.server);
+    server_kill(&probe_server.server);
     pthread_join(feeders[0].thread, NULL);
-    poll_once(&one.server, seen);
+    poll_once(&probe_server.server, seen);
     poll_once(&other, seen);
-    assert_true(server_start(&one.server));
+    assert_true(server_start(&probe_server.server));
     atomic_store(&feeders[0].stop, false);
     assert_int_equal(pthread_create(&feeders[0].thread, NULL, feed, &feeders[0]), 0);
     feeders_await(feeders, 10, seen);
@@ -497,7 +472,7 @@ static void a_poller_gets_each_change_once_though_servers_die(void **state) {
     size_t before;
     do {
         before = json_array_size(seen);
-        poll_once(&one.server, seen);
+        poll_once(&probe_server.server, seen);
     } while (json_array_size(seen) > before);
     /* the end of a list of changes has a cursor too */
     ANSWER_AUTO all = hunt_get(&other, "/v1/changes?limit=1000");
@@ -505,23 +480,24 @@ static void a_poller_gets_each_change_once_though_servers_die(void **state) {
     json_decref(seen);
     assert_int_equal(server_stop(&other), 0);
     server_remove(&other);
-    hunt_server_stop(&one);
 }
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, probe_server_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_first_sighting_is_a_new_tool_then_new_devices_tools_and_signals),
-        cmocka_unit_test(of_two_tools_found_at_once_the_first_makes_the_device_new),
-        cmocka_unit_test(growth_is_told_at_each_doubling),
-        cmocka_unit_test(who_comes_back_has_returned_until_late_events_fill_the_gap),
-        cmocka_unit_test(new_signers_and_serials_are_told_and_rotations_as_one),
-        cmocka_unit_test(a_rotation_is_told_once_however_many_runs_it_takes),
-        cmocka_unit_test(late_tells_events_and_not_how_many_hunts_found_them),
-        cmocka_unit_test(types_and_tools_can_be_chosen_and_latest_starts_at_the_end),
-        cmocka_unit_test(choosing_leaves_the_same_changes_in_the_same_order),
-        cmocka_unit_test(deleted_changes_that_a_cursor_missed_are_a_gap),
-        cmocka_unit_test(a_long_poll_ends_with_the_change_with_its_time_or_with_the_server),
-        cmocka_unit_test(a_poller_gets_each_change_once_though_servers_die),
+        TEST(a_first_sighting_is_a_new_tool_then_new_devices_tools_and_signals),
+        TEST(of_two_tools_found_at_once_the_first_makes_the_device_new),
+        TEST(growth_is_told_at_each_doubling),
+        TEST(who_comes_back_has_returned_until_late_events_fill_the_gap),
+        TEST(new_signers_and_serials_are_told_and_rotations_as_one),
+        TEST(a_rotation_is_told_once_however_many_runs_it_takes),
+        TEST(late_tells_events_and_not_how_many_hunts_found_them),
+        TEST(types_and_tools_can_be_chosen_and_latest_starts_at_the_end),
+        TEST(choosing_leaves_the_same_changes_in_the_same_order),
+        TEST(deleted_changes_that_a_cursor_missed_are_a_gap),
+        cmocka_unit_test_setup(a_long_poll_ends_with_the_change_with_its_time_or_with_the_server, setup),
+        TEST(a_poller_gets_each_change_once_though_servers_die),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
 }

@@ -82,7 +82,8 @@ static void explain_takes_stored_hunts_and_files(void **state) {
     hunt_expect_command(&probe_server, 0, WORDS("explain", "probe-create-process"), "columns: DeviceId:string");
     hunt_expect_command(&probe_server, 0, WORDS("explain", "remotepc-file-signature"), "columns: DeviceId:string");
     hunt_expect_command(&probe_server, 0, WORDS("explain", "DeviceInfo"), "columns: Timestamp:datetime");
-    hunt_expect_command(&probe_server, 1, WORDS("explain", "no-such-hunt"), "");
+    hunt_expect_command(&probe_server, 1, WORDS("explain", "no-such-hunt"), "hunt: there is none called 'no-such-hunt'");
+    hunt_expect_command(&probe_server, 1, WORDS("explain", "probe-create-proces"), "did you mean 'probe-create-process'?");
     hunt_expect_command(&probe_server, 1, WORDS("explain", "no/such.kql"), "");
     ANSWER_AUTO changed = server_expect(&probe_server.server, 200,
                                         &(struct send){.method = "PUT",
@@ -154,6 +155,34 @@ static void tables_fit_their_line(void **state) {
     unsetenv("COLUMNS");
 }
 
+static void words_that_are_mistyped_are_refused_with_the_nearest(void **state) {
+    (void)state;
+    fill_with_long_names();
+    free(hunt_command(&probe_server, 0, WORDS("run", "--tool", "Probe", "--as-of", "2026-07-20")));
+    hunt_expect_command(&probe_server, 1, WORDS("coverage", "DeviceProcesEvents"), "the nearest is DeviceProcessEvents");
+    hunt_expect_command(&probe_server, 0, WORDS("coverage", "DeviceProcessEvents", "--since=3650d"), "DeviceProcessEvents");
+    hunt_expect_command(&probe_server, 1, WORDS("devices", "workstation-0001.finance.emea.corp.exampel"),
+                        "did you mean 'workstation-0001.finance.emea.corp.example, 0000000000000000000000000000000000000001'?");
+    hunt_expect_command(&probe_server, 1, WORDS("devices", "0000000000000000000000000000000000000a001"),
+                        "'workstation-0001.finance.emea.corp.example, 0000000000000000000000000000000000000001'?");
+    hunt_expect_command(&probe_server, 1, WORDS("devices", "zzzzzzzz"), "none called 'zzzzzzzz'; GET /v1/devices lists");
+    hunt_expect_command(&probe_server, 1, WORDS("findings", "workstation-0002.finance.emea.corp.example"), "is the name of device");
+    hunt_expect_command(&probe_server, 0, WORDS("findings", "0000000000000000000000000000000000000002"), "workstation-0002");
+    hunt_expect_command(&probe_server, 1, WORDS("changes", "Prob"), "did you mean 'Probe'?");
+}
+
+static void findings_show_whole_device_names_at_eighty_columns(void **state) {
+    (void)state;
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1,
+                    ",\"FileName\":\"probe.exe\",\"DeviceName\":\"fra-laptop-0042.corp.example\"");
+    free(hunt_command(&probe_server, 0, WORDS("run", "--tool", "Probe", "--as-of", "2026-07-20")));
+    setenv("COLUMNS", "80", 1);
+    hunt_expect_command(&probe_server, 0, WORDS("findings"), "fra-laptop-0042.corp.example");
+    setenv("COLUMNS", "160", 1);
+    hunt_expect_command(&probe_server, 0, WORDS("findings"), "device_id");
+    unsetenv("COLUMNS");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, probe_server_setup, probe_server_teardown)
 
 int main(void) {
@@ -163,6 +192,8 @@ int main(void) {
         cmocka_unit_test_teardown(wrong_words_about_webhooks_are_refused, world_close),
         TEST(explain_takes_stored_hunts_and_files),
         TEST(tables_fit_their_line),
+        TEST(words_that_are_mistyped_are_refused_with_the_nearest),
+        TEST(findings_show_whole_device_names_at_eighty_columns),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
 }

@@ -45,6 +45,7 @@ static int begin(void **state) {
 static int end(void **state) {
     (void)state;
     unsetenv("RMMHUNT_COMPACT_SECONDS");
+    unsetenv("RMMHUNT_RETENTION");
     int code = server.pid ? server_stop(&server) : 0;
     if (other.pid)
         code |= server_stop(&other);
@@ -176,6 +177,34 @@ static void a_server_stops_and_a_killed_one_comes_back_while_an_index_is_being_b
     expect_all_done_by_the_next();
 }
 
+/* So that the day of AGO_DAYS ago goes in so many hours, and half an hour at most. */
+static void keep_events(int hours) {
+    char retention[24];
+    int64_t since = ticks_now() - (ticks_now() / TICKS_DAY - AGO_DAYS + 1) * TICKS_DAY;
+    snprintf(retention, sizeof retention, "PT%lldM", (long long)(since / (60 * TICKS_SECOND) + hours * 60 + 30));
+    setenv("RMMHUNT_RETENTION", retention, 1);
+}
+
+static void days_that_are_dropped_soon_stay_as_they_are_and_nothing_is_kept_of_those_that_went(void **state) {
+    (void)state;
+    post_day(AGO_DAYS, 0, EVENTS);
+    keep_events(2);
+    restart_with("1");
+    await_metric(TURNS, 1);
+    assert_int_equal(metric(&server, COMPACTED), 0);
+    keep_events(20);
+    restart_with("1");
+    await_metric(COMPACTED, 3);
+    struct db *db = database_of(&server);
+    assert_true(database_int(db, REBUILT) >= 3);
+    db_close(db);
+    keep_events(-24);
+    restart_with("1");
+    db = database_of(&server);
+    database_await(db, REBUILT, 0, WAIT_MS);
+    db_close(db);
+}
+
 /* Both see the same things due at the same time. */
 static void of_two_servers_one_builds_each_index(void **state) {
     (void)state;
@@ -203,6 +232,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_was_built_is_built_again_only_when_many_rows_came_since, begin, end),
         cmocka_unit_test_setup_teardown(ingest_and_hunts_go_on_meanwhile_and_what_breaks_off_is_cleared_away, begin, end),
         cmocka_unit_test_setup_teardown(a_server_stops_and_a_killed_one_comes_back_while_an_index_is_being_built, begin, end),
+        cmocka_unit_test_setup_teardown(days_that_are_dropped_soon_stay_as_they_are_and_nothing_is_kept_of_those_that_went, begin,
+                                        end),
         cmocka_unit_test_teardown(of_two_servers_one_builds_each_index, end),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);

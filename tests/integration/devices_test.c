@@ -16,25 +16,9 @@ enum { CAP = 16 << 20, PATH = 4096, MANY = 23 };
 #define AS_OF ",\"as_of\":\"2026-07-20T00:00:00Z\"}"
 #define NAMED(file, name, group) ",\"FileName\":\"" file "\",\"DeviceName\":\"" name "\",\"MachineGroup\":\"" group "\""
 
-static struct hunt_server one;
-
-static int setup(void **state) {
-    (void)state;
-    hunt_server_start(&one);
-    hunt_import(&one.server, "Probe", "probe");
-    hunt_import(&one.server, "Rival", "rival");
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    hunt_server_stop(&one);
-    return 0;
-}
-
 static void run_both(void) {
-    ANSWER_AUTO probe = hunt_run(&one.server, "{\"tool\":\"Probe\"" AS_OF);
-    ANSWER_AUTO rival = hunt_run(&one.server, "{\"tool\":\"Rival\"" AS_OF);
+    ANSWER_AUTO probe = hunt_run(&probe_server.server, "{\"tool\":\"Probe\"" AS_OF);
+    ANSWER_AUTO rival = hunt_run(&probe_server.server, "{\"tool\":\"Rival\"" AS_OF);
 }
 
 static void expect_state(const char *as_of, const char *state) {
@@ -45,28 +29,28 @@ static void expect_state(const char *as_of, const char *state) {
                                             {"/v1/devices/d1?as_of=", "tools.0.by_signal.0.state"}};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         snprintf(path, sizeof path, "%s%s", places[i][0], as_of);
-        ANSWER_AUTO answer = hunt_get(&one.server, path);
+        ANSWER_AUTO answer = hunt_get(&probe_server.server, path);
         if (strcmp(answer_text(&answer, places[i][1]), state) != 0)
             fail_msg("%s at %s is %s instead of %s", places[i][1], as_of, answer_text(&answer, places[i][1]), state);
     }
     snprintf(path, sizeof path, "/v1/devices?state=%s&as_of=%s", state, as_of);
-    ANSWER_AUTO devices = hunt_get(&one.server, path);
+    ANSWER_AUTO devices = hunt_get(&probe_server.server, path);
     assert_int_equal(json_array_size(answer_at(&devices, "devices")), 1);
     snprintf(path, sizeof path, "/v1/findings?state=%s&as_of=%s", state, as_of);
-    ANSWER_AUTO findings = hunt_get(&one.server, path);
+    ANSWER_AUTO findings = hunt_get(&probe_server.server, path);
     assert_int_equal(json_array_size(answer_at(&findings, "findings")), 1);
 }
 
 static void states_change_at_the_tick(void **state) {
     (void)state;
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-06-01T10:00:00Z", 1, NAMED("probe.exe", "pc", ""));
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-06-01T10:00:00Z", 1, NAMED("probe.exe", "pc", ""));
     run_both();
     expect_state("2026-06-01T10:00:00Z", "new");
     expect_state("2026-06-08T10:00:00Z", "new");
     expect_state("2026-06-08T10:00:00.0000001Z", "known");
     expect_state("2026-06-15T10:00:00Z", "known");
     expect_state("2026-06-15T10:00:00.0000001Z", "quiet");
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-06-16T00:00:00Z", 2, NAMED("probe.exe", "pc", ""));
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-06-16T00:00:00Z", 2, NAMED("probe.exe", "pc", ""));
     run_both();
     expect_state("2026-06-16T00:00:00Z", "returned");
     expect_state("2026-06-23T23:59:59.9999999Z", "returned");
@@ -77,14 +61,14 @@ static void states_change_at_the_tick(void **state) {
 
 static void other_days_count_from_the_next_start_on(void **state) {
     (void)state;
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-06-01T10:00:00Z", 1, NAMED("probe.exe", "pc", ""));
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-06-05T10:00:00Z", 2, NAMED("probe.exe", "pc", ""));
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-06-01T10:00:00Z", 1, NAMED("probe.exe", "pc", ""));
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-06-05T10:00:00Z", 2, NAMED("probe.exe", "pc", ""));
     run_both();
     expect_state("2026-06-05T11:00:00Z", "new");
-    assert_int_equal(server_stop(&one.server), 0);
+    assert_int_equal(server_stop(&probe_server.server), 0);
     setenv("RMMHUNT_QUIET_DAYS", "3", 1);
     setenv("RMMHUNT_NEW_DAYS", "2", 1);
-    assert_true(server_start(&one.server));
+    assert_true(server_start(&probe_server.server));
     unsetenv("RMMHUNT_QUIET_DAYS");
     unsetenv("RMMHUNT_NEW_DAYS");
     expect_state("2026-06-05T11:00:00Z", "returned");
@@ -99,41 +83,41 @@ static void several_tools_are_a_flag_but_all_tools_is_none(void **state) {
         "Tools\",\"query\":\"DeviceProcessEvents | where "
         "FileName has_any ('probe', 'rival') or FileName startswith 'probe' | summarize min(Timestamp), "
         "max(Timestamp), make_set(ReportId), count() by DeviceId\"}";
-    ANSWER_AUTO hunt = server_expect(&one.server, 201, &(struct send){.path = "/v1/hunts/import", .body = all_tools});
+    ANSWER_AUTO hunt = server_expect(&probe_server.server, 201, &(struct send){.path = "/v1/hunts/import", .body = all_tools});
     assert_string_equal(answer_text(&hunt, "tool"), "All Tools");
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "pc", "") ",\"SHA1\":\"aa\"");
-    hunt_send_event(&one.server, "DeviceFileCertificateInfo", "d1", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"probe\",\"SHA1\":\"aa\"");
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d2", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "pc2", ""));
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d2", "2026-07-18T11:00:00Z", 2, NAMED("rival.exe", "pc2", ""));
-    ANSWER_AUTO all = hunt_run(&one.server, "{\"hunts\":[\"all-probe\"]" AS_OF);
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "pc", "") ",\"SHA1\":\"aa\"");
+    hunt_send_event(&probe_server.server, "DeviceFileCertificateInfo", "d1", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"probe\",\"SHA1\":\"aa\"");
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d2", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "pc2", ""));
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d2", "2026-07-18T11:00:00Z", 2, NAMED("rival.exe", "pc2", ""));
+    ANSWER_AUTO all = hunt_run(&probe_server.server, "{\"hunts\":[\"all-probe\"]" AS_OF);
     run_both();
-    ANSWER_AUTO alone = hunt_get(&one.server, "/v1/devices/d1");
+    ANSWER_AUTO alone = hunt_get(&probe_server.server, "/v1/devices/d1");
     hunt_expect_json(alone.json, "flags", "[]");
-    ANSWER_AUTO both = hunt_get(&one.server, "/v1/devices/d2");
+    ANSWER_AUTO both = hunt_get(&probe_server.server, "/v1/devices/d2");
     hunt_expect_json(both.json, "flags", "[{\"flag\":\"several_tools\",\"tools\":[\"Probe\",\"Rival\"]}]");
-    ANSWER_AUTO several = hunt_get(&one.server, "/v1/devices?min_tools=2");
+    ANSWER_AUTO several = hunt_get(&probe_server.server, "/v1/devices?min_tools=2");
     assert_int_equal(json_array_size(answer_at(&several, "devices")), 1);
 }
 
 static void a_file_signed_as_one_tool_and_named_as_another_is_a_flag(void **state) {
     (void)state;
-    hunt_send_event(&one.server, "DeviceFileCertificateInfo", "d1", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"rival\",\"SHA1\":\"aa\"");
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T10:01:00Z", 2, NAMED("probe.exe", "pc", "") ",\"SHA1\":\"aa\"");
+    hunt_send_event(&probe_server.server, "DeviceFileCertificateInfo", "d1", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"rival\",\"SHA1\":\"aa\"");
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-07-18T10:01:00Z", 2, NAMED("probe.exe", "pc", "") ",\"SHA1\":\"aa\"");
     /* each its own file */
-    hunt_send_event(&one.server, "DeviceFileCertificateInfo", "d2", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"rival\",\"SHA1\":\"bb\"");
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d2", "2026-07-18T10:01:00Z", 2, NAMED("probe.exe", "pc", "") ",\"SHA1\":\"cc\"");
+    hunt_send_event(&probe_server.server, "DeviceFileCertificateInfo", "d2", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"rival\",\"SHA1\":\"bb\"");
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d2", "2026-07-18T10:01:00Z", 2, NAMED("probe.exe", "pc", "") ",\"SHA1\":\"cc\"");
     /* named as both */
-    hunt_send_event(&one.server, "DeviceFileCertificateInfo", "d3", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"rival\",\"SHA1\":\"dd\"");
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d3", "2026-07-18T10:01:00Z", 2, NAMED("probe.exe", "pc", "") ",\"SHA1\":\"dd\"");
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d3", "2026-07-18T10:02:00Z", 3, NAMED("rival.exe", "pc", "") ",\"SHA1\":\"dd\"");
+    hunt_send_event(&probe_server.server, "DeviceFileCertificateInfo", "d3", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"rival\",\"SHA1\":\"dd\"");
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d3", "2026-07-18T10:01:00Z", 2, NAMED("probe.exe", "pc", "") ",\"SHA1\":\"dd\"");
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d3", "2026-07-18T10:02:00Z", 3, NAMED("rival.exe", "pc", "") ",\"SHA1\":\"dd\"");
     run_both();
-    ANSWER_AUTO flagged = hunt_get(&one.server, "/v1/devices/d1");
+    ANSWER_AUTO flagged = hunt_get(&probe_server.server, "/v1/devices/d1");
     hunt_expect_json(flagged.json, "flags.1",
                 "{\"flag\":\"signed_as_other\",\"sha1\":\"aa\",\"named_as\":\"Probe\",\"signed_as\":\"Rival\"}");
     for (const char *const *id = (const char *const[]){"d2", "d3", NULL}; *id; id++) {
         char path[PATH];
         snprintf(path, sizeof path, "/v1/devices/%s", *id);
-        ANSWER_AUTO other = hunt_get(&one.server, path);
+        ANSWER_AUTO other = hunt_get(&probe_server.server, path);
         hunt_expect_json(other.json, "flags", "[{\"flag\":\"several_tools\",\"tools\":[\"Probe\",\"Rival\"]}]");
     }
 }
@@ -145,20 +129,20 @@ static void a_file_signed_as_one_tool_and_named_as_another_is_a_flag(void **stat
 
 static void a_tool_s_domain_reached_by_another_program_is_a_flag(void **state) {
     (void)state;
-    hunt_send_event(&one.server, "DeviceNetworkEvents", "d1", "2026-07-18T10:00:00Z", 1, CONNECTS("powershell.exe", "aa"));
-    hunt_send_event(&one.server, "DeviceNetworkEvents", "d2", "2026-07-18T10:00:00Z", 1, CONNECTS("RemotePC.exe", "bb"));
+    hunt_send_event(&probe_server.server, "DeviceNetworkEvents", "d1", "2026-07-18T10:00:00Z", 1, CONNECTS("powershell.exe", "aa"));
+    hunt_send_event(&probe_server.server, "DeviceNetworkEvents", "d2", "2026-07-18T10:00:00Z", 1, CONNECTS("RemotePC.exe", "bb"));
     /* under another name, but the same file that another hunt knows for the tool's */
-    hunt_send_event(&one.server, "DeviceNetworkEvents", "d3", "2026-07-18T10:00:00Z", 1, CONNECTS("odd.exe", "cc"));
-    hunt_send_event(&one.server, "DeviceFileCertificateInfo", "d3", "2026-07-18T10:00:00Z", 1,
+    hunt_send_event(&probe_server.server, "DeviceNetworkEvents", "d3", "2026-07-18T10:00:00Z", 1, CONNECTS("odd.exe", "cc"));
+    hunt_send_event(&probe_server.server, "DeviceFileCertificateInfo", "d3", "2026-07-18T10:00:00Z", 1,
                     ",\"Signer\":\"IDrive, Inc.\",\"SHA1\":\"cc\"");
-    ANSWER_AUTO run = hunt_run(&one.server, "{\"tool\":\"RemotePC\"" AS_OF);
-    ANSWER_AUTO flagged = hunt_get(&one.server, "/v1/devices/d1");
+    ANSWER_AUTO run = hunt_run(&probe_server.server, "{\"tool\":\"RemotePC\"" AS_OF);
+    ANSWER_AUTO flagged = hunt_get(&probe_server.server, "/v1/devices/d1");
     hunt_expect_json(flagged.json, "flags",
                 "[{\"flag\":\"domain_by_other_program\",\"sha1\":\"aa\",\"tool\":\"RemotePC\",\"file_name\":"
                 "\"powershell.exe\"}]");
-    ANSWER_AUTO own = hunt_get(&one.server, "/v1/devices/d2");
+    ANSWER_AUTO own = hunt_get(&probe_server.server, "/v1/devices/d2");
     hunt_expect_json(own.json, "flags", "[]");
-    ANSWER_AUTO renamed = hunt_get(&one.server, "/v1/devices/d3");
+    ANSWER_AUTO renamed = hunt_get(&probe_server.server, "/v1/devices/d3");
     hunt_expect_json(renamed.json, "flags", "[]");
 }
 
@@ -166,18 +150,18 @@ static void a_tool_s_domain_reached_by_another_program_is_a_flag(void **state) {
 static void a_stranger_at_a_tool_s_domain_is_a_flag_whatever_its_own_hunts_ask_for(void **state) {
     static const char hunts[] = "{\"hunts\":[\"all-tools-network-connection\"]" AS_OF;
     (void)state;
-    hunt_send_event(&one.server, "DeviceNetworkEvents", "d1", "2026-07-18T10:00:00Z", 1,
+    hunt_send_event(&probe_server.server, "DeviceNetworkEvents", "d1", "2026-07-18T10:00:00Z", 1,
                ",\"RemoteUrl\":\"https://relay-1.net.anydesk.com/x\",\"InitiatingProcessFileName\":\"powershell.exe\","
                "\"InitiatingProcessVersionInfoCompanyName\":\"Microsoft Corporation\",\"InitiatingProcessSHA1\":\"aa\"");
-    hunt_send_event(&one.server, "DeviceNetworkEvents", "d2", "2026-07-18T10:00:00Z", 1,
+    hunt_send_event(&probe_server.server, "DeviceNetworkEvents", "d2", "2026-07-18T10:00:00Z", 1,
                ",\"RemoteUrl\":\"relay-1.net.anydesk.com\",\"InitiatingProcessFileName\":\"AnyDesk.exe\","
                "\"InitiatingProcessSHA1\":\"bb\"");
-    ANSWER_AUTO run = hunt_run(&one.server, hunts);
-    ANSWER_AUTO flagged = hunt_get(&one.server, "/v1/devices/d1");
+    ANSWER_AUTO run = hunt_run(&probe_server.server, hunts);
+    ANSWER_AUTO flagged = hunt_get(&probe_server.server, "/v1/devices/d1");
     hunt_expect_json(flagged.json, "flags",
                 "[{\"flag\":\"domain_by_other_program\",\"sha1\":\"aa\",\"tool\":\"AnyDesk\",\"file_name\":"
                 "\"powershell.exe\"}]");
-    ANSWER_AUTO own = hunt_get(&one.server, "/v1/devices/d2");
+    ANSWER_AUTO own = hunt_get(&probe_server.server, "/v1/devices/d2");
     hunt_expect_json(own.json, "flags", "[]");
 }
 
@@ -198,34 +182,34 @@ static void a_result_calls_a_renamed_device_by_its_newest_name(void **state) {
 static void a_renamed_device_is_one_device_with_its_names_groups_files_and_accounts(void **state) {
     (void)state;
     hunt_send_event(
-        &one.server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1,
+        &probe_server.server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1,
         NAMED("probe.exe", "old", "Lab") ",\"SHA1\":\"aa\",\"FolderPath\":\"C:\\\\probe.exe\",\"AccountUpn\":\"a@x\"");
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T12:00:00Z", 2,
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-07-18T12:00:00Z", 2,
                     NAMED("probe.exe", "new", "Office") ",\"SHA1\":\"aa\",\"AccountDomain\":\"corp\",\"AccountName\":\"b\"");
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T11:00:00Z", 3,
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-07-18T11:00:00Z", 3,
                     NAMED("probe.exe", "old", "Lab") ",\"SHA1\":\"aa\"");
-    hunt_send_event(&one.server, "DeviceFileEvents", "d1", "2026-07-18T09:00:00Z", 4,
+    hunt_send_event(&probe_server.server, "DeviceFileEvents", "d1", "2026-07-18T09:00:00Z", 4,
                     NAMED("innocent.exe", "old", "Lab") ",\"SHA1\":\"aa\",\"FolderPath\":\"D:\\\\\"");
-    hunt_send_event(&one.server, "DeviceImageLoadEvents", "d1", "2026-07-18T09:30:00Z", 5,
+    hunt_send_event(&probe_server.server, "DeviceImageLoadEvents", "d1", "2026-07-18T09:30:00Z", 5,
                     NAMED("loaded.dll", "old", "Lab") ",\"SHA1\":\"aa\"");
-    hunt_send_event(&one.server, "DeviceImageLoadEvents", "d2", "2026-07-18T09:30:00Z", 5,
+    hunt_send_event(&probe_server.server, "DeviceImageLoadEvents", "d2", "2026-07-18T09:30:00Z", 5,
                     NAMED("elsewhere.dll", "x", "Lab") ",\"SHA1\":\"aa\"");
-    hunt_send_event(&one.server, "DeviceFileCertificateInfo", "d1", "2026-07-18T13:00:00Z", 6,
+    hunt_send_event(&probe_server.server, "DeviceFileCertificateInfo", "d1", "2026-07-18T13:00:00Z", 6,
                     ",\"Signer\":\"probe\",\"Issuer\":\"CA\",\"CertificateSerialNumber\":\"01\",\"SHA1\":\"aa\","
                "\"DeviceName\":\"new\"");
-    hunt_send_event(&one.server, "DeviceNetworkEvents", "d1", "2026-07-18T13:00:00Z", 7,
+    hunt_send_event(&probe_server.server, "DeviceNetworkEvents", "d1", "2026-07-18T13:00:00Z", 7,
                     ",\"RemoteUrl\":\"https://u@A.probe.example:443/x\",\"DeviceName\":\"new\"");
     run_both();
-    ANSWER_AUTO list = hunt_get(&one.server, "/v1/devices");
+    ANSWER_AUTO list = hunt_get(&probe_server.server, "/v1/devices");
     assert_int_equal(json_array_size(answer_at(&list, "devices")), 1);
     static const char *const sought[][2] = {{"OLD", "1"}, {"new", "1"}, {"d1", "1"}, {"oldnew", "0"}, {"w%20o", "0"}};
     for (size_t i = 0; i < sizeof sought / sizeof *sought; i++) {
         char path[64];
         snprintf(path, sizeof path, "/v1/devices?q=%s", sought[i][0]);
-        ANSWER_AUTO found = hunt_get(&one.server, path);
+        ANSWER_AUTO found = hunt_get(&probe_server.server, path);
         assert_int_equal(json_array_size(answer_at(&found, "devices")), *sought[i][1] - '0');
     }
-    ANSWER_AUTO device = hunt_get(&one.server, "/v1/devices/d1");
+    ANSWER_AUTO device = hunt_get(&probe_server.server, "/v1/devices/d1");
     hunt_expect_json(device.json, "device_name", "\"new\"");
     hunt_expect_json(device.json, "machine_group", "\"Office\"");
     hunt_expect_json(device.json, "names",
@@ -259,7 +243,7 @@ static void fill_many(void) {
         if (i % 6 == 0)
             hunt_add_event(&body, "DeviceNetworkEvents", device, time, 100 + i, ",\"RemoteUrl\":\"x.probe.example\"");
     }
-    hunt_send_text(&one.server, buf_cstr(&body));
+    hunt_send_text(&probe_server.server, buf_cstr(&body));
     run_both();
 }
 
@@ -268,7 +252,7 @@ static void expect_pages(const char *path, const char *member, size_t count) {
     char whole_path[PATH], page_path[PATH];
     snprintf(whole_path, sizeof whole_path, "%slimit=1000&as_of=2026-07-20", path);
     snprintf(page_path, sizeof page_path, "%slimit=3&as_of=2026-07-20", path);
-    json_t *whole = hunt_walk(&one.server, whole_path, member), *pages = hunt_walk(&one.server, page_path, member);
+    json_t *whole = hunt_walk(&probe_server.server, whole_path, member), *pages = hunt_walk(&probe_server.server, page_path, member);
     if (json_array_size(whole) != count || !json_equal(whole, pages))
         fail_msg("%s: %zu items, %zu in pages, not %zu", path, json_array_size(whole), json_array_size(pages), count);
     json_decref(whole);
@@ -339,25 +323,25 @@ static void what_a_list_does_not_know_is_refused(void **state) {
     (void)state;
     fill_many();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        ANSWER_AUTO answer = server_expect(&one.server, 400, &(struct send){.path = cases[i].path});
+        ANSWER_AUTO answer = server_expect(&probe_server.server, 400, &(struct send){.path = cases[i].path});
         assert_string_equal(answer_text(&answer, "errors.0.field"), cases[i].field);
     }
-    ANSWER_AUTO page = hunt_get(&one.server, "/v1/devices?limit=3&sort=tools");
+    ANSWER_AUTO page = hunt_get(&probe_server.server, "/v1/devices?limit=3&sort=tools");
     static const char *const others[] = {"/v1/devices?limit=3&sort=last_seen",
                                          "/v1/devices?limit=3&sort=tools&tool=Probe", "/v1/findings?limit=3"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         snprintf(path, sizeof path, "%s&cursor=%s", others[i], answer_text(&page, "next"));
-        ANSWER_AUTO answer = server_expect(&one.server, 400, &(struct send){.path = path});
+        ANSWER_AUTO answer = server_expect(&probe_server.server, 400, &(struct send){.path = path});
         assert_string_equal(answer_text(&answer, "errors.0.field"), "cursor");
     }
-    ANSWER_AUTO none = server_expect(&one.server, 404, &(struct send){.path = "/v1/devices/nobody"});
+    ANSWER_AUTO none = server_expect(&probe_server.server, 404, &(struct send){.path = "/v1/devices/nobody"});
     assert_non_null(strstr(answer_text(&none, "detail"), "nobody"));
 }
 
 static void a_tool_shows_what_was_seen_of_it_in_the_estate(void **state) {
     char more[PATH], report[32];
     (void)state;
-    ANSWER_AUTO before = hunt_get(&one.server, "/v1/tools/Probe");
+    ANSWER_AUTO before = hunt_get(&probe_server.server, "/v1/tools/Probe");
     hunt_expect_json(before.json, "seen",
                 "{\"devices\":0,\"first_seen\":null,\"last_seen\":null,\"count\":0,"
                 "\"signers\":{\"total\":0,\"newest\":[]},\"serials\":{\"total\":0,\"newest\":[]},"
@@ -366,10 +350,10 @@ static void a_tool_shows_what_was_seen_of_it_in_the_estate(void **state) {
     for (int i = 0; i < 101; i++) {
         snprintf(more, sizeof more, ",\"Signer\":\"Probe Inc\",\"Issuer\":\"CA\",\"CertificateSerialNumber\":\"s%03d\"", i);
         snprintf(report, sizeof report, "2026-07-18T10:%02d:%02dZ", i / 60, i % 60);
-        hunt_send_event(&one.server, "DeviceFileCertificateInfo", i % 2 ? "d1" : "d2", report, i + 1, more);
+        hunt_send_event(&probe_server.server, "DeviceFileCertificateInfo", i % 2 ? "d1" : "d2", report, i + 1, more);
     }
     run_both();
-    ANSWER_AUTO tool = hunt_get(&one.server, "/v1/tools/probe");
+    ANSWER_AUTO tool = hunt_get(&probe_server.server, "/v1/tools/probe");
     hunt_expect_json(tool.json, "seen.devices", "2");
     hunt_expect_json(tool.json, "seen.count", "101");
     hunt_expect_json(tool.json, "seen.first_seen", "\"2026-07-18T10:00:00.0000000Z\"");
@@ -380,36 +364,36 @@ static void a_tool_shows_what_was_seen_of_it_in_the_estate(void **state) {
     hunt_expect_json(tool.json, "seen.serials.newest.0.value", "\"s100\"");
     hunt_expect_json(tool.json, "seen.serials.newest.0.issuer", "\"CA\"");
     assert_int_equal(json_array_size(answer_at(&tool, "seen.serials.newest")), 100);
-    ANSWER_AUTO other = hunt_get(&one.server, "/v1/tools/Rival");
+    ANSWER_AUTO other = hunt_get(&probe_server.server, "/v1/tools/Rival");
     hunt_expect_json(other.json, "seen.devices", "0");
 }
 
 static void the_command_line_gives_what_the_api_gives(void **state) {
     (void)state;
     fill_many();
-    hunt_expect_command(&one, 0, WORDS("devices"), "device_name");
-    hunt_expect_command(&one, 0, WORDS("devices", "--tool", "rival", "--format=csv"), "m03");
-    hunt_expect_command(&one, 0, WORDS("devices", "m06"), "\"seen_by\": \"network\"");
-    hunt_expect_command(&one, 0, WORDS("devices", "--min-tools=2", "--format", "ndjson"), "\"device_id\":\"m00\"");
-    hunt_expect_command(&one, 0, WORDS("findings", "--device=m00", "--signal", "network"), "Probe");
-    hunt_expect_command(&one, 0, WORDS("changes", "--types=new_tool"), "new_tool");
-    hunt_expect_command(&one, 0, WORDS("changes", "--latest"), "device_name");
-    hunt_expect_command(&one, 0, WORDS("coverage"), "DeviceNetworkEvents");
-    hunt_expect_command(&one, 0, WORDS("coverage", "--table=DeviceInfo", "--format", "json"), "\"limits\":[");
-    hunt_expect_command(&one, 0, WORDS("coverage", "silent", "--since=400d", "--format=ndjson"), "\"device_id\":\"m00\"");
-    hunt_expect_command(&one, 1, WORDS("coverage", "loud"), "");
-    hunt_expect_command(&one, 1, WORDS("devices", "nobody"), "");
-    hunt_expect_command(&one, 1, WORDS("devices", "--sort=size"), "");
-    hunt_expect_command(&one, 1, WORDS("findings", "--nonsense=1"), "");
-    hunt_expect_command(&one, 1, WORDS("devices", "--tool"), "");
-    hunt_expect_command(&one, 1, WORDS("devices", "m01", "m02"), "");
-    char *command = hunt_command(&one, 0, WORDS("findings", "--format=json", "--limit=1000", "--as-of=2026-07-20"));
-    ANSWER_AUTO answer = hunt_get(&one.server, "/v1/findings?limit=1000&as_of=2026-07-20");
+    hunt_expect_command(&probe_server, 0, WORDS("devices"), "device_name");
+    hunt_expect_command(&probe_server, 0, WORDS("devices", "--tool", "rival", "--format=csv"), "m03");
+    hunt_expect_command(&probe_server, 0, WORDS("devices", "m06"), "\"seen_by\": \"network\"");
+    hunt_expect_command(&probe_server, 0, WORDS("devices", "--min-tools=2", "--format", "ndjson"), "\"device_id\":\"m00\"");
+    hunt_expect_command(&probe_server, 0, WORDS("findings", "--device=m00", "--signal", "network"), "Probe");
+    hunt_expect_command(&probe_server, 0, WORDS("changes", "--types=new_tool"), "new_tool");
+    hunt_expect_command(&probe_server, 0, WORDS("changes", "--latest"), "device_name");
+    hunt_expect_command(&probe_server, 0, WORDS("coverage"), "DeviceNetworkEvents");
+    hunt_expect_command(&probe_server, 0, WORDS("coverage", "--table=DeviceInfo", "--format", "json"), "\"limits\":[");
+    hunt_expect_command(&probe_server, 0, WORDS("coverage", "silent", "--since=400d", "--format=ndjson"), "\"device_id\":\"m00\"");
+    hunt_expect_command(&probe_server, 1, WORDS("coverage", "loud"), "");
+    hunt_expect_command(&probe_server, 1, WORDS("devices", "nobody"), "");
+    hunt_expect_command(&probe_server, 1, WORDS("devices", "--sort=size"), "");
+    hunt_expect_command(&probe_server, 1, WORDS("findings", "--nonsense=1"), "");
+    hunt_expect_command(&probe_server, 1, WORDS("devices", "--tool"), "");
+    hunt_expect_command(&probe_server, 1, WORDS("devices", "m01", "m02"), "");
+    char *command = hunt_command(&probe_server, 0, WORDS("findings", "--format=json", "--limit=1000", "--as-of=2026-07-20"));
+    ANSWER_AUTO answer = hunt_get(&probe_server.server, "/v1/findings?limit=1000&as_of=2026-07-20");
     assert_string_equal(command, answer.body);
     free(command);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, probe_and_rival_setup, probe_server_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

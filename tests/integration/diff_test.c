@@ -14,33 +14,17 @@ enum { LIMIT_MS = 60000 };
 #define AS_OF ",\"as_of\":\"2026-07-20T00:00:00Z\"}"
 #define NAMED(file, name, group) ",\"FileName\":\"" file "\",\"DeviceName\":\"" name "\",\"MachineGroup\":\"" group "\""
 
-static struct hunt_server one;
-
-static int setup(void **state) {
-    (void)state;
-    hunt_server_start(&one);
-    hunt_import(&one.server, "Probe", "probe");
-    hunt_import(&one.server, "Rival", "rival");
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    hunt_server_stop(&one);
-    return 0;
-}
-
 static void two_runs_differ_by_devices_that_came_went_and_changed(void **state) {
     (void)state;
-    hunt_send_event(&one.server, "DeviceProcessEvents", "gone", "2026-07-13T10:00:00Z", 1, NAMED("probe.exe", "a", ""));
-    hunt_send_event(&one.server, "DeviceProcessEvents", "more", "2026-07-14T10:00:00Z", 1, NAMED("probe.exe", "b", ""));
-    hunt_send_event(&one.server, "DeviceProcessEvents", "same", "2026-07-16T10:00:00Z", 1, NAMED("probe.exe", "c", ""));
-    hunt_send_event(&one.server, "DeviceProcessEvents", "more", "2026-07-18T10:00:00Z", 10, NAMED("probe.exe", "b", ""));
-    hunt_send_event(&one.server, "DeviceProcessEvents", "come", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "d", ""));
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "gone", "2026-07-13T10:00:00Z", 1, NAMED("probe.exe", "a", ""));
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "more", "2026-07-14T10:00:00Z", 1, NAMED("probe.exe", "b", ""));
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "same", "2026-07-16T10:00:00Z", 1, NAMED("probe.exe", "c", ""));
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "more", "2026-07-18T10:00:00Z", 10, NAMED("probe.exe", "b", ""));
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "come", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "d", ""));
     ANSWER_AUTO first = hunt_run(
-        &one.server, "{\"hunts\":[\"probe-create-process\",\"rival-create-process\"],\"to\":\"2026-07-17T00:00:00Z\"}");
-    ANSWER_AUTO second = hunt_run(&one.server, "{\"hunts\":[\"probe-create-process\",\"probe-file-signature\"]" AS_OF);
-    ANSWER_AUTO diff = hunt_get(&one.server, "/v1/runs/1/diff/2");
+        &probe_server.server, "{\"hunts\":[\"probe-create-process\",\"rival-create-process\"],\"to\":\"2026-07-17T00:00:00Z\"}");
+    ANSWER_AUTO second = hunt_run(&probe_server.server, "{\"hunts\":[\"probe-create-process\",\"probe-file-signature\"]" AS_OF);
+    ANSWER_AUTO diff = hunt_get(&probe_server.server, "/v1/runs/1/diff/2");
     hunt_expect_json(diff.json, "compared", "1");
     hunt_expect_json(diff.json, "only_in_from", "[\"rival-create-process\"]");
     hunt_expect_json(diff.json, "only_in_to", "[\"probe-file-signature\"]");
@@ -57,26 +41,26 @@ static void two_runs_differ_by_devices_that_came_went_and_changed(void **state) 
     hunt_expect_json(diff.json, "hunts.0.changed.0.report_ids_gone", "[\"1\"]");
     assert_int_equal(json_array_size(answer_at(&diff, "hunts.0.changed")), 1);
     /* a line a device, and one a hunt that can't be compared */
-    ANSWER_AUTO csv = hunt_get(&one.server, "/v1/runs/1/diff/2?format=csv");
+    ANSWER_AUTO csv = hunt_get(&probe_server.server, "/v1/runs/1/diff/2?format=csv");
     static const char *const lines[] = {"\nprobe-create-process,Probe,new,come,", "\nprobe-create-process,Probe,gone,gone,",
                                         "\nprobe-create-process,Probe,changed,more,",
                                         "\nrival-create-process,Rival,not compared: only_in_from,"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         if (!strstr(csv.body, lines[i]))
             fail_msg("no '%s' in %s", lines[i], csv.body);
-    hunt_expect_command(&one, 0, WORDS("diff", "1", "2"), "\nhunts compared: 1\n");
-    hunt_expect_command(&one, 0, WORDS("diff", "1", "2", "--format", "json"), "\"compared\": 1");
-    hunt_expect_command(&one, 0, WORDS("diff", "1", "2", "--format=ndjson"), "\"change\":\"gone\"");
-    hunt_expect_command(&one, 1, WORDS("diff", "1", "9"), "");
-    hunt_expect_command(&one, 2, WORDS("diff", "1"), "");
-    hunt_expect_command(&one, 2, WORDS("diff", "1", "2", "3"), "");
-    ANSWER_AUTO self = hunt_get(&one.server, "/v1/runs/1/diff/1");
+    hunt_expect_command(&probe_server, 0, WORDS("diff", "1", "2"), "\nhunts compared: 1\n");
+    hunt_expect_command(&probe_server, 0, WORDS("diff", "1", "2", "--format", "json"), "\"compared\": 1");
+    hunt_expect_command(&probe_server, 0, WORDS("diff", "1", "2", "--format=ndjson"), "\"change\":\"gone\"");
+    hunt_expect_command(&probe_server, 1, WORDS("diff", "1", "9"), "");
+    hunt_expect_command(&probe_server, 2, WORDS("diff", "1"), "");
+    hunt_expect_command(&probe_server, 2, WORDS("diff", "1", "2", "3"), "");
+    ANSWER_AUTO self = hunt_get(&probe_server.server, "/v1/runs/1/diff/1");
     hunt_expect_json(self.json, "hunts", "[]");
     hunt_expect_json(self.json, "compared", "2");
     static const char *const missing[] = {"/v1/runs/1/diff/9", "/v1/runs/x/diff/1",
                                           "/v1/runs/9223372036854775808/diff/1"};
     for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
-        ANSWER_AUTO none = server_expect(&one.server, 404, &(struct send){.path = missing[i]});
+        ANSWER_AUTO none = server_expect(&probe_server.server, 404, &(struct send){.path = missing[i]});
     }
 }
 
@@ -84,7 +68,7 @@ static void put_hunt(const char *id, const char *name, const char *query, long s
     char path[128], body[1024];
     snprintf(path, sizeof path, "/v1/hunts/00000000-0000-0000-0000-00000000000%s", id);
     snprintf(body, sizeof body, "{\"name\":\"%s\",\"query\":\"%s\"}", name, query);
-    ANSWER_AUTO answer = server_expect(&one.server, status, &(struct send){.method = "PUT", .path = path, .body = body});
+    ANSWER_AUTO answer = server_expect(&probe_server.server, status, &(struct send){.method = "PUT", .path = path, .body = body});
 }
 
 #define COUNT "DeviceProcessEvents | summarize count() by DeviceId"
@@ -95,12 +79,12 @@ static void a_hunt_that_failed_or_was_changed_is_named_and_not_compared(void **s
     put_hunt("b", "b failing one", COUNT, 201);
     put_hunt("c", "c same one", COUNT, 201);
     static const char body[] = "{\"hunts\":[\"a-changed-one\",\"b-failing-one\",\"c-same-one\"]" AS_OF;
-    ANSWER_AUTO first = hunt_run(&one.server, body);
+    ANSWER_AUTO first = hunt_run(&probe_server.server, body);
     put_hunt("a", "a changed one", COUNT " | where count_ > 1", 200);
-    database_do(one.db, "UPDATE rmm.results SET state = 'failed', body = NULL, error = '{\"code\":\"limit\"}' "
+    database_do(probe_server.db, "UPDATE rmm.results SET state = 'failed', body = NULL, error = '{\"code\":\"limit\"}' "
                         "WHERE hunt_id LIKE '%b' RETURNING 1");
-    ANSWER_AUTO second = hunt_run(&one.server, body);
-    ANSWER_AUTO diff = hunt_get(&one.server, "/v1/runs/1/diff/2");
+    ANSWER_AUTO second = hunt_run(&probe_server.server, body);
+    ANSWER_AUTO diff = hunt_get(&probe_server.server, "/v1/runs/1/diff/2");
     hunt_expect_json(diff.json, "compared", "1");
     assert_int_equal(json_array_size(answer_at(&diff, "not_compared")), 2);
     hunt_expect_json(diff.json, "not_compared.0.hunt", "\"a-changed-one\"");
@@ -118,25 +102,25 @@ static void hunts_that_a_cancelled_run_did_not_come_to_are_named(void **state) {
     (void)state;
     put_hunt("a", "a quick one", "print 1", 201);
     put_hunt("b", "b slow one", "range x from 1 to 2000000000 step 1 | summarize count()", 201);
-    ANSWER_AUTO first = server_expect(&one.server, 202, &(struct send){.path = "/v1/runs",
+    ANSWER_AUTO first = server_expect(&probe_server.server, 202, &(struct send){.path = "/v1/runs",
                                                                        .headers = {"Prefer: wait=0"},
                                                                        .body = "{\"hunts\":[\"b-slow-one\"]}"});
-    database_await(one.db, "SELECT count(*) FROM rmm.runs WHERE state = 'running'", 1, LIMIT_MS);
-    ANSWER_AUTO early = server_expect(&one.server, 404, &(struct send){.path = "/v1/runs/1/diff/1"});
-    ANSWER_AUTO cancel = server_send(&one.server, &(struct send){.method = "DELETE", .path = "/v1/runs/1"});
-    database_await(one.db, "SELECT count(*) FROM rmm.runs WHERE state = 'cancelled'", 1, LIMIT_MS);
-    ANSWER_AUTO second = hunt_run(&one.server, "{\"hunts\":[\"a-quick-one\"]}");
-    ANSWER_AUTO self = hunt_get(&one.server, "/v1/runs/1/diff/1");
+    database_await(probe_server.db, "SELECT count(*) FROM rmm.runs WHERE state = 'running'", 1, LIMIT_MS);
+    ANSWER_AUTO early = server_expect(&probe_server.server, 404, &(struct send){.path = "/v1/runs/1/diff/1"});
+    ANSWER_AUTO cancel = server_send(&probe_server.server, &(struct send){.method = "DELETE", .path = "/v1/runs/1"});
+    database_await(probe_server.db, "SELECT count(*) FROM rmm.runs WHERE state = 'cancelled'", 1, LIMIT_MS);
+    ANSWER_AUTO second = hunt_run(&probe_server.server, "{\"hunts\":[\"a-quick-one\"]}");
+    ANSWER_AUTO self = hunt_get(&probe_server.server, "/v1/runs/1/diff/1");
     hunt_expect_json(self.json, "compared", "0");
     hunt_expect_json(self.json, "not_compared.0.hunt", "\"b-slow-one\"");
     hunt_expect_json(self.json, "not_compared.0.reason", "\"cancelled\"");
     hunt_expect_json(self.json, "not_compared.0.to.state", "\"cancelled\"");
-    ANSWER_AUTO diff = hunt_get(&one.server, "/v1/runs/2/diff/1");
+    ANSWER_AUTO diff = hunt_get(&probe_server.server, "/v1/runs/2/diff/1");
     hunt_expect_json(diff.json, "not_compared.1.reason", "\"only_in_to\"");
     hunt_expect_json(diff.json, "not_compared.1.to.state", "\"cancelled\"");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, probe_and_rival_setup, probe_server_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -9,6 +9,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "tests/support/database.h"
 #include "tests/support/event_fixture.h"
 
 enum { CAP = 64 << 20 };
@@ -393,6 +394,26 @@ static void the_stream_route_answers_204(void **state) {
     assert_string_equal(answer_text(&none, "code"), "not_found");
 }
 
+/* The database says so as it would of a key that comes into an index under way by two ways at once. */
+static void a_key_that_others_write_at_the_same_moment_is_asked_for_again(void **state) {
+    (void)state;
+    BUF_AUTO body = BUF(CAP);
+    char value[16];
+    event_add(&body, "raced", 1);
+    struct db *db = database_of(&server_fixture);
+    database_do(db, "CREATE FUNCTION rmm.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'raced' "
+                    "USING ERRCODE = '23505'; END $$");
+    database_do(db, "CREATE TRIGGER refuse BEFORE INSERT ON data.device_file_certificate_info FOR EACH ROW EXECUTE FUNCTION "
+                    "rmm.refuse()");
+    ANSWER_AUTO refused =
+        server_expect(&server_fixture, 503, &(struct send){.path = "/v1/events", .body = buf_cstr(&body)});
+    assert_true(answer_header(&refused, "Retry-After", value, sizeof value));
+    database_do(db, "DROP TRIGGER refuse ON data.device_file_certificate_info");
+    db_close(db);
+    ANSWER_AUTO again = events_post("/v1/events", NULL, buf_cstr(&body), 0);
+    events_check(&again, 1, 1, 0, 0, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_envelope_of_streaming_records_is_stored),
@@ -418,6 +439,7 @@ int main(void) {
         cmocka_unit_test(a_body_over_the_limit_is_refused),
         cmocka_unit_test(request_ids_are_taken_and_given_back),
         cmocka_unit_test(the_stream_route_answers_204),
+        cmocka_unit_test(a_key_that_others_write_at_the_same_moment_is_asked_for_again),
     };
     return cmocka_run_group_tests(tests, server_fixture_setup, server_fixture_teardown);
 }

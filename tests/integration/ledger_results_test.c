@@ -7,17 +7,21 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "tests/support/cluster_fixture.h"
 #include "tests/support/database.h"
 #include "tests/support/hunt_fixture.h"
 
-enum { PATH = 2048 };
+enum { PATH = 2048, LIMIT_MS = 60000 };
+#define NAMED(name) ",\"FileName\":\"" name ".exe\""
 #define FOLD                                                                                                           \
     " | summarize First=min(Timestamp), Last=max(Timestamp), Report=make_set(ReportId), Count=count() by DeviceId, "   \
     "DeviceName"
 #define JOINED "DeviceProcessEvents | where Timestamp >= ago(5d) | where FileName == 'probe.exe' | join kind=inner "   \
                "(DeviceNetworkEvents | where RemoteUrl has 'probe' | distinct DeviceId) on DeviceId"
 #define MINE "{\"hunts\":[\"mine\"],\"as_of\":\"2026-07-20T00:00:00Z\"}"
+
+static struct err err;
 
 static void put_mine(const struct server *server, const char *query) {
     BUF_AUTO body = BUF(PATH);
@@ -192,6 +196,57 @@ static void a_ledger_that_cannot_take_a_result_does_not_fail_the_run_and_gets_it
     hunt_server_stop(&one);
 }
 
+/* Starts a run whose pass of the ledger waits for that table, until the connection is given back. */
+static struct db_conn *run_held_at(struct hunt_server *one, const char *table) {
+    char sql[PATH];
+    struct db_conn *conn = db_take(one->db, mono_ms() + LIMIT_MS, &err);
+    snprintf(sql, sizeof sql, "LOCK TABLE %s", table);
+    assert_true(conn && db_begin(conn, "", mono_ms() + LIMIT_MS, &err) &&
+                db_exec(conn, sql, NULL, 0, mono_ms() + LIMIT_MS, NULL, &err));
+    ANSWER_AUTO started = server_expect(&one->server, 202, &(struct send){.path = "/v1/runs", .body = MINE});
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM pg_locks WHERE relation = '%s'::regclass AND NOT granted", table);
+    database_await(one->db, sql, 1, LIMIT_MS);
+    return conn;
+}
+
+static void run_let_go(struct hunt_server *one, struct db_conn *conn) {
+    db_give(conn);
+    database_await(one->db, "SELECT count(*) FROM rmm.runs WHERE state = 'succeeded'", 1, LIMIT_MS);
+}
+
+/* The pass is held up between deciding values and looking for events, and the value that comes then is the one by which
+ * the hunt leaves files out. */
+static void what_comes_while_the_ledger_is_written_waits_for_the_next_pass(void **state) {
+    struct hunt_server one;
+    (void)state;
+    hunt_server_start(&one);
+    put_mine(&one.server, "DeviceProcessEvents | where Timestamp >= ago(5d) | where FileName == 'probe.exe' | where DeviceId in "
+                          "((DeviceFileEvents | where FileName !startswith 'good' | project DeviceId))" FOLD);
+    send_process(&one.server, "d1", "2026-07-18T10:00:00Z", 1);
+    for (int i = 0; i < 4; i++)
+        hunt_send_event(&one.server, "DeviceFileEvents", "d2", "2026-07-18T10:00:00Z", i, i % 2 ? NAMED("a") : NAMED("b"));
+    struct db_conn *conn = run_held_at(&one, "rmm.ledger_found");
+    hunt_send_event(&one.server, "DeviceFileEvents", "d1", "2026-07-18T11:00:00Z", 9, NAMED("good"));
+    run_let_go(&one, conn);
+    assert_int_equal(database_int(one.db, "SELECT count(*) FROM rmm.hits"), 0);
+    hunt_send_event(&one.server, "DeviceFileEvents", "d1", "2026-07-18T11:00:00Z", 10, NAMED("bad"));
+    run_mine(&one.server);
+    assert_int_equal(database_int(one.db, "SELECT count(*) FROM rmm.hits"), 1);
+    hunt_server_stop(&one);
+}
+
+static void a_pass_sees_all_that_came_while_it_waited_for_another(void **state) {
+    struct hunt_server one;
+    (void)state;
+    hunt_server_start(&one);
+    put_mine(&one.server, "DeviceProcessEvents | where Timestamp >= ago(5d) | where FileName == 'probe.exe'" FOLD);
+    struct db_conn *conn = run_held_at(&one, "rmm.ledger");
+    send_process(&one.server, "d1", "2026-07-18T10:00:00Z", 1);
+    run_let_go(&one, conn);
+    assert_int_equal(database_int(one.db, "SELECT count(*) FROM rmm.hits"), 1);
+    hunt_server_stop(&one);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_join_s_result_becomes_a_finding_and_a_change),
@@ -200,6 +255,8 @@ int main(void) {
         cmocka_unit_test(a_name_that_two_devices_have_feeds_nothing),
         cmocka_unit_test(what_is_known_to_the_event_stays_as_it_is),
         cmocka_unit_test(a_ledger_that_cannot_take_a_result_does_not_fail_the_run_and_gets_it_next_time),
+        cmocka_unit_test(what_comes_while_the_ledger_is_written_waits_for_the_next_pass),
+        cmocka_unit_test(a_pass_sees_all_that_came_while_it_waited_for_another),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
 }

@@ -13,25 +13,9 @@
 enum { CAP = 16 << 20, PATH = 4096 };
 #define AS_OF ",\"as_of\":\"2026-07-20T00:00:00Z\"}"
 
-static struct hunt_server one;
-
-static int setup(void **state) {
-    (void)state;
-    hunt_server_start(&one);
-    hunt_import(&one.server, "Probe", "probe");
-    hunt_import(&one.server, "Rival", "rival");
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    hunt_server_stop(&one);
-    return 0;
-}
-
 static void run_both(void) {
-    ANSWER_AUTO probe = hunt_run(&one.server, "{\"tool\":\"Probe\"" AS_OF);
-    ANSWER_AUTO rival = hunt_run(&one.server, "{\"tool\":\"Rival\"" AS_OF);
+    ANSWER_AUTO probe = hunt_run(&probe_server.server, "{\"tool\":\"Probe\"" AS_OF);
+    ANSWER_AUTO rival = hunt_run(&probe_server.server, "{\"tool\":\"Rival\"" AS_OF);
 }
 
 /* Devices whose sightings of two tools begin, stop and begin again on other days. */
@@ -47,7 +31,7 @@ static void fill_histories(void) {
             hunt_add_event(&body, "DeviceProcessEvents", device, time, n, more);
         }
     }
-    hunt_send_text(&one.server, buf_cstr(&body));
+    hunt_send_text(&probe_server.server, buf_cstr(&body));
     run_both();
 }
 
@@ -74,7 +58,7 @@ static size_t expect_filtered(const json_t *whole, const char *tool, const char 
     }
     snprintf(path, sizeof path, "/v1/devices?limit=7&state=%s&as_of=%s%s%s", wanted, as_of, tool ? "&tool=" : "",
              tool ? tool : "");
-    json_t *got = hunt_walk(&one.server, path, "devices");
+    json_t *got = hunt_walk(&probe_server.server, path, "devices");
     size_t count = json_array_size(expected);
     if (!json_equal(got, expected))
         fail_msg("%s: %zu devices instead of %zu, or other ones", path, json_array_size(got), count);
@@ -88,13 +72,13 @@ static void expect_findings_filtered(const char *wanted, const char *as_of) {
     size_t i;
     const json_t *finding;
     snprintf(path, sizeof path, "/v1/findings?limit=1000&as_of=%s", as_of);
-    json_t *all = hunt_walk(&one.server, path, "findings"), *expected = json_array();
+    json_t *all = hunt_walk(&probe_server.server, path, "findings"), *expected = json_array();
     json_array_foreach(all, i, finding) {
         if (!strcmp(hunt_text(finding, "state"), wanted))
             json_array_append(expected, (json_t *)(uintptr_t)finding);
     }
     snprintf(path, sizeof path, "/v1/findings?limit=7&state=%s&as_of=%s", wanted, as_of);
-    json_t *got = hunt_walk(&one.server, path, "findings");
+    json_t *got = hunt_walk(&probe_server.server, path, "findings");
     if (!json_equal(got, expected))
         fail_msg("%s: %zu findings instead of %zu, or other ones", path, json_array_size(got), json_array_size(expected));
     json_decref(got);
@@ -113,13 +97,13 @@ static void a_state_s_filter_gives_what_is_shown_in_that_state(void **state) {
     (void)state;
     fill_histories();
     for (size_t d = 0; d < 3; d++) {
-        assert_int_equal(server_stop(&one.server), 0);
+        assert_int_equal(server_stop(&probe_server.server), 0);
         setenv("RMMHUNT_QUIET_DAYS", days[d][0], 1);
         setenv("RMMHUNT_NEW_DAYS", days[d][1], 1);
-        assert_true(server_start(&one.server));
+        assert_true(server_start(&probe_server.server));
         for (size_t t = 0; t < sizeof times / sizeof *times; t++) {
             snprintf(path, sizeof path, "/v1/devices?limit=1000&as_of=%s", times[t]);
-            json_t *whole = hunt_walk(&one.server, path, "devices");
+            json_t *whole = hunt_walk(&probe_server.server, path, "devices");
             assert_int_equal(json_array_size(whole), 40);
             for (size_t s = 0; s < 12; s++)
                 counts[s % 4] += expect_filtered(whole, tools[s / 4], known[s % 4], times[t]);
@@ -150,21 +134,21 @@ static void names_longer_than_an_index_takes_are_kept_whole(void **state) {
     (void)state;
     long_text(text);
     snprintf(more, sizeof more, ",\"FileName\":\"probe.exe\",\"DeviceName\":\"%s\",\"MachineGroup\":\"%s\"", text, text);
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, more);
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d2", "2026-07-18T11:00:00Z", 1, ",\"FileName\":\"probe.exe\",\"DeviceName\":\"pc\",\"MachineGroup\":\"g\"");
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, more);
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d2", "2026-07-18T11:00:00Z", 1, ",\"FileName\":\"probe.exe\",\"DeviceName\":\"pc\",\"MachineGroup\":\"g\"");
     run_both();
     snprintf(path, sizeof path, "/v1/devices?limit=1&sort=machine_group&group=%s", text);
-    ANSWER_AUTO group = hunt_get(&one.server, path);
+    ANSWER_AUTO group = hunt_get(&probe_server.server, path);
     assert_int_equal(json_array_size(answer_at(&group, "devices")), 1);
     assert_string_equal(answer_text(&group, "devices.0.device_name"), text);
     path[strlen(path) - 1] = '!';
-    ANSWER_AUTO none = server_expect(&one.server, 404, &(struct send){.path = path});
-    json_t *pages = hunt_walk(&one.server, "/v1/devices?limit=1&sort=device_name", "devices");
+    ANSWER_AUTO none = server_expect(&probe_server.server, 404, &(struct send){.path = path});
+    json_t *pages = hunt_walk(&probe_server.server, "/v1/devices?limit=1&sort=device_name", "devices");
     assert_int_equal(json_array_size(pages), 2);
     json_decref(pages);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, probe_and_rival_setup, probe_server_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

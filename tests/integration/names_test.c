@@ -126,7 +126,7 @@ static void a_group_or_device_that_was_never_seen_is_not_an_empty_list(void **st
     ANSWER_AUTO device = server_expect(&probe_server.server, 404, &(struct send){.path = "/v1/devices/m1"});
     assert_non_null(strstr(answer_text(&device, "detail"), "sends events"));
     ANSWER_AUTO nobody = server_expect(&probe_server.server, 404, &(struct send){.path = "/v1/devices/m2"});
-    assert_non_null(strstr(answer_text(&nobody, "detail"), "no event of a device 'm2'"));
+    assert_non_null(strstr(answer_text(&nobody, "detail"), "none called 'm2'"));
     ANSWER_AUTO name = server_expect(&probe_server.server, 404, &(struct send){.path = "/v1/devices/calm.example"});
     assert_non_null(strstr(answer_text(&name, "detail"), "'calm.example' is the name of device 'm1'"));
 }

@@ -117,6 +117,29 @@ static void a_device_id_is_refused_by_its_length_alone(void **state) {
     json_decref(all);
 }
 
+/* As one that an older version took: no index of the ledger has room for it. */
+static void a_device_id_that_is_too_long_keeps_no_other_device_from_the_ledger(void **state) {
+    static const char *const devices[] = {"m1", "m2"};
+    (void)state;
+    ANSWER_AUTO by_result = server_expect(
+        &probe_server.server, 201,
+        &(struct send){.path = "/v1/hunts/import",
+                       .body = "{\"name\":\"Check - Probe - File Signature\",\"slug\":\"probe-result\",\"query\":\"DeviceProcessEvents | "
+                               "where FileName == 'probe.exe' | summarize C=count() by DeviceId | where C > 0\"}"});
+    for (int i = 0; i < 2; i++)
+        hunt_send_event(&probe_server.server, "DeviceProcessEvents", devices[i], "2026-07-18T10:00:00Z", i,
+                        ",\"FileName\":\"probe.exe\"");
+    database_do(probe_server.db, "UPDATE dict.device SET device_id = (SELECT string_agg(md5(n::text), '') FROM "
+                                 "generate_series(1, 300) n) WHERE device_id = 'm1'");
+    ANSWER_AUTO run = hunt_run(&probe_server.server, "{\"tool\":\"Probe\",\"as_of\":\"2026-07-20T00:00:00Z\"}");
+    ANSWER_AUTO findings = hunt_get(&probe_server.server, "/v1/findings");
+    assert_int_equal(json_array_size(answer_at(&findings, "findings")), 2); /* of both hunts */
+    assert_string_equal(answer_text(&findings, "findings.0.device_id"), "m2");
+    assert_int_equal(database_int(probe_server.db, "SELECT count(*) FROM rmm.finding_runs"), 2);
+    ANSWER_AUTO result = hunt_get(&probe_server.server, "/v1/hunts/probe-create-process/results");
+    assert_int_equal(json_array_size(answer_at(&result, "devices")), 2);
+}
+
 static void hunts_have_names_of_any_length_but_tools_do_not(void **state) {
     static const size_t lengths[] = {150, LONG, VERY_LONG};
     (void)state;
@@ -164,6 +187,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_text_of_any_length_is_stored_found_and_counted),
         TEST(a_device_id_is_refused_by_its_length_alone),
+        TEST(a_device_id_that_is_too_long_keeps_no_other_device_from_the_ledger),
         TEST(hunts_have_names_of_any_length_but_tools_do_not),
         TEST(files_without_a_hash_are_in_no_index_of_hashes),
     };

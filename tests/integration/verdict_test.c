@@ -145,6 +145,38 @@ static void verdicts_are_what_sql_says(void **state) {
     cluster_fixture_close(db);
 }
 
+/* What breaks off loses no slice that was decided before. */
+static void values_decided_slice_by_slice_are_the_same_and_are_kept(void **state) {
+    enum { SLICE = 7 };
+    (void)state;
+    struct db *db = cluster_fixture_database(8);
+    struct ingest *ingest = database_ingest(db);
+    struct asked asked;
+    bool more = true;
+    programs_compile(&asked);
+    post(ingest, 0, 4 * VALUES, "");
+    long long slices = database_int(db, "SELECT max(id) FROM dict.cert") / SLICE, decided = 0;
+    struct db_conn *conn = db_take(db, later(), &err);
+    assert_non_null(conn);
+    assert_true(slices > 5);
+    for (; more && decided <= slices; decided++) {
+        if (decided == slices / 2)
+            assert_false(verdicts_advance(conn, asked.programs, CONDITIONS, SLICE, &more, mono_ms(), &err));
+        db_give(conn);
+        conn = db_take(db, later(), &err);
+        if (!verdicts_advance(conn, asked.programs, CONDITIONS, SLICE, &more, later(), &err))
+            fail_msg("%s", err.text);
+    }
+    assert_false(more);
+    assert_int_equal(decided, slices + 1);
+    assert_true(verdicts_advance(conn, asked.programs, CONDITIONS, SLICE, &more, later(), &err) && !more);
+    db_give(conn);
+    assert_true(both_agree(db, &asked) > CONDITIONS - 4);
+    ingest_close(ingest);
+    arena_free(asked.arena);
+    cluster_fixture_close(db);
+}
+
 /* Asked alone while every value fulfils it, a condition is kept by those that don't; then it is searched for by its word. */
 static void a_condition_that_all_values_fulfilled_holds_when_others_come(void **state) {
     (void)state;
@@ -328,6 +360,7 @@ static int setup(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts_are_what_sql_says),
+        cmocka_unit_test(values_decided_slice_by_slice_are_the_same_and_are_kept),
         cmocka_unit_test(a_condition_that_all_values_fulfilled_holds_when_others_come),
         cmocka_unit_test(who_decides_a_condition_the_other_way_round_meanwhile_spoils_nothing),
         cmocka_unit_test(values_get_their_ids_in_the_order_of_commits),

@@ -129,6 +129,12 @@ int probe_server_setup(void **state) {
     return 0;
 }
 
+int probe_and_rival_setup(void **state) {
+    probe_server_setup(state);
+    hunt_import(&probe_server.server, "Rival", "rival");
+    return 0;
+}
+
 int probe_server_teardown(void **state) {
     (void)state;
     hunt_server_stop(&probe_server);
@@ -182,7 +188,8 @@ void hunt_expect_json(const json_t *root, const char *path, const char *expected
     free(text);
 }
 
-pid_t hunt_command_start(struct hunt_server *server, const char *const *words, int *output) {
+/* errors: its stderr, too. */
+static pid_t command_spawn(struct hunt_server *server, const char *const *words, bool errors, int *output) {
     enum { MOST = 16 };
     char binary[PATH], *argv[MOST] = {binary};
     const char *named = getenv("RMMHUNT_BINARY");
@@ -197,6 +204,8 @@ pid_t hunt_command_start(struct hunt_server *server, const char *const *words, i
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    if (errors)
+        posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
     posix_spawnattr_t attributes; /* a shell's background job ignores SIGINT, and so would what it starts */
     sigset_t interrupt;
     sigemptyset(&interrupt);
@@ -214,10 +223,14 @@ pid_t hunt_command_start(struct hunt_server *server, const char *const *words, i
     return child;
 }
 
+pid_t hunt_command_start(struct hunt_server *server, const char *const *words, int *output) {
+    return command_spawn(server, words, false, output);
+}
+
 char *hunt_command(struct hunt_server *server, int code, const char *const *words) {
     int output, status;
     struct buf text = BUF(CAP);
-    pid_t child = hunt_command_start(server, words, &output);
+    pid_t child = command_spawn(server, words, code != 0, &output);
     for (ssize_t got = 1; got > 0;) {
         char *room = buf_reserve(&text, PATH);
         assert_non_null(room);

@@ -23,6 +23,7 @@ void hunt_server_stop(struct hunt_server *server);
 /* A test's server with the hunts of a tool "Probe" (word "probe"), for cmocka's setup and teardown. */
 extern struct hunt_server probe_server;
 int probe_server_setup(void **state);
+int probe_and_rival_setup(void **state); /* and those of a tool "Rival" (word "rival") */
 int probe_server_teardown(void **state);
 
 /* The estate's records in the order in which they arrive. */
@@ -63,9 +64,9 @@ json_t *hunt_walk(const struct server *server, const char *path, const char *mem
     }
 /* The binary with these words, on the server's database: its process, and its stdout's end to read. */
 pid_t hunt_command_start(struct hunt_server *server, const char *const *words, int *output);
-/* The same to its end, with this exit code: its stdout, which the caller frees. */
+/* The same to its end, with this exit code: its stdout, which the caller frees; of one that fails with its stderr. */
 char *hunt_command(struct hunt_server *server, int code, const char *const *words);
-/* The same, whose stdout must have the words `wanted` in it. */
+/* The same, in which the words `wanted` must be. */
 void hunt_expect_command(struct hunt_server *server, int code, const char *const *words, const char *wanted);
 /* The first item whose member `name` is value, or NULL. */
 const json_t *hunt_item(const json_t *items, const char *name, const char *value);

@@ -1,2 +1,0 @@
--- Takes the ledger for this transaction.
-SELECT FROM rmm.ledger FOR UPDATE
