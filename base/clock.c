@@ -10,10 +10,14 @@ int64_t ticks_now(void) {
     return TICKS_UNIX + now.tv_sec * TICKS_SECOND + now.tv_nsec / 100;
 }
 
-int64_t mono_ms(void) {
+int64_t mono_us(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+    return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
+
+int64_t mono_ms(void) {
+    return mono_us() / 1000;
 }
 
 int ms_left(int64_t deadline_ms) {
@@ -196,7 +200,11 @@ bool timespan_parse(struct str s, int64_t *ticks) {
     return true;
 }
 
-void sleep_ms(int ms) {
-    struct timespec pause = {ms / 1000, ms % 1000 * 1000000L};
+void sleep_us(int64_t us) {
+    struct timespec pause = {us / 1000000, us % 1000000 * 1000};
     nanosleep(&pause, NULL);
+}
+
+void sleep_ms(int ms) {
+    sleep_us(ms * INT64_C(1000));
 }

@@ -32,7 +32,9 @@ int64_t days_from_civil(int year, int month, int day);
 
 /* Milliseconds on the monotonic clock; a deadline is such a value. */
 int64_t mono_ms(void);
+int64_t mono_us(void); /* the same in microseconds */
 /* Milliseconds left until the deadline, 0 when it is over, at most INT_MAX: fit for poll(). */
 int ms_left(int64_t deadline_ms);
-/* Sleeps that long, or less when a signal comes. */
+/* Sleep that long, or less when a signal comes. */
 void sleep_ms(int ms);
+void sleep_us(int64_t us);

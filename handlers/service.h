@@ -51,3 +51,7 @@ static inline bool budget_take(struct budget *budget, size_t bytes) {
 static inline void budget_give(struct budget *budget, size_t bytes) {
     atomic_fetch_sub(&budget->used, bytes);
 }
+
+static inline size_t budget_used(struct budget *budget) {
+    return atomic_load_explicit(&budget->used, memory_order_relaxed);
+}

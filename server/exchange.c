@@ -308,13 +308,21 @@ static void answer_work(struct work *work) {
     MHD_resume_connection(exchange->connection);
 }
 
+/* Bodies under way have a claim on the processors, too. */
+static void pace_answer(struct port *port) {
+    if (port->workers && budget_used(&port->service->in_flight))
+        pace_wait(&port->pace);
+}
+
 /* What is in memory is answered at once; the rest may wait for the database, for a run or for a change, which is a
  * worker's to do: this thread has other sockets to serve. Suspended, the connection comes back when it is resumed. */
 static void answer_begin(struct exchange *exchange, struct MHD_Connection *connection) {
     struct err err = {0};
     exchange->answered = routes_answer_kept(&exchange->request, &exchange->reply);
-    if (exchange->answered)
+    if (exchange->answered) {
+        pace_answer(exchange->port);
         return;
+    }
     if (!exchange->port->workers) {
         answer(exchange);
         return;

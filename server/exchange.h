@@ -6,6 +6,7 @@
 #include <microhttpd.h>
 
 #include "handlers/service.h"
+#include "server/pace.h"
 #include "server/watchdog.h"
 #include "server/workers.h"
 
@@ -16,6 +17,7 @@ struct port {
     struct service *service;
     struct watchdog *watchdog;
     struct workers *workers; /* for handlers; NULL: they run on the connection's own thread */
+    struct pace pace;        /* of its threads, when handlers have workers */
     bool admin; /* health and metrics only */
     int64_t header_ms, request_ms;
 };

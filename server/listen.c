@@ -104,6 +104,7 @@ static bool read_limits(const struct config *config, struct listener *listener, 
                                         .header_ms = header_seconds * 1000, .request_ms = request_seconds * 1000};
     listener->admin_port = listener->main_port;
     listener->admin_port.admin = true;
+    pace_init(&listener->main_port.pace, socket_threads());
     listener->main_port.workers = listener->workers = workers_open(limits->connections);
     return listener->workers || err_memory(err);
 }

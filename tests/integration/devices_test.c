@@ -170,10 +170,10 @@ static void a_stranger_at_a_tool_s_domain_is_a_flag_whatever_its_own_hunts_ask_f
 
 static void a_result_calls_a_renamed_device_by_its_newest_name(void **state) {
     (void)state;
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "aaa", "Lab"));
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T12:00:00Z", 2, NAMED("probe.exe", "zzz", "Office"));
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T11:00:00Z", 3, NAMED("probe.exe", "mmm", "Lab"));
-    ANSWER_AUTO result = hunt_run(&one.server, "{\"hunts\":[\"probe-create-process\"]" AS_OF);
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "aaa", "Lab"));
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-07-18T12:00:00Z", 2, NAMED("probe.exe", "zzz", "Office"));
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-07-18T11:00:00Z", 3, NAMED("probe.exe", "mmm", "Lab"));
+    ANSWER_AUTO result = hunt_run(&probe_server.server, "{\"hunts\":[\"probe-create-process\"]" AS_OF);
     assert_int_equal(json_array_size(answer_at(&result, "devices")), 1);
     hunt_expect_json(answer_at(&result, "devices.0"), "device_name", "\"zzz\"");
     hunt_expect_json(answer_at(&result, "devices.0"), "machine_group", "\"Office\"");

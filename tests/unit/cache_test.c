@@ -1,4 +1,5 @@
-/* The cache of finished answers without a database: its pulse is set by hand. And the workers that make answers. */
+/* The cache of finished answers without a database: its pulse is set by hand. And the workers that make answers, and the
+ * turns in which kept ones are given. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 #include "handlers/cache.h"
 #include "handlers/format.h"
 #include "handlers/service.h"
+#include "server/pace.h"
 #include "server/workers.h"
 #include "store/internal.h"
 #include "store/pulse.h"
@@ -200,6 +202,35 @@ static void workers_do_all_at_once_and_finish_before_they_go(void **state) {
     atomic_store(&inside, 0);
 }
 
+static void *turn_take(void *pace) {
+    pace_wait(pace);
+    return NULL;
+}
+
+static void turns_of_threads_follow_each_other_half_of_the_threads_at_a_time(void **state) {
+    pthread_t threads[CALLERS];
+    struct pace pace;
+    (void)state;
+    pace_init(&pace, 4);
+    int64_t started = mono_us();
+    for (size_t i = 0; i < CALLERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, turn_take, &pace), 0);
+    for (size_t i = 0; i < CALLERS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(pace.step_us, 500);
+    assert_true(mono_us() - started >= (CALLERS - 1) * pace.step_us);
+}
+
+static void a_thread_alone_waits_for_no_turn(void **state) {
+    struct pace pace;
+    (void)state;
+    pace_init(&pace, 4);
+    for (int64_t until = mono_us() + 20000, now; (now = mono_us()) < until;) {
+        pace_wait(&pace);
+        assert_true(atomic_load(&pace.free_us) <= mono_us() + pace.step_us);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_answer_is_made_once_and_again_when_the_pulse_has_risen, begin, end),
@@ -210,6 +241,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_fails_is_told_and_not_kept, begin, end),
         cmocka_unit_test(gzip_is_taken_as_accept_encoding_says),
         cmocka_unit_test(workers_do_all_at_once_and_finish_before_they_go),
+        cmocka_unit_test(turns_of_threads_follow_each_other_half_of_the_threads_at_a_time),
+        cmocka_unit_test(a_thread_alone_waits_for_no_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
