@@ -138,6 +138,43 @@ static void a_file_signed_as_one_tool_and_named_as_another_is_a_flag(void **stat
     }
 }
 
+#define SIGNED_REMOTEPC(sha1) ",\"Signer\":\"IDrive Incorporated\",\"SHA1\":\"" sha1 "\""
+#define RUN_ALL "{\"all\":true" AS_OF
+
+/* Nothing of the process says what it is but its name: no hunt finds it. */
+static void a_signed_file_that_runs_under_another_tool_s_name_is_a_flag_whichever_came_first(void **state) {
+    static const char flag[] =
+        "[{\"flag\":\"signed_as_other\",\"sha1\":\"%s\",\"named_as\":\"%s\",\"signed_as\":\"RemotePC\"}]";
+    static const char *const expected[][3] = {{"d1", "aa", "AnyDesk"}, {"d2", "bb", "TeamViewer"}};
+    (void)state;
+    hunt_send_event(&one.server, "DeviceFileCertificateInfo", "d1", "2026-07-18T10:00:00Z", 1, SIGNED_REMOTEPC("aa"));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d2", "2026-07-18T10:00:00Z", 1,
+                    NAMED("TeamViewer.exe", "pc", "") ",\"SHA1\":\"bb\"");
+    hunt_send_event(&one.server, "DeviceFileCertificateInfo", "d3", "2026-07-18T10:00:00Z", 1, SIGNED_REMOTEPC("cc"));
+    ANSWER_AUTO first = hunt_run(&one.server, RUN_ALL);
+    ANSWER_AUTO before = hunt_get(&one.server, "/v1/devices/d1");
+    hunt_expect_json(before.json, "flags", "[]");
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T11:00:00Z", 2,
+                    NAMED("AnyDesk.exe", "pc", "") ",\"SHA1\":\"aa\",\"AccountUpn\":\"bob@x\"");
+    hunt_send_event(&one.server, "DeviceFileCertificateInfo", "d2", "2026-07-18T11:00:00Z", 2, SIGNED_REMOTEPC("bb"));
+    /* its own name, one that no tool has, and another file under another tool's name */
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d3", "2026-07-18T11:00:00Z", 2, NAMED("RemotePC.exe", "pc", "") ",\"SHA1\":\"cc\"");
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d3", "2026-07-18T11:00:00Z", 3, NAMED("odd.exe", "pc", "") ",\"SHA1\":\"cc\"");
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d3", "2026-07-18T11:00:00Z", 4, NAMED("AnyDesk.exe", "pc", "") ",\"SHA1\":\"dd\"");
+    ANSWER_AUTO second = hunt_run(&one.server, RUN_ALL);
+    for (size_t i = 0; i < 2; i++) {
+        char path[PATH], text[PATH];
+        snprintf(path, sizeof path, "/v1/devices/%s", expected[i][0]);
+        snprintf(text, sizeof text, flag, expected[i][1], expected[i][2]);
+        ANSWER_AUTO flagged = hunt_get(&one.server, path);
+        hunt_expect_json(flagged.json, "flags", text);
+    }
+    ANSWER_AUTO own = hunt_get(&one.server, "/v1/devices/d3");
+    hunt_expect_json(own.json, "flags", "[]");
+    ANSWER_AUTO account = hunt_get(&one.server, "/v1/devices/d1");
+    hunt_expect_json(account.json, "tools.0.accounts.0.value", "\"bob@x\"");
+}
+
 #define CONNECTS(file, sha1)                                                                                           \
     ",\"RemoteUrl\":\"web1.remotepc.com\",\"InitiatingProcessVersionInfoCompanyName\":\"IDrive\","                     \
     "\"InitiatingProcessVersionInfoProductName\":\"RemotePC\",\"InitiatingProcessFileName\":\"" file                   \
@@ -406,6 +443,7 @@ int main(void) {
         TEST(other_days_count_from_the_next_start_on),
         TEST(several_tools_are_a_flag_but_all_tools_is_none),
         TEST(a_file_signed_as_one_tool_and_named_as_another_is_a_flag),
+        TEST(a_signed_file_that_runs_under_another_tool_s_name_is_a_flag_whichever_came_first),
         TEST(a_tool_s_domain_reached_by_another_program_is_a_flag),
         TEST(a_stranger_at_a_tool_s_domain_is_a_flag_whatever_its_own_hunts_ask_for),
         TEST(a_renamed_device_is_one_device_with_its_names_groups_files_and_accounts),
