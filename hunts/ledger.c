@@ -309,7 +309,8 @@ static bool hits_take(struct pass *pass, bool *any, struct err *err) {
 static bool books_keep(struct pass *pass, struct err *err) {
     bool hits = false, runs = false;
     return (!pass->found || hits_take(pass, &hits, err)) && runs_follow(pass, &runs, err) &&
-           (!hits || statement_do(pass, "ledger_findings", NULL, 0, err)) &&
+           (!hits || (statement_do(pass, "ledger_times", NULL, 0, err) &&
+                      statement_do(pass, "ledger_findings", NULL, 0, err))) &&
            (!(hits || runs) || books_close(pass, err)) && (!(pass->found || runs) || work_clear(pass, err));
 }
 
@@ -365,7 +366,8 @@ bool ledger_lock(struct db_conn *conn, int64_t deadline_ms, struct err *err) {
 
 bool ledger_retag(struct db_conn *conn, const struct str left[3], int64_t deadline_ms, struct err *err) {
     struct pass pass = {.conn = conn, .deadline_ms = deadline_ms};
-    return statement_do(&pass, "ledger_retag", left, 3, err) && statement_do(&pass, "ledger_forget", &left[1], 1, err) &&
+    return statement_do(&pass, "ledger_retag_times", left, 3, err) && statement_do(&pass, "ledger_retag", left, 3, err) &&
+           statement_do(&pass, "ledger_forget", &left[1], 1, err) &&
            statement_do(&pass, "ledger_device_tools", NULL, 0, err) &&
            statement_do(&pass, "ledger_devices", NULL, 0, err) && statement_do(&pass, "ledger_flags", NULL, 0, err) &&
            work_clear(&pass, err);

@@ -1,4 +1,4 @@
--- $1 text: device's id, $2 bigint: now in ticks. All that the ledger has of the device, as JSON; no row when it has nothing.
+-- $1 text: device's id, $2 bigint: now in ticks, $3 boolean: states are told from what was seen by then. All that the ledger has of the device, as JSON; no row when it has nothing.
 WITH d AS (
     SELECT * FROM rmm.devices WHERE device_id = $1::text
 ), hit AS (
@@ -17,7 +17,8 @@ WITH d AS (
                'last_seen', kql.ticks_text(f.last_seen), 'count', greatest(f.count, f.by_result),
                'exact', f.by_result = 0, 'runs', coalesce(seen.runs, 0),
                'days', (SELECT sum(upper(r) - lower(r)) FROM unnest(f.days) r),
-               'state', rmm.finding_state(f.first_seen, f.last_seen, f.streak_from, $2::bigint, l.new_days, l.quiet_days),
+               'state', CASE WHEN $3::boolean THEN rmm.state_at(f.device, f.tool, f.signal, f.first_seen, f.last_seen, f.streak_from, $2::bigint)
+                   ELSE rmm.finding_state(f.first_seen, f.last_seen, f.streak_from, $2::bigint, l.new_days, l.quiet_days) END,
                'hunts', coalesce(h.hunts, '[]')) ORDER BY f.signal) AS signals
     FROM d JOIN rmm.findings f ON f.device = d.device
     LEFT JOIN rmm.finding_runs seen ON (seen.device, seen.tool, seen.signal) = (f.device, f.tool, f.signal)
@@ -68,7 +69,8 @@ WITH d AS (
 ), tool AS (
     SELECT json_agg(json_build_object('tool', t.tool, 'signals', t.signals, 'seen_by', array_to_string(t.signals, '+'),
                'first_seen', kql.ticks_text(t.first_seen), 'last_seen', kql.ticks_text(t.last_seen), 'count', t.count,
-               'state', rmm.finding_state(t.first_seen, t.last_seen, t.streak_from, $2::bigint, l.new_days, l.quiet_days),
+               'state', CASE WHEN $3::boolean THEN rmm.state_at(t.device, t.tool, NULL, t.first_seen, t.last_seen, t.streak_from, $2::bigint)
+                   ELSE rmm.finding_state(t.first_seen, t.last_seen, t.streak_from, $2::bigint, l.new_days, l.quiet_days) END,
                'by_signal', s.signals,
                'accounts', coalesce((SELECT items FROM listed x WHERE x.tool = t.tool AND x.kind = 'account'), '[]'),
                'domains', coalesce((SELECT items FROM listed x WHERE x.tool = t.tool AND x.kind = 'domain'), '[]'),

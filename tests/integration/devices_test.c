@@ -66,13 +66,58 @@ static void states_change_at_the_tick(void **state) {
     expect_state("2026-06-08T10:00:00.0000001Z", "known");
     expect_state("2026-06-15T10:00:00Z", "known");
     expect_state("2026-06-15T10:00:00.0000001Z", "quiet");
-    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-06-16T00:00:00Z", 2, NAMED("probe.exe", "pc", ""));
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-06-16T01:00:00Z", 2, NAMED("probe.exe", "pc", ""));
     run_both();
-    expect_state("2026-06-16T00:00:00Z", "returned");
-    expect_state("2026-06-23T23:59:59.9999999Z", "returned");
-    expect_state("2026-06-24T00:00:00Z", "known");
-    expect_state("2026-06-30T00:00:00Z", "known");
-    expect_state("2026-06-30T00:00:00.0000001Z", "quiet");
+    expect_state("2026-06-16T01:00:00Z", "returned");
+    expect_state("2026-06-23T01:00:00Z", "returned");
+    expect_state("2026-06-23T01:00:00.0000001Z", "known");
+    expect_state("2026-06-30T01:00:00Z", "known");
+    expect_state("2026-06-30T01:00:00.0000001Z", "quiet");
+}
+
+static void expect_none_yet(const char *as_of) {
+    char path[PATH];
+    snprintf(path, sizeof path, "/v1/devices?as_of=%s", as_of);
+    ANSWER_AUTO devices = hunt_get(&one.server, path);
+    hunt_expect_json(devices.json, "devices", "[]");
+    snprintf(path, sizeof path, "/v1/findings?as_of=%s", as_of);
+    ANSWER_AUTO findings = hunt_get(&one.server, path);
+    hunt_expect_json(findings.json, "findings", "[]");
+    snprintf(path, sizeof path, "/v1/devices/d1?as_of=%s", as_of);
+    ANSWER_AUTO device = hunt_get(&one.server, path);
+    hunt_expect_json(device.json, "tools.0.state", "null");
+}
+
+static void states_of_the_past_know_nothing_of_what_came_later(void **state) {
+    static const char *const times[] = {"2026-07-01T22:00:00Z", "2026-06-16T01:00:00Z", "2026-06-01T10:00:00Z",
+                                        "2026-06-16T03:00:00Z"};
+    (void)state;
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        hunt_send_event(&one.server, "DeviceProcessEvents", "d1", times[i], (int)i + 1, NAMED("probe.exe", "pc", ""));
+        run_both();
+    }
+    expect_none_yet("2026-06-01T09:59:59.9999999Z");
+    expect_state("2026-06-01T10:00:00Z", "new");
+    expect_state("2026-06-08T10:00:00.0000001Z", "known");
+    expect_state("2026-06-15T10:00:00.0000001Z", "quiet");
+    expect_state("2026-06-16T00:59:59.9999999Z", "quiet");
+    expect_state("2026-06-16T01:00:00Z", "returned");
+    expect_state("2026-06-23T01:00:00.0000001Z", "known");
+    expect_state("2026-06-30T03:00:00Z", "known");
+    expect_state("2026-06-30T03:00:00.0000001Z", "quiet");
+    expect_state("2026-07-01T22:00:00Z", "returned");
+}
+
+static void states_whose_sightings_are_known_by_day_only_are_refused(void **state) {
+    (void)state;
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-06-01T10:00:00Z", 1, NAMED("probe.exe", "pc", ""));
+    run_both();
+    database_do(one.db, "UPDATE rmm.ledger SET inexact_day = 739776"); /* 2026-06-10 */
+    ANSWER_AUTO refused =
+        server_expect(&one.server, 400, &(struct send){.path = "/v1/findings?as_of=2026-06-24T23:59:59Z"});
+    assert_string_equal(answer_text(&refused, "detail"), "states before 2026-06-25T00:00:00.0000000Z can't be told: of earlier "
+                                                         "sightings only the days are known");
+    expect_state("2026-06-25T00:00:00Z", "quiet");
 }
 
 static void other_days_count_from_the_next_start_on(void **state) {
@@ -440,6 +485,8 @@ static void the_command_line_gives_what_the_api_gives(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(states_change_at_the_tick),
+        TEST(states_of_the_past_know_nothing_of_what_came_later),
+        TEST(states_whose_sightings_are_known_by_day_only_are_refused),
         TEST(other_days_count_from_the_next_start_on),
         TEST(several_tools_are_a_flag_but_all_tools_is_none),
         TEST(a_file_signed_as_one_tool_and_named_as_another_is_a_flag),
