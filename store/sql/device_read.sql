@@ -36,21 +36,32 @@ WITH d AS (
                'last_seen', kql.ticks_text(last_seen)) ORDER BY first_seen, value) AS items
     FROM (SELECT kind, value, min(first_seen) AS first_seen, max(last_seen) AS last_seen FROM fact
           WHERE kind IN ('device_name', 'machine_group') GROUP BY kind, value) n GROUP BY kind
+), event AS ( -- what files the device's events are of, and what made them
+    SELECT t.init_file AS file, t.init_image AS image, t.init_path AS path, '' AS folder_path FROM data.device_process_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.file, t.image, t.path, '' FROM data.device_process_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.init_file, t.init_image, t.init_path, '' FROM data.device_image_load_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.file, t.image, t.path, '' FROM data.device_image_load_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.init_file, t.init_image, t.init_path, '' FROM data.device_file_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.file, t.image, 0, coalesce(t.folder_path, '') FROM data.device_file_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.init_file, t.init_image, t.init_path, '' FROM data.device_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.file, t.image, 0, coalesce(t.folder_path, '') FROM data.device_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.init_file, t.init_image, t.init_path, '' FROM data.device_network_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.init_file, t.init_image, t.init_path, '' FROM data.device_registry_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.init_file, t.init_image, t.init_path, '' FROM data.device_logon_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
 ), named AS (
-    SELECT f.sha1, i.file_name, p.folder_path AS folder_path
-    FROM d JOIN data.device_process_events t ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
-    JOIN dict.file f ON f.id = t.file JOIN dict.image i ON i.id = t.image JOIN dict.path p ON p.id = t.path
-    WHERE f.sha1 <> '' AND f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
-    UNION
-    SELECT f.sha1, i.file_name, coalesce(t.folder_path, '')
-    FROM d JOIN data.device_file_events t ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
-    JOIN dict.file f ON f.id = t.file JOIN dict.image i ON i.id = t.image
-    WHERE f.sha1 <> '' AND f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
-    UNION
-    SELECT f.sha1, i.file_name, p.folder_path
-    FROM d JOIN data.device_image_load_events t ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
-    JOIN dict.file f ON f.id = t.file JOIN dict.image i ON i.id = t.image JOIN dict.path p ON p.id = t.path
-    WHERE f.sha1 <> '' AND f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
+    SELECT f.sha1, i.file_name, coalesce(nullif(e.folder_path, ''), p.folder_path) AS folder_path
+    FROM (SELECT id, sha1 FROM dict.file WHERE sha1 <> '' AND sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')) f
+    JOIN event e ON e.file = f.id JOIN dict.image i ON i.id = e.image JOIN dict.path p ON p.id = e.path
     UNION
     SELECT of, CASE kind WHEN 'file_name' THEN value ELSE '' END, CASE kind WHEN 'folder_path' THEN value ELSE '' END
     FROM fact WHERE kind IN ('file_name', 'folder_path')

@@ -317,6 +317,35 @@ static void a_renamed_device_is_one_device_with_its_names_groups_files_and_accou
 }
 
 /* MANY devices: names with signs in them, equal times, tools by turns. */
+static void expect_file(const char *names, const char *paths) {
+    ANSWER_AUTO device = hunt_get(&one.server, "/v1/devices/d1");
+    hunt_expect_json(device.json, "tools.0.files.0.names", names);
+    hunt_expect_json(device.json, "tools.0.files.0.paths", paths);
+}
+
+/* Whether it is what an event is about or what made it. */
+static void a_file_has_the_names_and_paths_of_every_event_with_its_hash(void **state) {
+    static const char *const made[] = {"DeviceProcessEvents", "DeviceNetworkEvents",  "DeviceFileEvents",
+                                       "DeviceEvents",        "DeviceRegistryEvents", "DeviceImageLoadEvents",
+                                       "DeviceLogonEvents"};
+    char more[256];
+    (void)state;
+    hunt_send_event(&one.server, "DeviceFileCertificateInfo", "d1", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"probe\",\"SHA1\":\"aa\"");
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        snprintf(more, sizeof more,
+                 ",\"InitiatingProcessSHA1\":\"aa\",\"InitiatingProcessFileName\":\"%zu.exe\","
+                 "\"InitiatingProcessFolderPath\":\"C:\\\\%zu\"", i, i);
+        hunt_send_event(&one.server, made[i], "d1", "2026-07-18T11:00:00Z", (int)i + 2, more);
+    }
+    hunt_send_event(&one.server, "DeviceEvents", "d1", "2026-07-18T12:00:00Z", 20,
+                    ",\"SHA1\":\"aa\",\"FileName\":\"dev.exe\",\"FolderPath\":\"D:\\\\dev\"");
+    hunt_send_event(&one.server, "DeviceProcessEvents", "d1", "2026-07-18T12:00:00Z", 21,
+                    ",\"SHA1\":\"bb\",\"FileName\":\"other.exe\",\"InitiatingProcessSHA1\":\"cc\",\"InitiatingProcessFileName\":\"x.exe\"");
+    run_both();
+    expect_file("[\"0.exe\",\"1.exe\",\"2.exe\",\"3.exe\",\"4.exe\",\"5.exe\",\"6.exe\",\"dev.exe\"]",
+                "[\"C:\\\\0\",\"C:\\\\1\",\"C:\\\\2\",\"C:\\\\3\",\"C:\\\\4\",\"C:\\\\5\",\"C:\\\\6\",\"D:\\\\dev\"]");
+}
+
 static void fill_many(void) {
     BUF_AUTO body = BUF(CAP);
     for (int i = 0; i < MANY; i++) {
@@ -494,6 +523,7 @@ int main(void) {
         TEST(a_tool_s_domain_reached_by_another_program_is_a_flag),
         TEST(a_stranger_at_a_tool_s_domain_is_a_flag_whatever_its_own_hunts_ask_for),
         TEST(a_renamed_device_is_one_device_with_its_names_groups_files_and_accounts),
+        TEST(a_file_has_the_names_and_paths_of_every_event_with_its_hash),
         TEST(a_tool_shows_what_was_seen_of_it_in_the_estate),
         TEST(every_filter_and_sort_can_be_paged_through),
         TEST(what_a_list_does_not_know_is_refused),
