@@ -147,9 +147,9 @@ static bool devices_reply(struct request *request, struct reply *reply, const st
         return err_memory(err);
     for (size_t i = 0, from = 0; i < count; from = ends[i++])
         objects[i] = (struct str){text.ptr + from, ends[i] - from};
-    const struct list_items items = {.member = "devices", .objects = objects, .count = count, .columns = columns,
-                                     .next = row < db_count(rows) ? db_text(rows, last, DEVICES_CURSOR) : (struct str){0}};
-    return list_reply_items(request, reply, &items, err);
+    struct list_items items = {.member = "devices", .objects = objects, .count = count, .columns = columns,
+                               .next = row < db_count(rows) ? db_text(rows, last, DEVICES_CURSOR) : (struct str){0}};
+    return list_freshness(request, &items, err) && list_reply_items(request, reply, &items, err);
 }
 
 bool handle_devices_list(struct request *request, struct reply *reply, struct err *err) {
@@ -192,8 +192,9 @@ bool handle_findings_list(struct request *request, struct reply *reply, struct e
     if (!filter_read(request, &filter, &limit, err) || !format_choose(request, &format, err))
         return false;
     filter.device = request_query(request, "device");
+    struct list_items items = {.member = "findings", .columns = format == FORMAT_TABLE ? narrow : all};
     DB_ROWS_AUTO *rows = filter_run(request, findings_list, &filter, err);
     return rows &&
            (db_count(rows) || (group_seen(request, filter.group, err) && device_seen(request, filter.device, err))) &&
-           list_reply(request, reply, "findings", rows, limit, format == FORMAT_TABLE ? narrow : all, err);
+           list_freshness(request, &items, err) && list_reply_rows(request, reply, &items, rows, limit, err);
 }

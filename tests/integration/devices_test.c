@@ -425,6 +425,29 @@ static void every_filter_and_sort_can_be_paged_through(void **state) {
     }
 }
 
+static void an_empty_estate_says_that_it_has_no_data(void **state) {
+    static const char *const lists[] = {"/v1/devices", "/v1/findings", "/v1/changes"};
+    char path[PATH];
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        ANSWER_AUTO none = hunt_get(&one.server, lists[i]);
+        hunt_expect_json(none.json, "freshness", "{\"newest_event\":null,\"newest_arrival\":null}");
+        snprintf(path, sizeof path, "%s?format=table", lists[i]);
+        ANSWER_AUTO table = hunt_get(&one.server, path);
+        assert_non_null(strstr(table.body, "\nno data: no events have come yet"));
+    }
+    hunt_send_event(&one.server, "DeviceInfo", "d1", "2026-07-18T10:00:00Z", 1, "");
+    run_both();
+    for (size_t i = 0; i < 3; i++) {
+        ANSWER_AUTO clean = hunt_get(&one.server, lists[i]);
+        assert_string_equal(answer_text(&clean, "freshness.newest_event"), "2026-07-18T10:00:00.0000000Z");
+        assert_non_null(answer_text(&clean, "freshness.newest_arrival"));
+        snprintf(path, sizeof path, "%s?format=table", lists[i]);
+        ANSWER_AUTO table = hunt_get(&one.server, path);
+        assert_null(strstr(table.body, "no data"));
+    }
+}
+
 static void what_a_list_does_not_know_is_refused(void **state) {
     char path[PATH];
     static const struct {
@@ -526,6 +549,7 @@ int main(void) {
         TEST(a_file_has_the_names_and_paths_of_every_event_with_its_hash),
         TEST(a_tool_shows_what_was_seen_of_it_in_the_estate),
         TEST(every_filter_and_sort_can_be_paged_through),
+        TEST(an_empty_estate_says_that_it_has_no_data),
         TEST(what_a_list_does_not_know_is_refused),
         TEST(the_command_line_gives_what_the_api_gives),
     };
