@@ -272,6 +272,8 @@ static bool runs_follow(struct pass *pass, bool *any, struct err *err) {
     if (!reach_find(pass, pass->ran, err))
         return false;
     const struct reach *reach = &pass->reach;
+    if (!reach->any && !pass->found)
+        return true;
     const int64_t bounds[] = {reach->arrived_from, reach->from < 0 ? 0 : reach->from, reach->to < 0 ? INT64_MAX : reach->to};
     for (size_t i = 0; reach->any && i < 3; i++)
         if (!(params[i] = arena_printf(pass->arena, "%" PRId64, bounds[i])).ptr)

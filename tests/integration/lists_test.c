@@ -108,7 +108,9 @@ static void expect_findings_filtered(const char *wanted, const char *as_of) {
 static const char *as_of_write(char text[64], int64_t base, int day) {
     char time[TICKS_TEXT];
     ticks_print(base + day * TICKS_DAY, time);
-    snprintf(text, 64, day ? "&as_of=%s" : "", time);
+    text[0] = 0;
+    if (day)
+        snprintf(text, 64, "&as_of=%s", time);
     return text;
 }
 
