@@ -286,6 +286,7 @@ static void a_renamed_device_is_one_device_with_its_names_groups_files_and_accou
                "\"DeviceName\":\"new\"");
     hunt_send_event(&one.server, "DeviceNetworkEvents", "d1", "2026-07-18T13:00:00Z", 7,
                     ",\"RemoteUrl\":\"https://u@A.probe.example:443/x\",\"DeviceName\":\"new\"");
+    hunt_send_event(&one.server, "DeviceInfo", "d1", "2026-07-19T01:00:00Z", 8, ",\"DeviceName\":\"new\"");
     run_both();
     ANSWER_AUTO list = hunt_get(&one.server, "/v1/devices");
     assert_int_equal(json_array_size(answer_at(&list, "devices")), 1);
@@ -299,6 +300,7 @@ static void a_renamed_device_is_one_device_with_its_names_groups_files_and_accou
     ANSWER_AUTO device = hunt_get(&one.server, "/v1/devices/d1");
     hunt_expect_json(device.json, "device_name", "\"new\"");
     hunt_expect_json(device.json, "machine_group", "\"Office\"");
+    hunt_expect_json(device.json, "last_event_day", "\"2026-07-19\"");
     hunt_expect_json(device.json, "names",
                 "[{\"value\":\"old\"," TIMES("10", "11") "},{\"value\":\"new\"," TIMES("12", "13") "}]");
     hunt_expect_json(device.json, "machine_groups",
