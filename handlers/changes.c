@@ -134,5 +134,5 @@ bool handle_changes(struct request *request, struct reply *reply, struct err *er
                                .next = next,
                                .columns = format == FORMAT_TABLE ? narrow : all,
                                .more = gap ? STR(",\"gap\":true") : STR(",\"gap\":false")};
-    return list_reply_items(request, reply, &items, err);
+    return list_freshness(request, &items, err) && list_reply_items(request, reply, &items, err);
 }

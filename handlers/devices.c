@@ -16,15 +16,22 @@ enum { READ_MS = 10000, TEXT_CAP = 512 << 20, WIDE = 140 };
 static const char states[] = "new,known,quiet,returned";
 static const char signals[] = "signature,process,network,other"; /* other: a hunt that names none */
 
-/* ?as_of=: the time that states are told from, else now. */
-static bool now_read(struct request *request, int64_t *now, struct err *err) {
+/* ?as_of=: the time that states are told from, by what was seen by then; else now, by all there is. */
+static bool now_read(struct request *request, int64_t *now, bool *past, struct err *err) {
     struct str text = request_query(request, "as_of");
     *now = ticks_now();
+    *past = text.ptr != NULL;
+    if (!*past)
+        return true;
     request->problem_field = "as_of";
-    if (text.ptr && !ticks_parse_loose(text, now))
+    if (!ticks_parse_loose(text, now))
         return err_set(err, ERR_BAD_PARAMETER, "as_of must be a time such as 2026-07-20T00:00:00Z");
-    request->problem_field = NULL;
-    return true;
+    struct db_conn *conn = db_take(request->service->db, mono_ms() + READ_MS, err);
+    bool ok = conn && devices_past_check(conn, *now, mono_ms() + READ_MS, err);
+    db_give(conn);
+    if (ok)
+        request->problem_field = NULL;
+    return ok;
 }
 
 /* ?since=: a time, or a timespan before now. */
@@ -48,7 +55,7 @@ static bool since_read(struct request *request, struct str *ticks, struct err *e
 static bool filter_read(struct request *request, struct devices_filter *filter, long long *limit, struct err *err) {
     *filter = (struct devices_filter){.group = request_query(request, "group")};
     return tool_parameter(request, &filter->tool, err) && request_choice(request, "signal", signals, &filter->signal, err) &&
-           request_choice(request, "state", states, &filter->state, err) && now_read(request, &filter->now, err) &&
+           request_choice(request, "state", states, &filter->state, err) && now_read(request, &filter->now, &filter->past, err) &&
            list_parameters(request, limit, &filter->limit, &filter->cursor, err);
 }
 
@@ -98,7 +105,11 @@ static void add_tool(struct buf *out, const struct db_rows *rows, size_t row) {
     add_ticks(out, "first_seen", db_int(rows, row, DEVICES_TOOL_FIRST_SEEN));
     add_ticks(out, "last_seen", db_int(rows, row, DEVICES_TOOL_LAST_SEEN));
     add_json(out, "count", db_text(rows, row, DEVICES_TOOL_COUNT));
-    add_text(out, "state", db_text(rows, row, DEVICES_TOOL_STATE));
+    json_add_key(out, "state");
+    if (db_is_null(rows, row, DEVICES_TOOL_STATE))
+        buf_add_str(out, STR("null"));
+    else
+        json_add_string(out, db_text(rows, row, DEVICES_TOOL_STATE));
     buf_add_char(out, '}');
 }
 
@@ -136,9 +147,9 @@ static bool devices_reply(struct request *request, struct reply *reply, const st
         return err_memory(err);
     for (size_t i = 0, from = 0; i < count; from = ends[i++])
         objects[i] = (struct str){text.ptr + from, ends[i] - from};
-    const struct list_items items = {.member = "devices", .objects = objects, .count = count, .columns = columns,
-                                     .next = row < db_count(rows) ? db_text(rows, last, DEVICES_CURSOR) : (struct str){0}};
-    return list_reply_items(request, reply, &items, err);
+    struct list_items items = {.member = "devices", .objects = objects, .count = count, .columns = columns,
+                               .next = row < db_count(rows) ? db_text(rows, last, DEVICES_CURSOR) : (struct str){0}};
+    return list_freshness(request, &items, err) && list_reply_items(request, reply, &items, err);
 }
 
 bool handle_devices_list(struct request *request, struct reply *reply, struct err *err) {
@@ -158,12 +169,14 @@ bool handle_devices_list(struct request *request, struct reply *reply, struct er
 
 bool handle_device_get(struct request *request, struct reply *reply, struct err *err) {
     int64_t now;
-    if (!now_read(request, &now, err))
+    bool past;
+    if (!now_read(request, &now, &past, err))
         return false;
-    struct str params[2] = {request_path_parameter(request, "id"), arena_printf(request->arena, "%" PRId64, now)};
+    struct str params[3] = {request_path_parameter(request, "id"), arena_printf(request->arena, "%" PRId64, now),
+                            past ? STR("true") : STR("false")};
     if (!params[1].ptr)
         return err_memory(err);
-    DB_ROWS_AUTO *rows = statement_run(request, "device_read", params, 2, err);
+    DB_ROWS_AUTO *rows = statement_run(request, "device_read", params, 3, err);
     if (rows && !db_count(rows))
         return device_seen(request, params[0], err) &&
                err_set(err, ERR_NOT_FOUND, "device '%.*s' sends events, but no hunt found anything on it", STR_ARG(params[0]));
@@ -187,8 +200,9 @@ bool handle_findings_list(struct request *request, struct reply *reply, struct e
     if (!filter_read(request, &filter, &limit, err) || !format_choose(request, &format, err))
         return false;
     filter.device = request_query(request, "device");
+    struct list_items items = {.member = "findings", .columns = findings_columns(request, format)};
     DB_ROWS_AUTO *rows = filter_run(request, findings_list, &filter, err);
     return rows &&
            (db_count(rows) || (group_seen(request, filter.group, err) && device_seen(request, filter.device, err))) &&
-           list_reply(request, reply, "findings", rows, limit, findings_columns(request, format), err);
+           list_freshness(request, &items, err) && list_reply_rows(request, reply, &items, rows, limit, err);
 }

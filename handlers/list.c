@@ -214,9 +214,11 @@ static bool list_convert(struct request *request, struct reply *reply, const str
     table.columns = names;
     table.cells = cells;
     ok = ok && table_reply(reply, format, &table, err);
+    if (ok && format == FORMAT_TABLE && !items->count && items->note.len)
+        buf_printf(&reply->body, "%.*s\n", STR_ARG(items->note));
     for (size_t r = 0; r < items->count; r++)
         json_decref(objects[r]);
-    return ok;
+    return ok && (!reply->body.failed || err_memory(err));
 }
 
 static bool list_lines(struct reply *reply, const struct list_items *items, struct err *err) {
@@ -280,8 +282,25 @@ bool list_reply_items(struct request *request, struct reply *reply, const struct
     return !out.failed ? json_reply(reply, buf_str(&out), err) : err_memory(err);
 }
 
-bool list_reply(struct request *request, struct reply *reply, const char *member, const struct db_rows *rows,
-                long long limit, const char *const *columns, struct err *err) {
+bool list_freshness(struct request *request, struct list_items *items, struct err *err) {
+    BUF_AUTO out = BUF(4096);
+    DB_ROWS_AUTO *rows = statement_run(request, "freshest", NULL, 0, err);
+    if (!rows)
+        return false;
+    bool none = db_is_null(rows, 0, 0);
+    buf_add_str(&out, items->more);
+    buf_add_str(&out, STR(",\"freshness\":{\"newest_event\":"));
+    json_add_ticks(&out, none ? -1 : db_int(rows, 0, 0));
+    buf_add_str(&out, STR(",\"newest_arrival\":"));
+    json_add_ticks(&out, none ? -1 : db_int(rows, 0, 1));
+    buf_add_char(&out, '}');
+    items->note = none ? STR("no data: no events have come yet, or none are kept") : STR("");
+    items->more = out.failed ? (struct str){0} : arena_copy(request->arena, buf_str(&out));
+    return items->more.ptr || err_memory(err);
+}
+
+bool list_reply_rows(struct request *request, struct reply *reply, struct list_items *items, const struct db_rows *rows,
+                     long long limit, struct err *err) {
     size_t count = db_count(rows);
     bool more = count > (size_t)limit;
     count = more ? (size_t)limit : count;
@@ -290,9 +309,16 @@ bool list_reply(struct request *request, struct reply *reply, const char *member
         return err_memory(err);
     for (size_t r = 0; r < count; r++)
         objects[r] = db_text(rows, r, 1);
-    const struct list_items items = {.member = member, .objects = objects, .count = count, .columns = columns,
-                                     .next = more ? db_text(rows, count - 1, 0) : (struct str){0}};
-    return list_reply_items(request, reply, &items, err);
+    items->objects = objects;
+    items->count = count;
+    items->next = more ? db_text(rows, count - 1, 0) : (struct str){0};
+    return list_reply_items(request, reply, items, err);
+}
+
+bool list_reply(struct request *request, struct reply *reply, const char *member, const struct db_rows *rows,
+                long long limit, const char *const *columns, struct err *err) {
+    struct list_items items = {.member = member, .columns = columns};
+    return list_reply_rows(request, reply, &items, rows, limit, err);
 }
 
 /* Behind rows that aren't there: a table says why, CSV and NDJSON say so for want of data. */

@@ -17,12 +17,19 @@ struct list_items {
     const char *const *columns;  /* members shown by csv and table ("hunts.done" is one of hunts), NULL-ended; ndjson
                                     shows all */
     struct str more;             /* further members as JSON (",\"warnings\":[…]"), or empty */
+    struct str note;             /* a line for people behind a table without rows, or empty */
 };
 /* The page as the request's format wants it, with its cursor and Link. */
 bool list_reply_items(struct request *request, struct reply *reply, const struct list_items *items, struct err *err);
 /* The same from rows whose first column is the key and whose second is the object; the query asked for limit + 1 rows. */
 bool list_reply(struct request *request, struct reply *reply, const char *member, const struct db_rows *rows,
                 long long limit, const char *const *columns, struct err *err);
+/* The same; what the rows don't give comes from *items. */
+bool list_reply_rows(struct request *request, struct reply *reply, struct list_items *items, const struct db_rows *rows,
+                     long long limit, struct err *err);
+/* How fresh the data is that a list of findings rests on: ,"freshness":{…} into items->more behind what is there, and the
+ * note that no events are kept; no hits must not look like no data. */
+bool list_freshness(struct request *request, struct list_items *items, struct err *err);
 /* The common ?limit= and ?cursor=; limit 1..1000, default 100. *cursor is the key inside the client's cursor, which is
  * opaque and good for the list that gave it with the same filters only; ptr NULL without one. */
 bool list_parameters(struct request *request, long long *limit, struct str *limit_text, struct str *cursor,

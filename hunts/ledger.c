@@ -44,6 +44,7 @@ struct pass {
     struct arena *arena;
     char id[24];
     struct str snapshot; /* the batches that are looked at */
+    struct str ran;      /* those that were looked at for runs of signed files; ptr NULL: none */
     struct reach reach; /* of the hunt before: most hunts have read as far as each other */
     uint32_t tables;    /* bit schema_table_index(t): found events come from it */
     bool found;         /* something is in rmm.ledger_found */
@@ -268,9 +269,21 @@ static bool books_close(struct pass *pass, struct err *err) {
            statement_do(pass, "ledger_told", NULL, 0, err) && statement_do(pass, "ledger_signers", &id, 1, err);
 }
 
-static bool books_keep(struct pass *pass, struct err *err) {
-    return ledger_facts_collect(pass->conn, pass->tables, pass->deadline_ms, err) &&
-           statement_do(pass, "ledger_findings", NULL, 0, err) && books_close(pass, err);
+/* Runs of signed files are told from all events, whether or not a hunt finds them; *any: there were some. */
+static bool runs_follow(struct pass *pass, bool *any, struct err *err) {
+    struct str params[3] = {{0}};
+    if (!reach_find(pass, pass->ran, err))
+        return false;
+    const struct reach *reach = &pass->reach;
+    if (!reach->any && !pass->found)
+        return true;
+    const int64_t bounds[] = {reach->arrived_from, reach->from < 0 ? 0 : reach->from, reach->to < 0 ? INT64_MAX : reach->to};
+    for (size_t i = 0; reach->any && i < 3; i++)
+        if (!(params[i] = arena_printf(pass->arena, "%" PRId64, bounds[i])).ptr)
+            return err_memory(err);
+    DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement("ledger_ran"), params, 3, pass->deadline_ms, err);
+    *any = rows && db_int(rows, 0, 0) > 0;
+    return rows && (!reach->any || statement_do(pass, "ledger_ran_to", &pass->snapshot, 1, err));
 }
 
 /* Rows are deleted, not truncated: that costs files and a lock, and most passes have few. */
@@ -284,10 +297,9 @@ static bool work_clear(struct pass *pass, struct err *err) {
     return true;
 }
 
-static bool hits_keep(struct pass *pass, struct err *err) {
+/* *any: some that the ledger didn't know. */
+static bool hits_take(struct pass *pass, bool *any, struct err *err) {
     struct str id = str_from(pass->id);
-    if (!pass->found)
-        return true;
     if (!db_exec(pass->conn, "SET LOCAL synchronous_commit TO DEFAULT", NULL, 0, pass->deadline_ms, NULL, err))
         return false;
     DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement("ledger_hits"), &id, 1, pass->deadline_ms, err);
@@ -296,10 +308,18 @@ static bool hits_keep(struct pass *pass, struct err *err) {
     if (db_int(rows, 0, 1))
         log_line(LOG_WARN, "ledger.skipped", "run %s: %" PRId64 " found events of devices whose id has over 1024 bytes", pass->id,
                  db_int(rows, 0, 1));
-    bool any = db_int(rows, 0, 0) > 0, many = db_int(rows, 0, 0) > ANALYZE_ROWS;
-    if (many && !db_exec(pass->conn, "ANALYZE rmm.ledger_new", NULL, 0, pass->deadline_ms, NULL, err))
-        return false;
-    return (!any || books_keep(pass, err)) && work_clear(pass, err);
+    *any = db_int(rows, 0, 0) > 0;
+    bool many = db_int(rows, 0, 0) > ANALYZE_ROWS;
+    return (!many || db_exec(pass->conn, "ANALYZE rmm.ledger_new", NULL, 0, pass->deadline_ms, NULL, err)) &&
+           (!*any || ledger_facts_collect(pass->conn, pass->tables, pass->deadline_ms, err));
+}
+
+static bool books_keep(struct pass *pass, struct err *err) {
+    bool hits = false, runs = false;
+    return (!pass->found || hits_take(pass, &hits, err)) && runs_follow(pass, &runs, err) &&
+           (!hits || (statement_do(pass, "ledger_times", NULL, 0, err) &&
+                      statement_do(pass, "ledger_findings", NULL, 0, err))) &&
+           (!(hits || runs) || books_close(pass, err)) && (!(pass->found || runs) || work_clear(pass, err));
 }
 
 /* The end of the window that the run answers, not later than now. */
@@ -317,7 +337,8 @@ static bool pass_run(struct pass *pass, struct err *err) {
     if (!now)
         return false;
     pass->snapshot = db_text(now, 0, 0);
-    if (!hunts_find(pass, err) || !hits_keep(pass, err))
+    pass->ran = db_is_null(now, 0, 1) ? (struct str){0} : db_text(now, 0, 1);
+    if (!hunts_find(pass, err) || !books_keep(pass, err))
         return false;
     array_end(&pass->failed);
     array_end(&pass->by_run);
@@ -355,7 +376,8 @@ bool ledger_lock(struct db_conn *conn, int64_t deadline_ms, struct err *err) {
 
 bool ledger_retag(struct db_conn *conn, const struct str left[3], int64_t deadline_ms, struct err *err) {
     struct pass pass = {.conn = conn, .deadline_ms = deadline_ms};
-    return statement_do(&pass, "ledger_retag", left, 3, err) && statement_do(&pass, "ledger_forget", &left[1], 1, err) &&
+    return statement_do(&pass, "ledger_retag_times", left, 3, err) && statement_do(&pass, "ledger_retag", left, 3, err) &&
+           statement_do(&pass, "ledger_forget", &left[1], 1, err) &&
            statement_do(&pass, "ledger_device_tools", NULL, 0, err) &&
            statement_do(&pass, "ledger_devices", NULL, 0, err) && statement_do(&pass, "ledger_flags", NULL, 0, err) &&
            work_clear(&pass, err);

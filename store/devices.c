@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
-enum { SQL_CAP = 16384, PARAMS = 16, NUMBERS = 4, NUMBER_TEXT = 24 };
+enum { SQL_CAP = 16384, PARAMS = 16, NUMBERS = 3, NUMBER_TEXT = 24 };
 
 static const struct sort {
     const char *name, *column, *type;
@@ -56,8 +56,7 @@ static bool sort_find(struct str name, const struct sort **sort, bool *down, str
 }
 
 /* finding_state() as conditions that indexes know, on a device and on one of its tools: the device's tell which it may be,
- * the tool's are the state itself. $1: now, $2: quiet before, $3: new from, $4: the day from which who came back has
- * returned. */
+ * the tool's are the state itself. $1: now, $2: quiet before, $3: new or returned from. Not of the past. */
 static const struct state {
     const char *name, *device, *tool;
     bool told; /* by the device alone */
@@ -65,12 +64,12 @@ static const struct state {
     {"quiet", "d.oldest_last_seen < $2::bigint", "t.last_seen < $2::bigint", true},
     {"new", "d.last_seen >= $2::bigint AND d.newest_first_seen >= $3::bigint",
      "t.last_seen >= $2::bigint AND t.first_seen >= $3::bigint", false},
-    {"returned", "d.last_seen >= $2::bigint AND d.back_since >= $4::integer",
-     "t.last_seen >= $2::bigint AND t.first_seen < $3::bigint AND t.streak_from >= $4::integer AND "
-     "t.streak_from > t.first_seen / 864000000000", false},
+    {"returned", "d.last_seen >= $2::bigint AND d.back_since >= $3::bigint",
+     "t.last_seen >= $2::bigint AND t.first_seen < $3::bigint AND t.streak_from >= $3::bigint AND "
+     "t.streak_from > t.first_seen", false},
     {"known", "d.last_seen >= $2::bigint AND d.first_seen < $3::bigint",
-     "t.last_seen >= $2::bigint AND t.first_seen < $3::bigint AND NOT (t.streak_from >= $4::integer AND "
-     "t.streak_from > t.first_seen / 864000000000)", false},
+     "t.last_seen >= $2::bigint AND t.first_seen < $3::bigint AND NOT (t.streak_from >= $3::bigint AND "
+     "t.streak_from > t.first_seen)", false},
 };
 
 static const struct state *state_find(struct str name) {
@@ -80,22 +79,40 @@ static const struct state *state_find(struct str name) {
     return NULL;
 }
 
-/* All three bounds are named: a parameter that isn't has no type. */
+/* All bounds are named: a parameter that isn't has no type. */
 static void add_state(struct statement *statement, const char *condition) {
-    buf_printf(&statement->sql, " AND ($2::bigint, $3::bigint, $4::integer) IS NOT NULL AND %s", condition);
+    buf_printf(&statement->sql, " AND ($2::bigint, $3::bigint) IS NOT NULL AND %s", condition);
+}
+
+/* The state of row t, whose signal is given as SQL. */
+static void add_state_value(struct statement *statement, const struct devices_filter *filter, const char *signal) {
+    if (filter->past)
+        buf_printf(&statement->sql,
+                   "rmm.state_at(t.device, t.tool, %s, t.first_seen, t.last_seen, t.streak_from, $1::bigint)", signal);
+    else
+        buf_add_str(&statement->sql, STR("rmm.finding_state(t.first_seen, t.last_seen, t.streak_from, $1::bigint, "
+                                         "l.new_days, l.quiet_days)"));
+}
+
+static void add_past_state(struct statement *statement, const struct devices_filter *filter, const char *signal) {
+    buf_add_str(&statement->sql, STR(" AND "));
+    add_state_value(statement, filter, signal);
+    add_filter(statement, " = ", filter->state, "::text");
 }
 
 /* The device's tools that fit, one of which must meet all of it; without such a filter, any. */
 static void add_tool_filters(struct statement *statement, const struct devices_filter *filter) {
     const struct state *state = state_find(filter->state);
-    if (state)
+    if (state && !filter->past)
         add_state(statement, state->device);
-    if (!filter->tool.ptr && !filter->signal.ptr && (!state || state->told))
+    if (!filter->tool.ptr && !filter->signal.ptr && (!state || (state->told && !filter->past)))
         return;
     buf_add_str(&statement->sql, STR(" AND d.device IN (SELECT t.device FROM rmm.device_tools t WHERE true"));
     add_filter(statement, " AND lower(t.tool) = lower(", filter->tool, "::text)");
     add_filter(statement, " AND t.signals @> ARRAY[", filter->signal, "::text]");
-    if (state)
+    if (state && filter->past)
+        add_past_state(statement, filter, "NULL");
+    else if (state)
         buf_printf(&statement->sql, " AND %s", state->tool);
     buf_add_char(&statement->sql, ')');
 }
@@ -126,8 +143,7 @@ static void add_group(struct statement *statement, struct str group) {
 /* JSON is made of it by who answers: here it took most of a page's time. */
 static const char page_columns[] =
     "SELECT p.key || '|' || p.device, v.device_id, v.device_name, v.machine_group, v.first_seen, v.last_seen, v.flags, "
-    "t.tool, array_to_json(t.signals), array_to_string(t.signals, '+'), t.first_seen, t.last_seen, t.count, "
-    "rmm.finding_state(t.first_seen, t.last_seen, t.streak_from, $1::bigint, l.new_days, l.quiet_days) FROM (";
+    "t.tool, array_to_json(t.signals), array_to_string(t.signals, '+'), t.first_seen, t.last_seen, t.count, ";
 static const char page_tables[] = ") p JOIN rmm.devices v ON v.device = p.device "
                                   "JOIN rmm.device_tools t ON t.device = p.device CROSS JOIN rmm.ledger l";
 
@@ -149,7 +165,9 @@ static bool devices_make(struct statement *statement, const struct devices_filte
         return false;
     const char *way = down ? "DESC" : "ASC";
     buf_add_str(&statement->sql, str_from(page_columns));
-    buf_printf(&statement->sql, "SELECT d.device, %s AS key FROM rmm.devices d WHERE true", sort->column);
+    add_state_value(statement, filter, "NULL");
+    buf_printf(&statement->sql, " FROM (SELECT d.device, %s AS key FROM rmm.devices d WHERE %s", sort->column,
+               filter->past ? "d.first_seen <= $1::bigint" : "true");
     add_filters(statement, filter);
     if (!add_cursor(statement, sort, down, filter->cursor, err))
         return false;
@@ -160,7 +178,7 @@ static bool devices_make(struct statement *statement, const struct devices_filte
     return buf_cstr(&statement->sql) || err_memory(err);
 }
 
-/* $2 to $4. The days are read first, so that the database plans with the bounds themselves. */
+/* $2 and $3. The days are read first, so that the database plans with the bounds themselves. */
 static bool add_bounds(struct statement *statement, struct db_conn *conn, int64_t now, int64_t deadline_ms,
                        struct err *err) {
     DB_ROWS_AUTO *rows = db_query(conn, db_statement("ledger_days"), NULL, 0, deadline_ms, err);
@@ -169,8 +187,16 @@ static bool add_bounds(struct statement *statement, struct db_conn *conn, int64_
     int64_t quiet_days = db_int(rows, 0, 0), new_days = db_int(rows, 0, 1);
     add_number(statement, now - quiet_days * TICKS_DAY);
     add_number(statement, now - new_days * TICKS_DAY);
-    add_number(statement, now / TICKS_DAY - new_days);
     return true;
+}
+
+bool devices_past_check(struct db_conn *conn, int64_t at, int64_t deadline_ms, struct err *err) {
+    DB_ROWS_AUTO *rows = db_query(conn, db_statement("ledger_days"), NULL, 0, deadline_ms, err);
+    if (!rows || at >= db_int(rows, 0, 2))
+        return rows != NULL;
+    char from[TICKS_TEXT];
+    ticks_print(db_int(rows, 0, 2), from);
+    return err_set(err, ERR_BAD_PARAMETER, "states before %s can't be told: of earlier sightings only the days are known", from);
 }
 
 static const char findings_columns[] =
@@ -178,9 +204,9 @@ static const char findings_columns[] =
     "'device_name', d.device_name, 'machine_group', d.machine_group, 'tool', t.tool, 'signal', t.signal, 'first_seen', "
     "kql.ticks_text(t.first_seen), 'last_seen', kql.ticks_text(t.last_seen), 'count', "
     "greatest(t.count, t.by_result), 'exact', t.by_result = 0, 'runs', coalesce(seen.runs, 0), 'days', "
-    "(SELECT sum(upper(r) - lower(r)) FROM unnest(t.days) r), 'state', rmm.finding_state(t.first_seen, t.last_seen, "
-    "t.streak_from, $1::bigint, l.new_days, l.quiet_days))::text "
-    "FROM rmm.findings t JOIN rmm.devices d ON d.device = t.device "
+    "(SELECT sum(upper(r) - lower(r)) FROM unnest(t.days) r), 'state', ";
+static const char findings_tables[] =
+    ")::text FROM rmm.findings t JOIN rmm.devices d ON d.device = t.device "
     "LEFT JOIN rmm.finding_runs seen ON (seen.device, seen.tool, seen.signal) = (t.device, t.tool, t.signal) "
     "CROSS JOIN rmm.ledger l WHERE true";
 
@@ -199,7 +225,13 @@ static void add_findings_cursor(struct statement *statement, struct str cursor) 
 static bool findings_make(struct statement *statement, const struct devices_filter *filter, struct err *err) {
     const struct state *state = state_find(filter->state);
     buf_add_str(&statement->sql, str_from(findings_columns));
-    if (state)
+    add_state_value(statement, filter, "t.signal");
+    buf_add_str(&statement->sql, str_from(findings_tables));
+    if (filter->past)
+        buf_add_str(&statement->sql, STR(" AND t.first_seen <= $1::bigint"));
+    if (state && filter->past)
+        add_past_state(statement, filter, "t.signal");
+    else if (state)
         add_state(statement, state->tool);
     add_filter(statement, " AND lower(t.tool) = lower(", filter->tool, "::text)");
     add_filter(statement, " AND t.signal = ", filter->signal, "::text");
@@ -218,7 +250,7 @@ static struct db_rows *list_read(struct db_conn *conn, statement_make *make, con
     struct statement statement = {.sql = BUF(SQL_CAP)};
     struct db_rows *rows = NULL;
     add_number(&statement, filter->now);
-    bool bound = !filter->state.ptr || add_bounds(&statement, conn, filter->now, deadline_ms, err);
+    bool bound = !filter->state.ptr || filter->past || add_bounds(&statement, conn, filter->now, deadline_ms, err);
     if (bound && make(&statement, filter, err))
         rows = db_query(conn, statement.sql.ptr, statement.params, statement.count, deadline_ms, err);
     buf_free(&statement.sql);

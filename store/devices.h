@@ -11,6 +11,7 @@ struct devices_filter {
     struct str cursor;                        /* ptr NULL: from the start; else as given by the row before */
     struct str limit;                         /* devices or findings wanted */
     int64_t now;                              /* ticks: what states are told from */
+    bool past;                                /* from what was seen by then; else from all there is */
 };
 
 /* Columns of a list: a row a device and tool, the rows of a device together. Times in ticks, flags and signals as JSON. */
@@ -31,6 +32,8 @@ enum devices_column {
     DEVICES_TOOL_STATE,
 };
 
+/* False with ERR_BAD_PARAMETER when states of that time, in ticks, can't be told. */
+bool devices_past_check(struct db_conn *conn, int64_t at, int64_t deadline_ms, struct err *err);
 /* ERR_BAD_PARAMETER for an unknown sort or a cursor of another one. Owned by the caller. */
 struct db_rows *devices_list(struct db_conn *conn, const struct devices_filter *filter, int64_t deadline_ms,
                              struct err *err);

@@ -1,4 +1,4 @@
--- $1 text: device's id, $2 bigint: now in ticks. All that the ledger has of the device, as JSON; no row when it has nothing.
+-- $1 text: device's id, $2 bigint: now in ticks, $3 boolean: states are told from what was seen by then. All that the ledger has of the device, as JSON; no row when it has nothing.
 WITH d AS (
     SELECT * FROM rmm.devices WHERE device_id = $1::text
 ), hit AS (
@@ -17,7 +17,8 @@ WITH d AS (
                'last_seen', kql.ticks_text(f.last_seen), 'count', greatest(f.count, f.by_result),
                'exact', f.by_result = 0, 'runs', coalesce(seen.runs, 0),
                'days', (SELECT sum(upper(r) - lower(r)) FROM unnest(f.days) r),
-               'state', rmm.finding_state(f.first_seen, f.last_seen, f.streak_from, $2::bigint, l.new_days, l.quiet_days),
+               'state', CASE WHEN $3::boolean THEN rmm.state_at(f.device, f.tool, f.signal, f.first_seen, f.last_seen, f.streak_from, $2::bigint)
+                   ELSE rmm.finding_state(f.first_seen, f.last_seen, f.streak_from, $2::bigint, l.new_days, l.quiet_days) END,
                'hunts', coalesce(h.hunts, '[]')) ORDER BY f.signal) AS signals
     FROM d JOIN rmm.findings f ON f.device = d.device
     LEFT JOIN rmm.finding_runs seen ON (seen.device, seen.tool, seen.signal) = (f.device, f.tool, f.signal)
@@ -35,21 +36,32 @@ WITH d AS (
                'last_seen', kql.ticks_text(last_seen)) ORDER BY first_seen, value) AS items
     FROM (SELECT kind, value, min(first_seen) AS first_seen, max(last_seen) AS last_seen FROM fact
           WHERE kind IN ('device_name', 'machine_group') GROUP BY kind, value) n GROUP BY kind
+), event AS ( -- what files the device's events are of, and what made them
+    SELECT t.init_file AS file, t.init_image AS image, t.init_path AS path, '' AS folder_path FROM data.device_process_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.file, t.image, t.path, '' FROM data.device_process_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.init_file, t.init_image, t.init_path, '' FROM data.device_image_load_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.file, t.image, t.path, '' FROM data.device_image_load_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.init_file, t.init_image, t.init_path, '' FROM data.device_file_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.file, t.image, 0, coalesce(t.folder_path, '') FROM data.device_file_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.init_file, t.init_image, t.init_path, '' FROM data.device_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.file, t.image, 0, coalesce(t.folder_path, '') FROM data.device_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.init_file, t.init_image, t.init_path, '' FROM data.device_network_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.init_file, t.init_image, t.init_path, '' FROM data.device_registry_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
+    UNION
+    SELECT t.init_file, t.init_image, t.init_path, '' FROM data.device_logon_events t JOIN d ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
 ), named AS (
-    SELECT f.sha1, i.file_name, p.folder_path AS folder_path
-    FROM d JOIN data.device_process_events t ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
-    JOIN dict.file f ON f.id = t.file JOIN dict.image i ON i.id = t.image JOIN dict.path p ON p.id = t.path
-    WHERE f.sha1 <> '' AND f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
-    UNION
-    SELECT f.sha1, i.file_name, coalesce(t.folder_path, '')
-    FROM d JOIN data.device_file_events t ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
-    JOIN dict.file f ON f.id = t.file JOIN dict.image i ON i.id = t.image
-    WHERE f.sha1 <> '' AND f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
-    UNION
-    SELECT f.sha1, i.file_name, p.folder_path
-    FROM d JOIN data.device_image_load_events t ON t.device = d.device AND t.ts BETWEEN d.first_seen - 864000000000 AND d.last_seen + 864000000000
-    JOIN dict.file f ON f.id = t.file JOIN dict.image i ON i.id = t.image JOIN dict.path p ON p.id = t.path
-    WHERE f.sha1 <> '' AND f.sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')
+    SELECT f.sha1, i.file_name, coalesce(nullif(e.folder_path, ''), p.folder_path) AS folder_path
+    FROM (SELECT id, sha1 FROM dict.file WHERE sha1 <> '' AND sha1 IN (SELECT value FROM fact WHERE kind = 'sha1')) f
+    JOIN event e ON e.file = f.id JOIN dict.image i ON i.id = e.image JOIN dict.path p ON p.id = e.path
     UNION
     SELECT of, CASE kind WHEN 'file_name' THEN value ELSE '' END, CASE kind WHEN 'folder_path' THEN value ELSE '' END
     FROM fact WHERE kind IN ('file_name', 'folder_path')
@@ -68,7 +80,8 @@ WITH d AS (
 ), tool AS (
     SELECT json_agg(json_build_object('tool', t.tool, 'signals', t.signals, 'seen_by', array_to_string(t.signals, '+'),
                'first_seen', kql.ticks_text(t.first_seen), 'last_seen', kql.ticks_text(t.last_seen), 'count', t.count,
-               'state', rmm.finding_state(t.first_seen, t.last_seen, t.streak_from, $2::bigint, l.new_days, l.quiet_days),
+               'state', CASE WHEN $3::boolean THEN rmm.state_at(t.device, t.tool, NULL, t.first_seen, t.last_seen, t.streak_from, $2::bigint)
+                   ELSE rmm.finding_state(t.first_seen, t.last_seen, t.streak_from, $2::bigint, l.new_days, l.quiet_days) END,
                'by_signal', s.signals,
                'accounts', coalesce((SELECT items FROM listed x WHERE x.tool = t.tool AND x.kind = 'account'), '[]'),
                'domains', coalesce((SELECT items FROM listed x WHERE x.tool = t.tool AND x.kind = 'domain'), '[]'),
@@ -79,6 +92,11 @@ WITH d AS (
 )
 SELECT json_build_object('device_id', d.device_id, 'device_name', d.device_name, 'machine_group', d.machine_group,
            'first_seen', kql.ticks_text(d.first_seen), 'last_seen', kql.ticks_text(d.last_seen),
+           'last_event_day', (SELECT (date '0001-01-01' + max(e.day))::text
+               FROM (SELECT r.last_day AS day FROM rmm.reporters r
+                     WHERE r.device = d.device AND r.event_table = ANY (ARRAY(SELECT g::smallint FROM generate_series(0, 31) g))
+                     UNION ALL -- what isn't merged yet
+                     SELECT p.day FROM rmm.presence p WHERE p.batch IS NOT NULL AND d.device = ANY (p.devices)) e),
            'names', (SELECT items FROM own WHERE kind = 'device_name'),
            'machine_groups', coalesce((SELECT items FROM own WHERE kind = 'machine_group'), '[]'),
            'tools', tool.tools, 'flags', d.flags,

@@ -33,7 +33,7 @@ WITH fresh AS MATERIALIZED (
     WHERE c.old_first IS NOT NULL
     UNION ALL
     SELECT 5, 'returned', device_id, device_name, tool,
-           jsonb_build_object('since', kql.ticks_text(streak_from * 864000000000), 'last_seen', kql.ticks_text(last_seen), 'late', late) || about
+           jsonb_build_object('since', kql.ticks_text(streak_from), 'last_seen', kql.ticks_text(last_seen), 'late', late) || about
     FROM told WHERE old_streak < streak_from
     UNION ALL
     SELECT 6, 'first_moved', device_id, device_name, tool,

@@ -5,7 +5,7 @@ WITH touched AS (
     INSERT INTO rmm.device_tools AS d (device, tool, first_seen, last_seen, count, signals, streak_from, told)
     SELECT f.device, f.tool, min(f.first_seen), max(f.last_seen), sum(greatest(f.count, f.by_result)),
            array_agg(f.signal ORDER BY array_position('{signature,process,network}', f.signal), f.signal),
-           rmm.streak_from(range_agg(f.days), (SELECT quiet_days FROM rmm.ledger)), sum(greatest(f.count, f.by_result))
+           rmm.streak_start(f.device, f.tool, NULL, range_agg(f.days), min(f.first_seen), (SELECT quiet_days FROM rmm.ledger)), sum(greatest(f.count, f.by_result))
     FROM rmm.findings f JOIN touched t ON t.device = f.device AND t.tool = f.tool
     GROUP BY f.device, f.tool ORDER BY f.device, f.tool
     ON CONFLICT (device, tool) DO UPDATE

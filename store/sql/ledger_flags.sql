@@ -1,5 +1,5 @@
--- rmm.devices.flags of what was touched: several tools; a file signed as one tool and named as another; a tool's domain
--- reached by a program that isn't the tool's. Whose domain it is a hunt over all tools doesn't say: the catalogue does.
+-- rmm.devices.flags of what was touched: several tools; a file signed as one tool and named as another, by what a hunt found
+-- or by a name that the catalogue has of the other alone; a tool's domain reached by a program that isn't the tool's. Whose domain it is a hunt over all tools doesn't say: the catalogue does.
 WITH touched AS (
     SELECT DISTINCT device FROM rmm.ledger_touched
 ), file AS (
@@ -7,6 +7,9 @@ WITH touched AS (
            array_agg(DISTINCT f.tool) FILTER (WHERE f.signal = 'process') AS named
     FROM rmm.facts f JOIN touched t USING (device) WHERE f.kind = 'sha1' AND f.tool <> 'All Tools'
     GROUP BY f.device, f.value
+), ran AS (
+    SELECT DISTINCT f.device, f.of AS sha1, regexp_replace(lower(f.value), '\.exe$', '') AS name
+    FROM rmm.facts f JOIN touched t USING (device) WHERE f.kind = 'file_name' AND f.signal = 'signature'
 ), domain AS MATERIALIZED (
     SELECT t.name AS tool, lower(d) AS domain FROM rmm.tools t, jsonb_array_elements_text(t.facts::jsonb -> 'domains') d
 ), program AS MATERIALIZED (
@@ -16,10 +19,16 @@ WITH touched AS (
     SELECT d.device, 1 AS rank, '' AS first, jsonb_build_object('flag', 'several_tools', 'tools', jsonb_agg(d.tool ORDER BY d.tool)) AS value
     FROM rmm.device_tools d JOIN touched t USING (device) WHERE d.tool <> 'All Tools' GROUP BY d.device HAVING count(*) > 1
     UNION ALL
-    SELECT f.device, 2, f.sha1 || s.tool || p.tool,
-           jsonb_build_object('flag', 'signed_as_other', 'sha1', f.sha1, 'signed_as', s.tool, 'named_as', p.tool)
-    FROM file f, unnest(f.signed) s (tool), unnest(f.named) p (tool)
-    WHERE s.tool <> ALL (f.named)
+    SELECT device, 2, sha1 || signed_as || named_as,
+           jsonb_build_object('flag', 'signed_as_other', 'sha1', sha1, 'signed_as', signed_as, 'named_as', named_as)
+    FROM (SELECT f.device, f.sha1, s.tool AS signed_as, p.tool AS named_as
+          FROM file f, unnest(f.signed) s (tool), unnest(f.named) p (tool)
+          WHERE s.tool <> ALL (f.named)
+          UNION
+          SELECT f.device, f.sha1, s.tool, p.tool
+          FROM file f JOIN ran r USING (device, sha1) JOIN rmm.tool_processes p ON p.name = r.name
+          CROSS JOIN unnest(f.signed) s (tool)
+          WHERE NOT EXISTS (SELECT FROM rmm.tool_processes o WHERE o.name = r.name AND o.tool = ANY (f.signed))) other
     UNION ALL
     SELECT DISTINCT f.device, 3, f.sha1 || n.tool || f.name,
            jsonb_build_object('flag', 'domain_by_other_program', 'tool', n.tool, 'file_name', f.name, 'sha1', f.sha1)

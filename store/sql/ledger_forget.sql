@@ -9,6 +9,10 @@ WITH tools AS (
     DELETE FROM rmm.devices v USING tools t
     WHERE v.device = t.device
       AND NOT EXISTS (SELECT FROM rmm.device_tools o WHERE o.device = v.device AND o.tool <> $1::text)
+), times AS (
+    DELETE FROM rmm.finding_days d USING rmm.ledger_touched t
+    WHERE (d.device, d.tool, d.signal) = (t.device, t.tool, t.signal)
+      AND NOT EXISTS (SELECT FROM rmm.findings f WHERE (f.device, f.tool, f.signal) = (d.device, d.tool, d.signal) AND f.days @> d.day)
 )
 DELETE FROM rmm.tool_facts k
 WHERE k.tool = $1::text

@@ -158,6 +158,26 @@ static void who_comes_back_has_returned_until_late_events_fill_the_gap(void **st
     json_decref(changes);
 }
 
+/* Each summary as the database puts it, and the detail it is of. */
+static void summaries_tell_two_times_of_a_day_apart_and_one_thing_from_many(void **state) {
+    static const char *const cases[][3] = {
+        {"first_moved", "{\"first_seen\":\"2026-05-31T08:00:01.5000000Z\",\"was\":\"2026-05-31T12:00:00.0000000Z\"}",
+         "there since 2026-05-31 08:00:01, not 12:00:00"},
+        {"first_moved", "{\"first_seen\":\"2026-05-31T08:00:01.2500000Z\",\"was\":\"2026-05-31T08:00:01.5000000Z\"}",
+         "there since 2026-05-31 08:00:01.2500000, not 08:00:01.5000000"},
+        {"certificate_rotation", "{\"serials\":[\"01\"],\"devices\":4,\"signer\":\"CA\"}", "1 serial on 4 devices signer=CA"},
+        {"new_tool", "{\"devices\":1}", "on 1 device"},
+        {"new_tool", "{\"devices\":2}", "on 2 devices"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char sql[1024];
+        snprintf(sql, sizeof sql, "SELECT (rmm.change_summary('%s', '%s') = '%s')::integer", cases[i][0], cases[i][1],
+                 cases[i][2]);
+        if (database_int(probe_server.db, sql) != 1)
+            fail_msg("not '%s'", cases[i][2]);
+    }
+}
+
 static void certificate(const char *device, const char *time, int report, const char *more) {
     hunt_send_event(&probe_server.server, "DeviceFileCertificateInfo", device, time, report, more);
 }
@@ -490,6 +510,7 @@ int main(void) {
         TEST(of_two_tools_found_at_once_the_first_makes_the_device_new),
         TEST(growth_is_told_at_each_doubling),
         TEST(who_comes_back_has_returned_until_late_events_fill_the_gap),
+        TEST(summaries_tell_two_times_of_a_day_apart_and_one_thing_from_many),
         TEST(new_signers_and_serials_are_told_and_rotations_as_one),
         TEST(a_rotation_is_told_once_however_many_runs_it_takes),
         TEST(late_tells_events_and_not_how_many_hunts_found_them),

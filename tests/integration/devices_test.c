@@ -50,13 +50,58 @@ static void states_change_at_the_tick(void **state) {
     expect_state("2026-06-08T10:00:00.0000001Z", "known");
     expect_state("2026-06-15T10:00:00Z", "known");
     expect_state("2026-06-15T10:00:00.0000001Z", "quiet");
-    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-06-16T00:00:00Z", 2, NAMED("probe.exe", "pc", ""));
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-06-16T01:00:00Z", 2, NAMED("probe.exe", "pc", ""));
     run_both();
-    expect_state("2026-06-16T00:00:00Z", "returned");
-    expect_state("2026-06-23T23:59:59.9999999Z", "returned");
-    expect_state("2026-06-24T00:00:00Z", "known");
-    expect_state("2026-06-30T00:00:00Z", "known");
-    expect_state("2026-06-30T00:00:00.0000001Z", "quiet");
+    expect_state("2026-06-16T01:00:00Z", "returned");
+    expect_state("2026-06-23T01:00:00Z", "returned");
+    expect_state("2026-06-23T01:00:00.0000001Z", "known");
+    expect_state("2026-06-30T01:00:00Z", "known");
+    expect_state("2026-06-30T01:00:00.0000001Z", "quiet");
+}
+
+static void expect_none_yet(const char *as_of) {
+    char path[PATH];
+    snprintf(path, sizeof path, "/v1/devices?as_of=%s", as_of);
+    ANSWER_AUTO devices = hunt_get(&probe_server.server, path);
+    hunt_expect_json(devices.json, "devices", "[]");
+    snprintf(path, sizeof path, "/v1/findings?as_of=%s", as_of);
+    ANSWER_AUTO findings = hunt_get(&probe_server.server, path);
+    hunt_expect_json(findings.json, "findings", "[]");
+    snprintf(path, sizeof path, "/v1/devices/d1?as_of=%s", as_of);
+    ANSWER_AUTO device = hunt_get(&probe_server.server, path);
+    hunt_expect_json(device.json, "tools.0.state", "null");
+}
+
+static void states_of_the_past_know_nothing_of_what_came_later(void **state) {
+    static const char *const times[] = {"2026-07-01T22:00:00Z", "2026-06-16T01:00:00Z", "2026-06-01T10:00:00Z",
+                                        "2026-06-16T03:00:00Z"};
+    (void)state;
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", times[i], (int)i + 1, NAMED("probe.exe", "pc", ""));
+        run_both();
+    }
+    expect_none_yet("2026-06-01T09:59:59.9999999Z");
+    expect_state("2026-06-01T10:00:00Z", "new");
+    expect_state("2026-06-08T10:00:00.0000001Z", "known");
+    expect_state("2026-06-15T10:00:00.0000001Z", "quiet");
+    expect_state("2026-06-16T00:59:59.9999999Z", "quiet");
+    expect_state("2026-06-16T01:00:00Z", "returned");
+    expect_state("2026-06-23T01:00:00.0000001Z", "known");
+    expect_state("2026-06-30T03:00:00Z", "known");
+    expect_state("2026-06-30T03:00:00.0000001Z", "quiet");
+    expect_state("2026-07-01T22:00:00Z", "returned");
+}
+
+static void states_whose_sightings_are_known_by_day_only_are_refused(void **state) {
+    (void)state;
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-06-01T10:00:00Z", 1, NAMED("probe.exe", "pc", ""));
+    run_both();
+    database_do(probe_server.db, "UPDATE rmm.ledger SET inexact_day = 739776"); /* 2026-06-10 */
+    ANSWER_AUTO refused =
+        server_expect(&probe_server.server, 400, &(struct send){.path = "/v1/findings?as_of=2026-06-24T23:59:59Z"});
+    assert_string_equal(answer_text(&refused, "detail"), "states before 2026-06-25T00:00:00.0000000Z can't be told: of earlier "
+                                                         "sightings only the days are known");
+    expect_state("2026-06-25T00:00:00Z", "quiet");
 }
 
 static void other_days_count_from_the_next_start_on(void **state) {
@@ -120,6 +165,43 @@ static void a_file_signed_as_one_tool_and_named_as_another_is_a_flag(void **stat
         ANSWER_AUTO other = hunt_get(&probe_server.server, path);
         hunt_expect_json(other.json, "flags", "[{\"flag\":\"several_tools\",\"tools\":[\"Probe\",\"Rival\"]}]");
     }
+}
+
+#define SIGNED_REMOTEPC(sha1) ",\"Signer\":\"IDrive Incorporated\",\"SHA1\":\"" sha1 "\""
+#define RUN_ALL "{\"all\":true" AS_OF
+
+/* Nothing of the process says what it is but its name: no hunt finds it. */
+static void a_signed_file_that_runs_under_another_tool_s_name_is_a_flag_whichever_came_first(void **state) {
+    static const char flag[] =
+        "[{\"flag\":\"signed_as_other\",\"sha1\":\"%s\",\"named_as\":\"%s\",\"signed_as\":\"RemotePC\"}]";
+    static const char *const expected[][3] = {{"d1", "aa", "AnyDesk"}, {"d2", "bb", "TeamViewer"}};
+    (void)state;
+    hunt_send_event(&probe_server.server, "DeviceFileCertificateInfo", "d1", "2026-07-18T10:00:00Z", 1, SIGNED_REMOTEPC("aa"));
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d2", "2026-07-18T10:00:00Z", 1,
+                    NAMED("TeamViewer.exe", "pc", "") ",\"SHA1\":\"bb\"");
+    hunt_send_event(&probe_server.server, "DeviceFileCertificateInfo", "d3", "2026-07-18T10:00:00Z", 1, SIGNED_REMOTEPC("cc"));
+    ANSWER_AUTO first = hunt_run(&probe_server.server, RUN_ALL);
+    ANSWER_AUTO before = hunt_get(&probe_server.server, "/v1/devices/d1");
+    hunt_expect_json(before.json, "flags", "[]");
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-07-18T11:00:00Z", 2,
+                    NAMED("AnyDesk.exe", "pc", "") ",\"SHA1\":\"aa\",\"AccountUpn\":\"bob@x\"");
+    hunt_send_event(&probe_server.server, "DeviceFileCertificateInfo", "d2", "2026-07-18T11:00:00Z", 2, SIGNED_REMOTEPC("bb"));
+    /* its own name, one that no tool has, and another file under another tool's name */
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d3", "2026-07-18T11:00:00Z", 2, NAMED("RemotePC.exe", "pc", "") ",\"SHA1\":\"cc\"");
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d3", "2026-07-18T11:00:00Z", 3, NAMED("odd.exe", "pc", "") ",\"SHA1\":\"cc\"");
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d3", "2026-07-18T11:00:00Z", 4, NAMED("AnyDesk.exe", "pc", "") ",\"SHA1\":\"dd\"");
+    ANSWER_AUTO second = hunt_run(&probe_server.server, RUN_ALL);
+    for (size_t i = 0; i < 2; i++) {
+        char path[PATH], text[PATH];
+        snprintf(path, sizeof path, "/v1/devices/%s", expected[i][0]);
+        snprintf(text, sizeof text, flag, expected[i][1], expected[i][2]);
+        ANSWER_AUTO flagged = hunt_get(&probe_server.server, path);
+        hunt_expect_json(flagged.json, "flags", text);
+    }
+    ANSWER_AUTO own = hunt_get(&probe_server.server, "/v1/devices/d3");
+    hunt_expect_json(own.json, "flags", "[]");
+    ANSWER_AUTO account = hunt_get(&probe_server.server, "/v1/devices/d1");
+    hunt_expect_json(account.json, "tools.0.accounts.0.value", "\"bob@x\"");
 }
 
 #define CONNECTS(file, sha1)                                                                                           \
@@ -199,6 +281,7 @@ static void a_renamed_device_is_one_device_with_its_names_groups_files_and_accou
                "\"DeviceName\":\"new\"");
     hunt_send_event(&probe_server.server, "DeviceNetworkEvents", "d1", "2026-07-18T13:00:00Z", 7,
                     ",\"RemoteUrl\":\"https://u@A.probe.example:443/x\",\"DeviceName\":\"new\"");
+    hunt_send_event(&probe_server.server, "DeviceInfo", "d1", "2026-07-19T01:00:00Z", 8, ",\"DeviceName\":\"new\"");
     run_both();
     ANSWER_AUTO list = hunt_get(&probe_server.server, "/v1/devices");
     assert_int_equal(json_array_size(answer_at(&list, "devices")), 1);
@@ -212,6 +295,7 @@ static void a_renamed_device_is_one_device_with_its_names_groups_files_and_accou
     ANSWER_AUTO device = hunt_get(&probe_server.server, "/v1/devices/d1");
     hunt_expect_json(device.json, "device_name", "\"new\"");
     hunt_expect_json(device.json, "machine_group", "\"Office\"");
+    hunt_expect_json(device.json, "last_event_day", "\"2026-07-19\"");
     hunt_expect_json(device.json, "names",
                 "[{\"value\":\"old\"," TIMES("10", "11") "},{\"value\":\"new\"," TIMES("12", "13") "}]");
     hunt_expect_json(device.json, "machine_groups",
@@ -230,6 +314,35 @@ static void a_renamed_device_is_one_device_with_its_names_groups_files_and_accou
 }
 
 /* MANY devices: names with signs in them, equal times, tools by turns. */
+static void expect_file(const char *names, const char *paths) {
+    ANSWER_AUTO device = hunt_get(&probe_server.server, "/v1/devices/d1");
+    hunt_expect_json(device.json, "tools.0.files.0.names", names);
+    hunt_expect_json(device.json, "tools.0.files.0.paths", paths);
+}
+
+/* Whether it is what an event is about or what made it. */
+static void a_file_has_the_names_and_paths_of_every_event_with_its_hash(void **state) {
+    static const char *const made[] = {"DeviceProcessEvents", "DeviceNetworkEvents",  "DeviceFileEvents",
+                                       "DeviceEvents",        "DeviceRegistryEvents", "DeviceImageLoadEvents",
+                                       "DeviceLogonEvents"};
+    char more[256];
+    (void)state;
+    hunt_send_event(&probe_server.server, "DeviceFileCertificateInfo", "d1", "2026-07-18T10:00:00Z", 1, ",\"Signer\":\"probe\",\"SHA1\":\"aa\"");
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        snprintf(more, sizeof more,
+                 ",\"InitiatingProcessSHA1\":\"aa\",\"InitiatingProcessFileName\":\"%zu.exe\","
+                 "\"InitiatingProcessFolderPath\":\"C:\\\\%zu\"", i, i);
+        hunt_send_event(&probe_server.server, made[i], "d1", "2026-07-18T11:00:00Z", (int)i + 2, more);
+    }
+    hunt_send_event(&probe_server.server, "DeviceEvents", "d1", "2026-07-18T12:00:00Z", 20,
+                    ",\"SHA1\":\"aa\",\"FileName\":\"dev.exe\",\"FolderPath\":\"D:\\\\dev\"");
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-07-18T12:00:00Z", 21,
+                    ",\"SHA1\":\"bb\",\"FileName\":\"other.exe\",\"InitiatingProcessSHA1\":\"cc\",\"InitiatingProcessFileName\":\"x.exe\"");
+    run_both();
+    expect_file("[\"0.exe\",\"1.exe\",\"2.exe\",\"3.exe\",\"4.exe\",\"5.exe\",\"6.exe\",\"dev.exe\"]",
+                "[\"C:\\\\0\",\"C:\\\\1\",\"C:\\\\2\",\"C:\\\\3\",\"C:\\\\4\",\"C:\\\\5\",\"C:\\\\6\",\"D:\\\\dev\"]");
+}
+
 static void fill_many(void) {
     BUF_AUTO body = BUF(CAP);
     for (int i = 0; i < MANY; i++) {
@@ -306,6 +419,29 @@ static void every_filter_and_sort_can_be_paged_through(void **state) {
     for (size_t i = 0; i < sizeof findings / sizeof *findings; i++) {
         snprintf(path, sizeof path, "/v1/findings?%s", findings[i].path);
         expect_pages(path, "findings", findings[i].count);
+    }
+}
+
+static void an_empty_estate_says_that_it_has_no_data(void **state) {
+    static const char *const lists[] = {"/v1/devices", "/v1/findings", "/v1/changes"};
+    char path[PATH];
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        ANSWER_AUTO none = hunt_get(&probe_server.server, lists[i]);
+        hunt_expect_json(none.json, "freshness", "{\"newest_event\":null,\"newest_arrival\":null}");
+        snprintf(path, sizeof path, "%s?format=table", lists[i]);
+        ANSWER_AUTO table = hunt_get(&probe_server.server, path);
+        assert_non_null(strstr(table.body, "\nno data: no events have come yet"));
+    }
+    hunt_send_event(&probe_server.server, "DeviceInfo", "d1", "2026-07-18T10:00:00Z", 1, "");
+    run_both();
+    for (size_t i = 0; i < 3; i++) {
+        ANSWER_AUTO clean = hunt_get(&probe_server.server, lists[i]);
+        assert_string_equal(answer_text(&clean, "freshness.newest_event"), "2026-07-18T10:00:00.0000000Z");
+        assert_non_null(answer_text(&clean, "freshness.newest_arrival"));
+        snprintf(path, sizeof path, "%s?format=table", lists[i]);
+        ANSWER_AUTO table = hunt_get(&probe_server.server, path);
+        assert_null(strstr(table.body, "no data"));
     }
 }
 
@@ -398,15 +534,20 @@ static void the_command_line_gives_what_the_api_gives(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(states_change_at_the_tick),
+        TEST(states_of_the_past_know_nothing_of_what_came_later),
+        TEST(states_whose_sightings_are_known_by_day_only_are_refused),
         TEST(other_days_count_from_the_next_start_on),
         TEST(several_tools_are_a_flag_but_all_tools_is_none),
         TEST(a_file_signed_as_one_tool_and_named_as_another_is_a_flag),
+        TEST(a_signed_file_that_runs_under_another_tool_s_name_is_a_flag_whichever_came_first),
         TEST(a_tool_s_domain_reached_by_another_program_is_a_flag),
         TEST(a_stranger_at_a_tool_s_domain_is_a_flag_whatever_its_own_hunts_ask_for),
         TEST(a_result_calls_a_renamed_device_by_its_newest_name),
         TEST(a_renamed_device_is_one_device_with_its_names_groups_files_and_accounts),
+        TEST(a_file_has_the_names_and_paths_of_every_event_with_its_hash),
         TEST(a_tool_shows_what_was_seen_of_it_in_the_estate),
         TEST(every_filter_and_sort_can_be_paged_through),
+        TEST(an_empty_estate_says_that_it_has_no_data),
         TEST(what_a_list_does_not_know_is_refused),
         TEST(the_command_line_gives_what_the_api_gives),
     };

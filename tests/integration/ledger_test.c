@@ -76,11 +76,20 @@ static void runs_forget(char *body) {
     }
 }
 
+/* When the events came is another time for each. */
+static void arrival_forget(char *body) {
+    char *at = strstr(body, "\"newest_arrival\"");
+    if (at)
+        memset(at + sizeof "\"newest_arrival\"" - 1, ' ', TICKS_TEXT + 2);
+}
+
 static void expect_same(const struct server *a, const struct server *b, const char *path) {
     ANSWER_AUTO one = hunt_get(a, path);
     ANSWER_AUTO other = hunt_get(b, path);
     runs_forget(one.body);
     runs_forget(other.body);
+    arrival_forget(one.body);
+    arrival_forget(other.body);
     expect_same_text(path, one.body, other.body);
 }
 

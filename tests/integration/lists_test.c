@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "tests/support/cluster_fixture.h"
 #include "tests/support/hunt_fixture.h"
 
@@ -18,15 +19,15 @@ static void run_both(void) {
     ANSWER_AUTO rival = hunt_run(&probe_server.server, "{\"tool\":\"Rival\"" AS_OF);
 }
 
-/* Devices whose sightings of two tools begin, stop and begin again on other days. */
-static void fill_histories(void) {
+/* Devices whose sightings of two tools begin, stop and begin again on other days of the sixty from `base` on. */
+static void fill_histories(int64_t base) {
     BUF_AUTO body = BUF(CAP);
     for (int i = 0; i < 40; i++) {
-        char device[32], time[40], more[64];
+        char device[32], time[TICKS_TEXT], more[64];
         snprintf(device, sizeof device, "h%02d", i);
         for (int n = 0; n < 1 + i % 4; n++) {
             int day = (i * 7 + n * (11 + i % 13)) % 60;
-            snprintf(time, sizeof time, "2026-%02d-%02dT%02d:00:00Z", 5 + day / 30, 1 + day % 30, i % 24);
+            ticks_print(base + day * TICKS_DAY + i % 24 * TICKS_HOUR, time);
             snprintf(more, sizeof more, ",\"FileName\":\"%s.exe\"", (i + n * (i % 3)) % 2 ? "rival" : "probe");
             hunt_add_event(&body, "DeviceProcessEvents", device, time, n, more);
         }
@@ -40,7 +41,8 @@ static bool shows(const json_t *device, const char *tool, const char *wanted) {
     size_t i;
     const json_t *item;
     json_array_foreach(json_object_get(device, "tools"), i, item) {
-        if (!strcmp(hunt_text(item, "state"), wanted) && (!tool || !strcmp(hunt_text(item, "tool"), tool)))
+        const char *shown = json_string_value(json_object_get(item, "state")); /* none: seen later */
+        if (shown && !strcmp(shown, wanted) && (!tool || !strcmp(hunt_text(item, "tool"), tool)))
             return true;
     }
     return false;
@@ -56,7 +58,7 @@ static size_t expect_filtered(const json_t *whole, const char *tool, const char 
         if (shows(device, tool, wanted))
             json_array_append(expected, (json_t *)(uintptr_t)device);
     }
-    snprintf(path, sizeof path, "/v1/devices?limit=7&state=%s&as_of=%s%s%s", wanted, as_of, tool ? "&tool=" : "",
+    snprintf(path, sizeof path, "/v1/devices?limit=7&state=%s%s%s%s", wanted, as_of, tool ? "&tool=" : "",
              tool ? tool : "");
     json_t *got = hunt_walk(&probe_server.server, path, "devices");
     size_t count = json_array_size(expected);
@@ -71,13 +73,13 @@ static void expect_findings_filtered(const char *wanted, const char *as_of) {
     char path[PATH];
     size_t i;
     const json_t *finding;
-    snprintf(path, sizeof path, "/v1/findings?limit=1000&as_of=%s", as_of);
+    snprintf(path, sizeof path, "/v1/findings?limit=1000%s", as_of);
     json_t *all = hunt_walk(&probe_server.server, path, "findings"), *expected = json_array();
     json_array_foreach(all, i, finding) {
         if (!strcmp(hunt_text(finding, "state"), wanted))
             json_array_append(expected, (json_t *)(uintptr_t)finding);
     }
-    snprintf(path, sizeof path, "/v1/findings?limit=7&state=%s&as_of=%s", wanted, as_of);
+    snprintf(path, sizeof path, "/v1/findings?limit=7&state=%s%s", wanted, as_of);
     json_t *got = hunt_walk(&probe_server.server, path, "findings");
     if (!json_equal(got, expected))
         fail_msg("%s: %zu findings instead of %zu, or other ones", path, json_array_size(got), json_array_size(expected));
@@ -86,36 +88,48 @@ static void expect_findings_filtered(const char *wanted, const char *as_of) {
     json_decref(all);
 }
 
-/* New days below, at and above the quiet ones: which of them comes first decides. */
+/* &as_of= that day behind base; nothing for day 0: now, which other conditions are for. */
+static const char *as_of_write(char text[64], int64_t base, int day) {
+    char time[TICKS_TEXT];
+    ticks_print(base + day * TICKS_DAY, time);
+    text[0] = 0;
+    if (day)
+        snprintf(text, 64, "&as_of=%s", time);
+    return text;
+}
+
+/* New days below, at and above the quiet ones: which of them comes first decides. Sightings are at least half an hour from
+ * where a state ends now. */
 static void a_state_s_filter_gives_what_is_shown_in_that_state(void **state) {
     static const char *const days[][2] = {{"14", "7"}, {"3", "9"}, {"5", "5"}};
-    static const char *const times[] = {"2026-05-20", "2026-06-01T12:00:00Z", "2026-06-16", "2026-06-29", "2026-09-01"};
+    static const int times[] = {0, 19, 31, 46, 59, 120};
     static const char *const known[] = {"new", "known", "quiet", "returned"};
     static const char *const tools[] = {NULL, "Probe", "Rival"};
-    char path[PATH];
-    size_t counts[4] = {0};
+    char path[PATH], as_of[64];
+    size_t counts[2][4] = {{0}};
+    int64_t base = ticks_now() - 60 * TICKS_DAY + TICKS_HOUR / 2;
     (void)state;
-    fill_histories();
+    fill_histories(base);
     for (size_t d = 0; d < 3; d++) {
         assert_int_equal(server_stop(&probe_server.server), 0);
         setenv("RMMHUNT_QUIET_DAYS", days[d][0], 1);
         setenv("RMMHUNT_NEW_DAYS", days[d][1], 1);
         assert_true(server_start(&probe_server.server));
         for (size_t t = 0; t < sizeof times / sizeof *times; t++) {
-            snprintf(path, sizeof path, "/v1/devices?limit=1000&as_of=%s", times[t]);
+            snprintf(path, sizeof path, "/v1/devices?limit=1000%s", as_of_write(as_of, base, times[t]));
             json_t *whole = hunt_walk(&probe_server.server, path, "devices");
-            assert_int_equal(json_array_size(whole), 40);
+            assert_true(json_array_size(whole) == 40 || (times[t] > 0 && times[t] < 59));
             for (size_t s = 0; s < 12; s++)
-                counts[s % 4] += expect_filtered(whole, tools[s / 4], known[s % 4], times[t]);
+                counts[t > 0][s % 4] += expect_filtered(whole, tools[s / 4], known[s % 4], as_of);
             for (size_t s = 0; s < 4; s++)
-                expect_findings_filtered(known[s], times[t]);
+                expect_findings_filtered(known[s], as_of);
             json_decref(whole);
         }
     }
     unsetenv("RMMHUNT_QUIET_DAYS");
     unsetenv("RMMHUNT_NEW_DAYS");
-    for (size_t s = 0; s < 4; s++)
-        assert_true(counts[s] > 0);
+    for (size_t s = 0; s < 8; s++)
+        assert_true(counts[s / 4][s % 4] > 0);
 }
 
 /* Text that doesn't get smaller in an index, as much as an index doesn't take. */

@@ -275,8 +275,21 @@ static void rows_of_an_older_schema_are_read_the_same_after_the_migration(void *
     cluster_fixture_close(db);
 }
 
+/* As it was before the times of each day's sightings were kept. */
+static void make_daily(struct db_conn *conn) {
+    run(conn, "DROP TABLE rmm.finding_days");
+    run(conn, "ALTER TABLE rmm.ledger DROP COLUMN inexact_day");
+    run(conn, "DROP FUNCTION rmm.streak_start, rmm.state_at, rmm.finding_state");
+    run(conn, "CREATE FUNCTION rmm.finding_state(bigint, bigint, integer, bigint, integer, integer) RETURNS text "
+              "LANGUAGE sql AS $$ SELECT '' $$");
+    run(conn, "ALTER TABLE rmm.device_tools ALTER COLUMN streak_from TYPE integer");
+    run(conn, "ALTER TABLE rmm.ledger_changed ALTER COLUMN old_streak TYPE integer");
+    run(conn, "DELETE FROM rmm.migrations WHERE name LIKE '%finding_days%'");
+}
+
 /* As it was before lists had what states are told from. */
 static void make_unflat(struct db_conn *conn) {
+    make_daily(conn);
     run(conn, "DROP FUNCTION rmm.finding_streak CASCADE");
     run(conn, "ALTER TABLE rmm.findings DROP COLUMN streak_from");
     run(conn, "ALTER TABLE rmm.devices DROP COLUMN oldest_last_seen, DROP COLUMN newest_first_seen, DROP COLUMN "
@@ -305,13 +318,14 @@ static void devices_of_an_older_schema_get_what_their_states_are_told_from(void 
               "VALUES (1, 'ID', 'Name', '', 100 * 864000000000, 140 * 864000000000, 2)");
     if (!migrate(db, later(), &err))
         fail_msg("%s", err.text);
-    assert_int_equal(ask(conn, "SELECT streak_from FROM rmm.findings WHERE tool = 'A'"), 140);
-    assert_int_equal(ask(conn, "SELECT streak_from FROM rmm.findings WHERE tool = 'B'"), 120);
+    assert_int_equal(ask(conn, "SELECT streak_from / 864000000000 FROM rmm.findings WHERE tool = 'A'"), 140);
+    assert_int_equal(ask(conn, "SELECT streak_from / 864000000000 FROM rmm.findings WHERE tool = 'B'"), 120);
     run(conn, "UPDATE rmm.findings SET days = days + '{[160,161)}' WHERE tool = 'B'");
-    assert_int_equal(ask(conn, "SELECT streak_from FROM rmm.findings WHERE tool = 'B'"), 160);
+    assert_int_equal(ask(conn, "SELECT streak_from / 864000000000 FROM rmm.findings WHERE tool = 'B'"), 160);
     assert_int_equal(ask(conn, "SELECT count(*) FROM rmm.devices WHERE oldest_last_seen = 125 * 864000000000 AND "
-                               "newest_first_seen = 120 * 864000000000 AND back_since = 140 AND search = 'name id'"),
+                               "newest_first_seen = 120 * 864000000000 AND back_since = 140 * 864000000000 AND search = 'name id'"),
                      1);
+    assert_int_equal(ask(conn, "SELECT inexact_day FROM rmm.ledger"), 140);
     db_give(conn);
     cluster_fixture_close(db);
 }
