@@ -203,7 +203,8 @@ static bool chunk_fill(struct plans *plans, struct db_conn *conn, const atomic_b
         plans->next++;
         if (!looked && !failure_settle(conn, failure, err))
             return false;
-        atomic_fetch_add(done, 1);
+        if (looked || !atomic_load(stop)) /* one that was cut short isn't done */
+            atomic_fetch_add(done, 1);
     }
     return true;
 }

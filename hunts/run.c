@@ -130,7 +130,7 @@ static bool run_end(struct db_conn *conn, const struct run *run, const struct st
                     struct err *err) {
     char done[24], from[24], to[24];
     BUF_AUTO error = BUF(64 * 1024);
-    snprintf(done, sizeof done, "%zu", run->done);
+    snprintf(done, sizeof done, "%lld", atomic_load(&run->attempt->done));
     snprintf(from, sizeof from, "%" PRId64, run->from);
     snprintf(to, sizeof to, "%" PRId64, run->to);
     if (failure)
