@@ -30,12 +30,24 @@ static struct str no_data_text(struct arena *arena, const json_t *result) {
     return arena_printf(arena, "no data in %.*s in this window", STR_ARG(tables));
 }
 
-struct str verdict_text(struct arena *arena, const json_t *result) {
-    if (json_object_get(result, "state") && !is_word(result, "state", "succeeded"))
-        return failure_text(arena, result);
+static struct str data_text(struct arena *arena, const json_t *result) {
     if (is_word(result, "verdict", "no_data"))
         return no_data_text(arena, result);
     return is_word(result, "verdict", "no_hits") ? STR("no hits") : STR("");
+}
+
+struct str verdict_text(struct arena *arena, const json_t *result) {
+    if (json_object_get(result, "state") && !is_word(result, "state", "succeeded"))
+        return failure_text(arena, result);
+    struct str text = data_text(arena, result);
+    size_t i;
+    const json_t *warning;
+    json_array_foreach(json_object_get(result, "warnings"), i, warning) {
+        if (is_word(warning, "code", "events_deleted"))
+            text = arena_printf(arena, "%.*s%s%s", STR_ARG(text), text.len ? "; " : "",
+                                json_string_value(json_object_get(warning, "message")));
+    }
+    return text;
 }
 
 bool verdict_is_note(struct str text) {

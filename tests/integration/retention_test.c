@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -119,6 +120,53 @@ static void days_go_when_all_of_them_is_older_and_the_rest_stays(void **state) {
     assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.reporters"), 2);
     assert_int_equal(database_int(db, "SELECT sum(rows)::bigint FROM rmm.counts"), 2);
     db_close(db);
+}
+
+static void expect_words(const struct answer *answer, const char *words) {
+    if (!strstr(answer->body, words))
+        fail_msg("no '%s' in %s", words, answer->body);
+}
+
+/* A run over a window in ticks: its results. */
+static struct answer run_window(int64_t from, int64_t to) {
+    char body[256], first[TICKS_TEXT], last[TICKS_TEXT];
+    ticks_print(from, first);
+    ticks_print(to, last);
+    snprintf(body, sizeof body, "{\"hunts\":[\"all\"],\"from\":\"%s\",\"to\":\"%s\"}", first, last);
+    return server_expect(&server, 201, &(struct send){.path = "/v1/runs", .body = body});
+}
+
+static void results_name_the_days_of_their_window_that_are_gone(void **state) {
+    int64_t edge = (ticks_now() - 30 * TICKS_DAY) / TICKS_DAY * TICKS_DAY;
+    char gone[TICKS_TEXT], words[128], query[256];
+    (void)state;
+    post_event("gone", edge - 1);
+    post_event("kept", edge);
+    restart_with("P30D");
+    wait_for_metric(DROPPED("partitions"), 1);
+    ANSWER_AUTO put = server_expect(&server, 201, &(struct send){.method = "PUT",
+                                                                 .path = "/v1/hunts/00000000-0000-0000-0000-00000000000a",
+                                                                 .body = "{\"name\":\"all\",\"query\":\"DeviceProcessEvents | "
+                                                                         "where DeviceId == 'gone' | summarize count() by DeviceId\"}"});
+    ticks_print(edge - 1, gone);
+    snprintf(words, sizeof words, "\"from\":\"%.10s\",\"to\":\"%.10s\",\"days\":1,", gone, gone);
+    ANSWER_AUTO part = run_window(edge - 1, ticks_now()), all = run_window(edge - 2, edge - 1), none = run_window(edge, ticks_now());
+    assert_string_equal(answer_text(&part, "verdict"), "no_hits");
+    assert_string_equal(answer_text(&part, "warnings.0.code"), "events_deleted");
+    expect_words(&part, words);
+    assert_string_equal(answer_text(&all, "verdict"), "no_data");
+    expect_words(&all, words);
+    assert_int_equal(json_array_size(answer_at(&none, "warnings")), 0);
+    static const char *const formats[] = {"table", "csv", "ndjson"};
+    for (size_t i = 0; i < 3; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/v1/runs/1/results?format=%s", formats[i]);
+        ANSWER_AUTO shown = server_expect(&server, 200, &(struct send){.path = path});
+        expect_words(&shown, "retention has deleted events of DeviceProcessEvents of 1 day");
+    }
+    snprintf(query, sizeof query, "{\"query\":\"DeviceProcessEvents | where Timestamp >= datetime(%s) | count\"}", gone);
+    ANSWER_AUTO asked = server_expect(&server, 200, &(struct send){.path = "/v1/query", .body = query});
+    expect_words(&asked, words);
 }
 
 static void what_arrives_old_is_kept_as_long_again(void **state) {
@@ -341,6 +389,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_metrics_are_there_at_zero_from_the_start, begin, end),
         cmocka_unit_test_setup_teardown(days_go_when_all_of_them_is_older_and_the_rest_stays, begin, end),
+        cmocka_unit_test_setup_teardown(results_name_the_days_of_their_window_that_are_gone, begin, end),
         cmocka_unit_test_setup_teardown(what_arrives_old_is_kept_as_long_again, begin, end),
         cmocka_unit_test_setup_teardown(nothing_that_comes_during_drops_is_lost_or_refused, begin, end),
         cmocka_unit_test_setup_teardown(a_partition_that_another_server_dropped_is_made_again, begin, end),
