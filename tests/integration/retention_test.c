@@ -169,6 +169,46 @@ static void results_name_the_days_of_their_window_that_are_gone(void **state) {
     expect_words(&asked, words);
 }
 
+static void expect_hunt(const char *device, long long kept, long long count, const char *first) {
+    char path[64];
+    snprintf(path, sizeof path, "/v1/devices/%s", device);
+    ANSWER_AUTO answer = server_expect(&server, 200, &(struct send){.path = path});
+    assert_int_equal(answer_int(&answer, "tools.0.by_signal.0.hunts.0.events_kept"), kept);
+    assert_int_equal(answer_int(&answer, "tools.0.by_signal.0.hunts.0.count"), count);
+    assert_string_equal(answer_text(&answer, "tools.0.by_signal.0.hunts.0.first_seen"), first);
+    assert_string_equal(answer_text(&answer, "tools.0.by_signal.0.hunts.0.report_ids.0"), "1");
+}
+
+static void what_hunts_found_stays_known_when_its_events_go(void **state) {
+    int64_t edge = (ticks_now() - 30 * TICKS_DAY) / TICKS_DAY * TICKS_DAY;
+    char first[TICKS_TEXT], day[64];
+    (void)state;
+    ANSWER_AUTO put = server_expect(&server, 201, &(struct send){.method = "PUT",
+                                                                 .path = "/v1/hunts/00000000-0000-0000-0000-00000000000a",
+                                                                 .body = "{\"name\":\"all\",\"query\":\"DeviceProcessEvents | "
+                                                                         "summarize count() by DeviceId\"}"});
+    post_event("part", edge - 2 * TICKS_DAY);
+    post_event("part", edge - 1);
+    post_event("part", edge);
+    post_event("whole", edge - 2 * TICKS_DAY);
+    ANSWER_AUTO run = run_window(edge - 3 * TICKS_DAY, ticks_now());
+    restart_with("P30D");
+    wait_for_metric(DROPPED("partitions"), 2);
+    ticks_print(edge - 2 * TICKS_DAY, first);
+    expect_hunt("part", 1, 3, first);
+    expect_hunt("whole", 0, 1, first);
+    ANSWER_AUTO ledger = server_expect(&server, 200, &(struct send){.path = "/v1/devices/whole/evidence"});
+    assert_int_equal(json_array_size(answer_at(&ledger, "events")), 0);
+    assert_non_null(strstr(answer_text(&ledger, "warnings.0.message"), "0 of the 1 events that the hunt found on the device are kept"));
+    ANSWER_AUTO shown = server_expect(&server, 200, &(struct send){.path = "/v1/devices/part/evidence?run=1&hunt=all"});
+    assert_int_equal(json_array_size(answer_at(&shown, "events")), 1);
+    snprintf(day, sizeof day, "retention has deleted those of %.10s to", first);
+    assert_non_null(strstr(answer_text(&shown, "warnings.0.message"), day));
+    ANSWER_AUTO later = run_window(edge, ticks_now());
+    ANSWER_AUTO after = server_expect(&server, 200, &(struct send){.path = "/v1/devices/part/evidence?run=2&hunt=all"});
+    assert_int_equal(json_array_size(answer_at(&after, "warnings")), 0);
+}
+
 static void what_arrives_old_is_kept_as_long_again(void **state) {
     (void)state;
     restart_with("30d");
@@ -390,6 +430,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_metrics_are_there_at_zero_from_the_start, begin, end),
         cmocka_unit_test_setup_teardown(days_go_when_all_of_them_is_older_and_the_rest_stays, begin, end),
         cmocka_unit_test_setup_teardown(results_name_the_days_of_their_window_that_are_gone, begin, end),
+        cmocka_unit_test_setup_teardown(what_hunts_found_stays_known_when_its_events_go, begin, end),
         cmocka_unit_test_setup_teardown(what_arrives_old_is_kept_as_long_again, begin, end),
         cmocka_unit_test_setup_teardown(nothing_that_comes_during_drops_is_lost_or_refused, begin, end),
         cmocka_unit_test_setup_teardown(a_partition_that_another_server_dropped_is_made_again, begin, end),
