@@ -19,21 +19,25 @@ static struct str failure_text(struct arena *arena, const json_t *result) {
     return arena_printf(arena, "%s: %s", state, message ? message : "no result");
 }
 
-static struct str no_data_text(struct arena *arena, const json_t *result) {
+/* Of the tables without events in the window; all: of all that were read. "" when there are none. */
+static struct str no_data_text(struct arena *arena, const json_t *result, bool all) {
     struct str tables = STR("");
     const char *name;
     const json_t *value;
     json_object_foreach((json_t *)(uintptr_t)json_object_get(result, "freshness"), name, value) {
-        tables = arena_printf(arena, "%.*s%s%s", STR_ARG(tables), tables.len ? ", " : "", name);
-        (void)value;
+        if (all || json_is_false(json_object_get(value, "has_events")))
+            tables = arena_printf(arena, "%.*s%s%s", STR_ARG(tables), tables.len ? ", " : "", name);
     }
-    return arena_printf(arena, "no data in %.*s in this window", STR_ARG(tables));
+    return tables.len ? arena_printf(arena, "no data in %.*s in this window", STR_ARG(tables)) : tables;
 }
 
 static struct str data_text(struct arena *arena, const json_t *result) {
     if (is_word(result, "verdict", "no_data"))
-        return no_data_text(arena, result);
-    return is_word(result, "verdict", "no_hits") ? STR("no hits") : STR("");
+        return no_data_text(arena, result, true);
+    struct str blind = no_data_text(arena, result, false);
+    if (!is_word(result, "verdict", "no_hits"))
+        return blind;
+    return blind.len ? arena_printf(arena, "no hits; %.*s", STR_ARG(blind)) : STR("no hits");
 }
 
 struct str verdict_text(struct arena *arena, const json_t *result) {

@@ -34,6 +34,18 @@ static bool any_event(struct db_conn *conn, size_t t, int64_t from, int64_t to, 
     return rows != NULL;
 }
 
+/* Devices in a window of less than a day, to the tick: of longer ones the days that they touch are near enough, and known. */
+static bool devices_count(struct db_conn *conn, size_t t, int64_t from, int64_t to, int64_t deadline_ms, int64_t *devices,
+                          struct err *err) {
+    BUF_AUTO sql = BUF(256);
+    buf_printf(&sql, "SELECT count(DISTINCT device) FROM data.%s WHERE ts BETWEEN %" PRId64 " AND %" PRId64,
+               schema_tables()[t].sql, from, to);
+    DB_ROWS_AUTO *rows = buf_cstr(&sql) ? db_query(conn, sql.ptr, NULL, 0, deadline_ms, err) : (err_memory(err), NULL);
+    if (rows)
+        *devices = db_int(rows, 0, 0);
+    return rows != NULL;
+}
+
 /* A window without a start asks for what is kept, and misses nothing. */
 static bool gone_read(const struct result_context *context, struct db_conn *conn, size_t t, struct presence_gone *gone,
                       int64_t deadline_ms, struct err *err) {
@@ -59,7 +71,12 @@ static bool table_read(const struct result_context *context, struct db_conn *con
                                            .devices_reporting = presence.devices};
     if (!gone_read(context, conn, t, &freshness->gone, deadline_ms, err))
         return false;
-    return !presence.rows || any_event(conn, t, from, to, deadline_ms, &freshness->has_events, err);
+    if (presence.rows && !any_event(conn, t, from, to, deadline_ms, &freshness->has_events, err))
+        return false;
+    if (!freshness->has_events)
+        freshness->devices_reporting = 0;
+    return !freshness->has_events || to - from >= TICKS_DAY ||
+           devices_count(conn, t, from, to, deadline_ms, &freshness->devices_reporting, err);
 }
 
 static bool add_table(struct buf *out, const struct result_context *context, struct db_conn *conn, size_t t,
@@ -72,7 +89,8 @@ static bool add_table(struct buf *out, const struct result_context *context, str
     json_add_ticks(out, freshness->newest_event);
     buf_add_str(out, STR(",\"newest_arrival\":"));
     json_add_ticks(out, freshness->newest_arrival);
-    buf_printf(out, ",\"devices_reporting\":%" PRId64 "}", freshness->devices_reporting);
+    buf_printf(out, ",\"devices_reporting\":%" PRId64 ",\"has_events\":%s}", freshness->devices_reporting,
+               freshness->has_events ? "true" : "false");
     return true;
 }
 
