@@ -140,6 +140,16 @@ static void add_csv_text(struct buf *out, struct str text, bool number) {
     buf_add_char(out, '"');
 }
 
+void format_csv_line(struct buf *out, const struct cell *cells, size_t count) {
+    for (size_t c = 0; c < count; c++) {
+        if (c)
+            buf_add_char(out, ',');
+        if (cells[c].kind != CELL_NULL)
+            add_csv_text(out, cells[c].text, cells[c].kind == CELL_NUMBER);
+    }
+    buf_add(out, "\r\n", 2);
+}
+
 static void write_csv(const struct format_table *table, struct buf *out) {
     for (size_t c = 0; c < table->column_count; c++) {
         if (c)
@@ -147,16 +157,8 @@ static void write_csv(const struct format_table *table, struct buf *out) {
         add_csv_text(out, table->columns[c], false);
     }
     buf_add(out, "\r\n", 2);
-    for (size_t row = 0; row < table->row_count; row++) {
-        for (size_t c = 0; c < table->column_count; c++) {
-            const struct cell *cell = cell_at(table, row, c);
-            if (c)
-                buf_add_char(out, ',');
-            if (cell->kind != CELL_NULL)
-                add_csv_text(out, cell->text, cell->kind == CELL_NUMBER);
-        }
-        buf_add(out, "\r\n", 2);
-    }
+    for (size_t row = 0; row < table->row_count; row++)
+        format_csv_line(out, cell_at(table, row, 0), table->column_count);
 }
 
 static size_t characters(struct str text) {

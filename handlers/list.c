@@ -321,19 +321,25 @@ bool list_reply(struct request *request, struct reply *reply, const char *member
     return list_reply_rows(request, reply, &items, rows, limit, err);
 }
 
-/* Behind rows that aren't there: a table says why, CSV and NDJSON say so for want of data. */
+/* Behind rows: a table says what no rows mean, CSV and NDJSON what they don't mean. */
 static bool rows_note(struct request *request, struct reply *reply, const json_t *root, enum format format,
                       struct err *err) {
     struct str text = verdict_text(request->arena, root);
-    bool no_data = verdict_is_no_data(root);
     if (!text.ptr)
         return err_memory(err);
     if (format == FORMAT_TABLE && text.len)
         buf_printf(&reply->body, "%.*s\n", STR_ARG(text));
-    else if (format == FORMAT_CSV && no_data)
-        buf_printf(&reply->body, "\"%.*s\"\r\n", STR_ARG(text));
-    else if (format == FORMAT_NDJSON && no_data)
-        buf_printf(&reply->body, "{\"verdict\":\"no_data\",\"message\":\"%.*s\"}\n", STR_ARG(text));
+    if (format == FORMAT_TABLE || !verdict_is_note(text))
+        return !reply->body.failed || err_memory(err);
+    struct cell cell = {.kind = CELL_TEXT, .text = text};
+    if (format == FORMAT_CSV) {
+        format_csv_line(&reply->body, &cell, 1);
+    } else {
+        json_auto_t *note = json_pack("{s:O*,s:s%}", "verdict", verdict_word(root), "message", text.ptr, text.len);
+        char *line = note ? json_dumps(note, JSON_COMPACT) : NULL;
+        buf_printf(&reply->body, "%s\n", line ? line : "");
+        free(line);
+    }
     return !reply->body.failed || err_memory(err);
 }
 
@@ -387,15 +393,15 @@ static bool rows_convert(struct request *request, struct reply *reply, const jso
 
 /* For machines every member; for a terminal what fits its width. */
 static const char *const summary_members[] = {"device_id", "device_name", "machine_group", "first_seen",
-                                              "last_seen", "count",       "report_ids",    "verdict", NULL};
+                                              "last_seen", "count",       "report_ids",    "verdict", "message", NULL};
 static const char *const table_members[] = {"device_name", "machine_group", "first_seen", "last_seen", "count", NULL};
-enum { SUMMARY_COLUMNS = 9 };
+enum { SUMMARY_COLUMNS = 10 };
 
 static size_t device_total(const json_t *results) {
     size_t index, total = 0;
     const json_t *result;
     json_array_foreach(results, index, result) {
-        total += json_array_size(json_object_get(result, "devices")) + verdict_is_no_data(result);
+        total += json_array_size(json_object_get(result, "devices")) + 1;
     }
     return total;
 }
@@ -404,28 +410,41 @@ static void device_line(struct request *request, const json_t *result, const jso
                         const char *const *members, enum format format, struct cell *line) {
     line[0] = cell_of(request->arena, json_object_get(json_object_get(result, "hunt"), "slug"));
     for (size_t c = 0; members[c]; c++) {
-        const json_t *of = strcmp(members[c], "verdict") ? device : result;
-        line[c + 1] = table_cell(request->arena, json_object_get(of, members[c]), format);
+        const json_t *value = strcmp(members[c], "verdict") ? json_object_get(device, members[c]) : verdict_word(result);
+        line[c + 1] = table_cell(request->arena, value, format);
     }
 }
 
-/* One line a hunt and device; for machines one also for a hunt without data, for a terminal the verdicts below. */
+/* A line a device; for machines one also for what must be told of the hunt beside them. */
+static bool result_lines(struct request *request, const json_t *result, const char *const *members, enum format format,
+                         struct cell *cells, size_t *row, size_t width) {
+    size_t place;
+    const json_t *device;
+    struct str text = verdict_text(request->arena, result);
+    json_array_foreach(json_object_get(result, "devices"), place, device)
+        device_line(request, result, device, members, format, &cells[(*row)++ * width]);
+    if (format != FORMAT_TABLE && verdict_is_note(text)) {
+        device_line(request, result, NULL, members, format, &cells[*row * width]);
+        cells[(*row)++ * width + width - 1] = (struct cell){.kind = CELL_TEXT, .text = text};
+    }
+    return text.ptr != NULL;
+}
+
+/* One line a hunt and device, for a terminal the verdicts below. */
 static bool devices_convert(struct request *request, struct reply *reply, const json_t *results, enum format format,
                             struct err *err) {
     const char *const *members = format == FORMAT_TABLE ? table_members : summary_members;
     struct str names[SUMMARY_COLUMNS] = {STR("hunt")};
-    size_t index, place, row = 0, width = 1;
-    const json_t *result, *device;
+    size_t index, row = 0, width = 1;
+    const json_t *result;
     struct cell *cells = arena_array(request->arena, device_total(results) * SUMMARY_COLUMNS + 1, sizeof *cells);
     if (!cells)
         return err_memory(err);
     for (; members[width - 1]; width++)
         names[width] = str_from(members[width - 1]);
     json_array_foreach(results, index, result) {
-        json_array_foreach(json_object_get(result, "devices"), place, device)
-            device_line(request, result, device, members, format, &cells[row++ * width]);
-        if (format != FORMAT_TABLE && verdict_is_no_data(result))
-            device_line(request, result, NULL, members, format, &cells[row++ * width]);
+        if (!result_lines(request, result, members, format, cells, &row, width))
+            return err_memory(err);
     }
     struct format_table table = {.columns = names, .column_count = width, .cells = cells, .row_count = row, .width = request->width};
     if (!table_reply(reply, format, &table, err))

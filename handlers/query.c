@@ -119,8 +119,6 @@ bool handle_query(struct request *request, struct reply *reply, struct err *err)
     buf_add_char(&out, '{');
     if (!query_run(request->service->db, request->arena, query, &options, mono_ms() + QUERY_MS, &out, &program, err))
         return limit_told(&out, err);
-    json_add_key(&out, "warnings");
-    registry_add_warnings(&out, program, 0);
     buf_add_char(&out, '}');
     return !out.failed ? result_reply(request, reply, buf_str(&out), err) : err_set(err, ERR_LIMIT, "the answer is larger than %d MiB", ANSWER_CAP >> 20);
 }

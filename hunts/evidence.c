@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "hunts/freshness.h"
 #include "hunts/names.h"
 #include "hunts/result.h"
 #include "store/array.h"
@@ -169,9 +170,56 @@ static void add_warning(struct buf *out, struct str slug, const struct err *err)
     buf_add_char(out, '}');
 }
 
+/* The hunts' windows: arrays side by side, and the hunts' places. */
+struct windows {
+    struct buf lists[3];
+    size_t *places, count;
+};
+
+/* Where the asked-for result, or the ledger, looked. */
+static void window_add(const struct reading *reading, const struct db_rows *sources, size_t row,
+                       const struct kql_program *program, struct windows *windows) {
+    const struct result_context context = {.as_of = db_int(sources, row, 1), .from = db_int(sources, row, 2),
+                                           .to = db_int(sources, row, 3), .program = program};
+    bool of_run = reading->request->run.ptr != NULL;
+    if (of_run && !program)
+        return;
+    windows->places[windows->count++] = row;
+    array_add_int(&windows->lists[0], db_int(sources, row, 6));
+    array_add_int(&windows->lists[1], of_run ? result_window_start(&context) : 0);
+    array_add_int(&windows->lists[2], of_run ? result_window_end(&context) : INT64_MAX);
+}
+
+static void add_gone(const struct db_rows *rows, size_t row, struct str slug, struct buf *out) {
+    char first[TICKS_TEXT], last[TICKS_TEXT];
+    struct err gone = {0};
+    ticks_print(db_int(rows, row, 3), first);
+    ticks_print(db_int(rows, row, 4), last);
+    err_set(&gone, ERR_NOT_FOUND,
+            "%" PRId64 " of the %" PRId64 " events that the hunt found on the device are kept: retention has deleted "
+            "those of %.10s to %.10s", db_int(rows, row, 2), db_int(rows, row, 1), first, last);
+    add_warning(out, slug, &gone);
+}
+
+/* Warnings of hunts whose events aren't all there any more. */
+static bool gone_read(const struct reading *reading, struct windows *windows, struct buf *out, struct err *err) {
+    bool failed = false;
+    struct str params[4] = {reading->request->device};
+    for (size_t i = 0; i < 3; i++) {
+        array_end(&windows->lists[i]);
+        params[1 + i] = buf_str(&windows->lists[i]);
+        failed = failed || windows->lists[i].failed;
+    }
+    DB_ROWS_AUTO *rows = failed ? (err_memory(err), NULL)
+                                : db_query(reading->conn, db_statement("evidence_gone"), params, 4, reading->deadline_ms, err);
+    for (size_t r = 0; r < db_count(rows); r++)
+        add_gone(rows, r, reading->slugs[windows->places[db_int(rows, r, 0)]], out);
+    return rows != NULL;
+}
+
 /* A hunt that can't show events is told; when none can, that is the answer. */
-static bool hunts_read(struct reading *reading, const struct db_rows *sources, struct evidence *evidence, struct err *err) {
-    BUF_AUTO warnings = BUF(WARNINGS_CAP);
+static bool sources_show(struct reading *reading, const struct db_rows *sources, struct evidence *evidence,
+                         struct windows *windows, struct buf *warnings, struct err *err) {
     size_t shown = 0;
     struct err why = {0};
     for (size_t r = 0; r < db_count(sources); r++) {
@@ -184,16 +232,27 @@ static bool hunts_read(struct reading *reading, const struct db_rows *sources, s
         if (relevant && !program && err_status(why.code) >= 500)
             return *err = why, false;
         if (relevant && !program)
-            add_warning(&warnings, reading->slugs[r], &why);
+            add_warning(warnings, reading->slugs[r], &why);
         shown += !relevant || program;
         if (program && !keys_read(reading, program, r, err))
             return false;
+        window_add(reading, sources, r, program, windows);
         evidence->tables |= program ? program->tables : 0;
     }
-    if (!shown)
-        return err_set(err, ERR_UNPROCESSABLE, "%s", why.text);
+    return shown || err_set(err, ERR_UNPROCESSABLE, "%s", why.text);
+}
+
+static bool hunts_read(struct reading *reading, const struct db_rows *sources, struct evidence *evidence, struct err *err) {
+    BUF_AUTO warnings = BUF(WARNINGS_CAP);
+    struct windows windows = {.lists = {BUF(LIST_CAP), BUF(LIST_CAP), BUF(LIST_CAP)},
+                              .places = arena_array(reading->arena, db_count(sources) + 1, sizeof *windows.places)};
+    bool ok = windows.places ? sources_show(reading, sources, evidence, &windows, &warnings, err) &&
+                                   gone_read(reading, &windows, &warnings, err)
+                             : err_memory(err);
+    for (size_t i = 0; i < 3; i++)
+        buf_free(&windows.lists[i]);
     evidence->warnings = arena_printf(reading->arena, "[%.*s]", (int)warnings.len, warnings.len ? warnings.ptr : "");
-    return (evidence->warnings.ptr && !warnings.failed) || err_memory(err);
+    return ok && ((evidence->warnings.ptr && !warnings.failed) || err_memory(err));
 }
 
 /* Tables by name, as keys_read has the database order them. */

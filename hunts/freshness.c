@@ -34,6 +34,25 @@ static bool any_event(struct db_conn *conn, size_t t, int64_t from, int64_t to, 
     return rows != NULL;
 }
 
+/* Devices in a window of less than a day, to the tick: of longer ones the days that they touch are near enough, and known. */
+static bool devices_count(struct db_conn *conn, size_t t, int64_t from, int64_t to, int64_t deadline_ms, int64_t *devices,
+                          struct err *err) {
+    BUF_AUTO sql = BUF(256);
+    buf_printf(&sql, "SELECT count(DISTINCT device) FROM data.%s WHERE ts BETWEEN %" PRId64 " AND %" PRId64,
+               schema_tables()[t].sql, from, to);
+    DB_ROWS_AUTO *rows = buf_cstr(&sql) ? db_query(conn, sql.ptr, NULL, 0, deadline_ms, err) : (err_memory(err), NULL);
+    if (rows)
+        *devices = db_int(rows, 0, 0);
+    return rows != NULL;
+}
+
+/* A window without a start asks for what is kept, and misses nothing. */
+static bool gone_read(const struct result_context *context, struct db_conn *conn, size_t t, struct presence_gone *gone,
+                      int64_t deadline_ms, struct err *err) {
+    int64_t from = result_window_start(context), to = result_window_end(context);
+    return from <= 0 || presence_gone_read(conn, t, from / TICKS_DAY, to / TICKS_DAY, gone, deadline_ms, err);
+}
+
 /* One table's freshness over the window, unless the run has read it already. */
 static bool table_read(const struct result_context *context, struct db_conn *conn, size_t t, int64_t deadline_ms,
                        struct err *err) {
@@ -50,7 +69,14 @@ static bool table_read(const struct result_context *context, struct db_conn *con
                                            .newest_event = presence.newest_event,
                                            .newest_arrival = presence.newest_arrival,
                                            .devices_reporting = presence.devices};
-    return !presence.rows || any_event(conn, t, from, to, deadline_ms, &freshness->has_events, err);
+    if (!gone_read(context, conn, t, &freshness->gone, deadline_ms, err))
+        return false;
+    if (presence.rows && !any_event(conn, t, from, to, deadline_ms, &freshness->has_events, err))
+        return false;
+    if (!freshness->has_events)
+        freshness->devices_reporting = 0;
+    return !freshness->has_events || to - from >= TICKS_DAY ||
+           devices_count(conn, t, from, to, deadline_ms, &freshness->devices_reporting, err);
 }
 
 static bool add_table(struct buf *out, const struct result_context *context, struct db_conn *conn, size_t t,
@@ -63,7 +89,8 @@ static bool add_table(struct buf *out, const struct result_context *context, str
     json_add_ticks(out, freshness->newest_event);
     buf_add_str(out, STR(",\"newest_arrival\":"));
     json_add_ticks(out, freshness->newest_arrival);
-    buf_printf(out, ",\"devices_reporting\":%" PRId64 "}", freshness->devices_reporting);
+    buf_printf(out, ",\"devices_reporting\":%" PRId64 ",\"has_events\":%s}", freshness->devices_reporting,
+               freshness->has_events ? "true" : "false");
     return true;
 }
 
@@ -78,3 +105,30 @@ bool freshness_add(struct buf *out, const struct result_context *context, struct
     return true;
 }
 
+void freshness_add_gone(struct buf *out, size_t t, const struct presence_gone *gone) {
+    char from[TICKS_TEXT], to[TICKS_TEXT];
+    if (!gone->days)
+        return;
+    ticks_print(gone->from, from);
+    ticks_print(gone->to, to);
+    json_add_comma(out);
+    buf_printf(out,
+               "{\"code\":\"events_deleted\",\"table\":\"%s\",\"from\":\"%.10s\",\"to\":\"%.10s\",\"days\":%" PRId64
+               ",\"message\":\"retention has deleted events of %s of %" PRId64 " day%s, %.10s to %.10s: what they would show "
+               "is missing here\"}",
+               schema_tables()[t].name, from, to, gone->days, schema_tables()[t].name, gone->days, gone->days == 1 ? "" : "s", from,
+               to);
+}
+
+bool freshness_warn(struct buf *out, const struct result_context *context, struct db_conn *conn, int64_t deadline_ms,
+                    struct err *err) {
+    for (size_t t = 0; t < SCHEMA_TABLES; t++) {
+        struct presence_gone gone = {0};
+        if (!(context->program->tables & 1u << t))
+            continue;
+        if (!gone_read(context, conn, t, &gone, deadline_ms, err))
+            return false;
+        freshness_add_gone(out, t, &gone);
+    }
+    return true;
+}

@@ -9,3 +9,8 @@ int64_t result_window_end(const struct result_context *context);
 /* "freshness":{…}, and context->freshness of the program's tables. */
 bool freshness_add(struct buf *out, const struct result_context *context, struct db_conn *conn, int64_t deadline_ms,
                    struct err *err);
+/* The object of a warning into an open array: a window without those days of the table; nothing when there are none. */
+void freshness_add_gone(struct buf *out, size_t table, const struct presence_gone *gone);
+/* The same of all tables that the program reads, read by itself, for an answer that has no freshness. */
+bool freshness_warn(struct buf *out, const struct result_context *context, struct db_conn *conn, int64_t deadline_ms,
+                    struct err *err);

@@ -322,15 +322,7 @@ static bool books_keep(struct pass *pass, struct err *err) {
            (!(hits || runs) || books_close(pass, err)) && (!(pass->found || runs) || work_clear(pass, err));
 }
 
-/* The end of the window that the run answers, not later than now. */
-static int64_t served_to(const struct ledger_run *run) {
-    int64_t now = ticks_now(), to = run->to >= 0 && run->to < run->as_of ? run->to : run->as_of;
-    return to < now ? to : now;
-}
-
 static bool pass_run(struct pass *pass, struct err *err) {
-    char to[24];
-    snprintf(to, sizeof to, "%" PRId64, served_to(pass->run));
     DB_ROWS_AUTO *now = ledger_lock(pass->conn, pass->deadline_ms, err)
                             ? db_query(pass->conn, db_statement("ledger_snapshot"), NULL, 0, pass->deadline_ms, err)
                             : NULL;
@@ -342,10 +334,9 @@ static bool pass_run(struct pass *pass, struct err *err) {
         return false;
     array_end(&pass->failed);
     array_end(&pass->by_run);
-    struct str params[] = {str_from(pass->id), pass->snapshot, str_from(to), buf_str(&pass->failed),
-                           buf_str(&pass->by_run)};
+    struct str params[] = {str_from(pass->id), pass->snapshot, buf_str(&pass->failed), buf_str(&pass->by_run)};
     return pass->failed.failed || pass->by_run.failed ? err_memory(err)
-                                                      : statement_do(pass, "ledger_served", params, 5, err);
+                                                      : statement_do(pass, "ledger_served", params, 4, err);
 }
 
 bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t deadline_ms, struct err *err) {

@@ -81,14 +81,13 @@ static bool plans_compile(struct plans *plans, const struct db_rows *work) {
     return true;
 }
 
-struct plans *plans_new(const struct db_rows *work, const struct db_rows *late, const struct result_context *context,
-                        struct run_seen *seen, struct err *err) {
+struct plans *plans_new(const struct db_rows *work, const struct result_context *context, struct run_seen *seen,
+                        struct err *err) {
     struct arena *arena = arena_new(PLANS_ARENA);
     struct plans *plans = arena ? calloc(1, sizeof *plans) : NULL;
     if (plans) {
         plans->arena = arena;
         plans->context = *context;
-        plans->context.late = late;
         plans->seen = seen;
         plans->context.freshness = plans->freshness;
     }
@@ -98,6 +97,18 @@ struct plans *plans_new(const struct db_rows *work, const struct db_rows *late, 
     free(plans);
     err_memory(err);
     return NULL;
+}
+
+bool plans_late(struct plans *plans, struct db_conn *conn, struct late *late, struct err *err) {
+    for (size_t p = 0; p < plans->count; p++) {
+        struct result_context context = plans->context;
+        context.program = plans->programs[p];
+        if (context.program)
+            late_add(late, plans->items[p].number, &context);
+    }
+    bool ok = late_read(late, plans->context.run_id, conn, query_deadline(), err);
+    plans->context.late = late->rows;
+    return ok;
 }
 
 /* The widest window of the programs. */
@@ -192,7 +203,8 @@ static bool chunk_fill(struct plans *plans, struct db_conn *conn, const atomic_b
         plans->next++;
         if (!looked && !failure_settle(conn, failure, err))
             return false;
-        atomic_fetch_add(done, 1);
+        if (looked || !atomic_load(stop)) /* one that was cut short isn't done */
+            atomic_fetch_add(done, 1);
     }
     return true;
 }

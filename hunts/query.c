@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/json.h"
+#include "hunts/freshness.h"
 #include "hunts/result.h"
 #include "store/verdict.h"
 
@@ -43,6 +45,18 @@ bool query_check(struct db_rows **rows, uint32_t max_rows, struct err *err) {
     return true;
 }
 
+static bool warnings_add(const struct kql_program *program, const struct kql_options *options, struct db_conn *conn,
+                         int64_t deadline_ms, struct buf *out, struct err *err) {
+    const struct result_context context = {
+        .as_of = options->now, .from = options->from, .to = options->to, .program = program};
+    json_add_key(out, "warnings");
+    buf_add_char(out, '[');
+    result_add_warnings(out, program, 0);
+    bool ok = freshness_warn(out, &context, conn, deadline_ms, err);
+    buf_add_char(out, ']');
+    return ok;
+}
+
 bool query_run(struct db *db, struct arena *arena, struct str query, const struct kql_options *options,
                int64_t deadline_ms, struct buf *out, struct kql_program **program, struct err *err) {
     struct db_rows *rows = NULL;
@@ -55,6 +69,7 @@ bool query_run(struct db *db, struct arena *arena, struct str query, const struc
     }
     if (ok)
         result_add_rows(out, *program, rows);
+    ok = ok && warnings_add(*program, options, conn, deadline_ms, out, err);
     db_rows_free(rows);
     db_give(conn);
     return ok && (!out->failed || err_set(err, ERR_LIMIT, "the answer is over the size limit; narrow the query"));

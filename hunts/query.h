@@ -18,6 +18,6 @@ bool query_snapshot(struct db_conn *conn, struct err *err);
 /* Rows of a program that was compiled with this max_rows: more are ERR_LIMIT, and freed. *rows NULL: err says why the
  * statement failed, and becomes BAD_QUERY where values are at fault. */
 bool query_check(struct db_rows **rows, uint32_t max_rows, struct err *err);
-/* options->max_rows: more rows than that are ERR_LIMIT. Columns and rows as JSON members into out. */
+/* options->max_rows: more rows than that are ERR_LIMIT. Columns, rows and warnings as JSON members into out. */
 bool query_run(struct db *db, struct arena *arena, struct str query, const struct kql_options *options,
                int64_t deadline_ms, struct buf *out, struct kql_program **program, struct err *err);

@@ -258,6 +258,7 @@ void result_add_warnings(struct buf *out, const struct kql_program *program, siz
     }
 }
 
+/* Behind freshness_add. */
 static void add_warnings(struct buf *out, const struct result_context *context) {
     json_add_key(out, "warnings");
     buf_add_char(out, '[');
@@ -267,6 +268,9 @@ static void add_warnings(struct buf *out, const struct result_context *context) 
         buf_add_str(out, STR("{\"message\":\"the query's own time filter starts later than the requested from; set "
                              "as_of to move it\"}"));
     }
+    for (size_t t = 0; t < SCHEMA_TABLES; t++)
+        if (context->program->tables & 1u << t)
+            freshness_add_gone(out, t, &context->freshness[t].gone);
     buf_add_char(out, ']');
 }
 

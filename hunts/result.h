@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "hunts/hunt.h"
 #include "store/db.h"
+#include "store/presence.h"
 
 /* What a run knows of a table's freshness: read once for all its hunts that look through the same window. */
 struct result_freshness {
@@ -13,6 +14,7 @@ struct result_freshness {
     int64_t newest_event, newest_arrival; /* ticks; -1: none */
     int64_t devices_reporting;
     bool has_events; /* any, in the window to the tick */
+    struct presence_gone gone;
 };
 
 struct result_context {

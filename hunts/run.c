@@ -25,7 +25,7 @@ struct run {
     struct run_attempt *attempt;
     struct db_conn *reads;
     struct answer *answers;
-    struct db_rows *late;
+    struct late late;
     struct run_seen seen;
     size_t done, failed;
     int64_t from, to; /* what was looked at; -1: open */
@@ -54,14 +54,6 @@ static void expose(struct run_attempt *attempt, struct db_conn *conn) {
     pthread_mutex_unlock(&attempt->lock);
 }
 
-static bool late_read(struct run *run, struct err *err) {
-    char id[24];
-    snprintf(id, sizeof id, "%" PRId64, run->attempt->run_id);
-    struct str param = str_from(id);
-    run->late = db_query(run->reads, db_statement("late_hits"), &param, 1, query_deadline(), err);
-    return run->late != NULL;
-}
-
 static bool plans_run(struct plans *plans, struct run *run, struct err *err) {
     struct run_attempt *attempt = run->attempt;
     size_t count = 1;
@@ -78,12 +70,11 @@ static bool run_hunts(struct run *run, const struct db_rows *work, struct err *e
     const struct run_attempt *attempt = run->attempt;
     struct result_context context = {
         .run_id = attempt->run_id, .as_of = attempt->as_of, .from = attempt->from, .to = attempt->to};
-    bool ok = query_snapshot(run->reads, err) && late_read(run, err) &&
-              db_exec(run->reads, "SAVEPOINT hunts", NULL, 0, query_deadline(), NULL, err);
-    struct plans *plans = ok ? plans_new(work, run->late, &context, &run->seen, err) : NULL;
+    struct plans *plans = query_snapshot(run->reads, err) ? plans_new(work, &context, &run->seen, err) : NULL;
     if (plans)
         plans_window(plans, &run->from, &run->to);
-    ok = plans && plans_decide(plans, run->reads, err) && plans_run(plans, run, err);
+    bool ok = plans && plans_late(plans, run->reads, &run->late, err) &&
+              db_exec(run->reads, "SAVEPOINT hunts", NULL, 0, query_deadline(), NULL, err) && plans_decide(plans, run->reads, err) && plans_run(plans, run, err);
     db_rollback(run->reads);
     plans_free(plans);
     return ok;
@@ -139,7 +130,7 @@ static bool run_end(struct db_conn *conn, const struct run *run, const struct st
                     struct err *err) {
     char done[24], from[24], to[24];
     BUF_AUTO error = BUF(64 * 1024);
-    snprintf(done, sizeof done, "%zu", run->done);
+    snprintf(done, sizeof done, "%lld", atomic_load(&run->attempt->done));
     snprintf(from, sizeof from, "%" PRId64, run->from);
     snprintf(to, sizeof to, "%" PRId64, run->to);
     if (failure)
@@ -150,6 +141,13 @@ static bool run_end(struct db_conn *conn, const struct run *run, const struct st
                         run->from < 0 ? (struct str){0} : str_from(from), run->to < 0 ? (struct str){0} : str_from(to)};
     return db_exec(conn, db_statement("run_finish"), end, 6, mono_ms() + WRITE_MS, NULL, err) &&
            pulse_commit(conn, mono_ms() + WRITE_MS, err);
+}
+
+/* What only a run that succeeds leaves behind. */
+static bool run_tell(struct db_conn *conn, struct run *run, struct err *err) {
+    int64_t id = run->attempt->run_id, deadline = mono_ms() + LEDGER_MS;
+    return late_tell(&run->late, id, conn, deadline, err) && run_seen_tell(&run->seen, id, conn, deadline, err) &&
+           late_answer(&run->late, id, conn, deadline, err);
 }
 
 /* Results and the run's end, or nothing. failure NULL: the hunts were run. */
@@ -165,7 +163,7 @@ static bool run_write(struct db_conn *conn, struct run *run, const struct err *f
         ok = answers_save(conn, str_from(id), &run->answers[i], page, err);
     }
     if (ok && held && !cancelled && !run_failed(run, failure))
-        ok = run_seen_tell(&run->seen, run->attempt->run_id, conn, mono_ms() + LEDGER_MS, err);
+        ok = run_tell(conn, run, err);
     if (ok && held)
         ok = run_end(conn, run, params, failure, err);
     else if (ok)
@@ -228,6 +226,7 @@ bool run_execute(struct db *db, struct run_attempt *attempt, struct err *err) {
     snprintf(id, sizeof id, "%" PRId64, attempt->run_id);
     struct str param = str_from(id);
     run_seen_start(&run.seen);
+    late_start(&run.late);
     expose(attempt, run.reads);
     DB_ROWS_AUTO *work =
         run.reads ? db_query(run.reads, db_statement("run_work"), &param, 1, mono_ms() + WRITE_MS, &failure) : NULL;
@@ -243,7 +242,7 @@ bool run_execute(struct db *db, struct run_attempt *attempt, struct err *err) {
         answer_clear(&run.answers[i]);
     free(run.answers);
     run_seen_free(&run.seen);
-    db_rows_free(run.late);
+    late_free(&run.late);
     return settled;
 }
 

@@ -4,11 +4,12 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "hunts/queue.h"
 #include "hunts/selection.h"
 #include "store/array.h"
 
-enum { LIMIT_MS = 10000, MAX_ID = 64, MAX_NAME = 200, MAX_DAYS = 366, AHEAD_DAYS = 40 };
+enum { LIMIT_MS = 10000, MAX_ID = 64, MAX_NAME = 200, MAX_DAYS = 366, AHEAD_DAYS = 40, SLOTS_CAP = 1 << 20 };
 
 static const char *const policies[] = {[CATCH_UP_LATEST] = "latest", [CATCH_UP_ALL] = "all", [CATCH_UP_NONE] = "none"};
 
@@ -159,8 +160,36 @@ bool schedules_settle(struct db_conn *conn, const struct settlement *settlements
     return db_exec(conn, db_statement("schedules_settle"), params, 3, mono_ms() + LIMIT_MS, NULL, err);
 }
 
+bool schedule_skip(struct db_conn *conn, struct str id, const struct schedule_due *due, const char *why, struct err *err) {
+    BUF_AUTO slots = BUF(SLOTS_CAP);
+    if (!due->skipped_count)
+        return true;
+    for (size_t i = 0; i < due->skipped_count; i++)
+        array_add_int(&slots, due->skipped[i]);
+    array_end(&slots);
+    struct str params[] = {id, buf_str(&slots)};
+    log_line(LOG_WARN, "schedule.skipped", "%.*s: %" PRId64 " missed slots are not caught up (catch_up %s)", STR_ARG(id),
+             due->skipped_total, why);
+    return slots.failed ? err_memory(err)
+                        : db_exec(conn, db_statement("slots_skip"), params, 2, mono_ms() + LIMIT_MS, NULL, err);
+}
+
+/* What came due before the pause isn't lost without a word. */
+static bool backlog_skip(struct db_conn *conn, struct arena *arena, struct schedule *schedule, const struct offsets *zone,
+                         struct err *err) {
+    struct schedule none = *schedule;
+    struct schedule_due due;
+    none.catch_up = CATCH_UP_ALL;
+    none.catch_up_limit = 0;
+    if (!schedule_due(&none, zone, arena, &due, err))
+        return false;
+    schedule->settled = due.settled;
+    return schedule_skip(conn, schedule->id, &due, "paused", err);
+}
+
+/* *paused: it was enabled before. */
 static bool save_row(struct db_conn *conn, struct arena *arena, struct schedule *schedule, bool create, bool *created,
-                     struct err *err) {
+                     bool *paused, struct err *err) {
     BUF_AUTO selection = BUF(1u << 20);
     selection_add(&selection, &schedule->hunts);
     if (selection.failed)
@@ -184,6 +213,7 @@ static bool save_row(struct db_conn *conn, struct arena *arena, struct schedule 
     schedule->settled = db_int(rows, 0, 0);
     schedule->now = db_int(rows, 0, 1);
     *created = str_eq(db_text(rows, 0, 2), STR("t"));
+    *paused = str_eq(db_text(rows, 0, 3), STR("t"));
     return true;
 }
 
@@ -192,7 +222,7 @@ static bool save_all(struct db_conn *conn, struct arena *arena, struct schedule 
     struct offsets_kept *kept = NULL;
     struct offsets zone;
     struct settlement start;
-    bool unknown;
+    bool unknown, paused;
     if (!db_begin(conn, "", mono_ms() + LIMIT_MS, err))
         return false;
     *field = "time_zone";
@@ -202,11 +232,12 @@ static bool save_all(struct db_conn *conn, struct arena *arena, struct schedule 
     if (!queue_check_selection(conn, arena, &schedule->hunts, err))
         return false;
     *field = "id";
-    if (!save_row(conn, arena, schedule, create, created, err))
+    if (!save_row(conn, arena, schedule, create, created, &paused, err) ||
+        !schedule_zone(conn, arena, schedule, &kept, &zone, err) ||
+        (paused && !backlog_skip(conn, arena, schedule, &zone, err)))
         return false;
     start = (struct settlement){.id = schedule->id, .settled = schedule->settled};
-    return schedule_zone(conn, arena, schedule, &kept, &zone, err) &&
-           schedule_following(conn, arena, schedule, &zone, start.settled, &start.next, err) &&
+    return schedule_following(conn, arena, schedule, &zone, start.settled, &start.next, err) &&
            schedules_settle(conn, &start, 1, err) && db_commit(conn, mono_ms() + LIMIT_MS, &unknown, err);
 }
 

@@ -105,21 +105,12 @@ static bool items_read(struct look *look, const struct db_rows *rows, struct err
     return true;
 }
 
-static bool item_skip(struct look *look, const struct item *item, struct err *err) {
-    BUF_AUTO slots = BUF(PARAMETER_CAP);
-    for (size_t i = 0; i < item->due.skipped_count; i++)
-        array_add_int(&slots, item->due.skipped[i]);
-    array_end(&slots);
-    struct str params[] = {item->schedule.id, buf_str(&slots)};
-    log_line(LOG_WARN, "schedule.skipped", "%.*s: %" PRId64 " missed slots are not caught up (catch_up %s)",
-             STR_ARG(item->schedule.id), item->due.skipped_total, catch_up_name(item->schedule.catch_up));
-    return db_exec(look->conn, db_statement("slots_skip"), params, 2, mono_ms() + SLOTS_LIMIT_MS, NULL, err);
-}
-
 static bool items_skip(struct look *look, struct err *err) {
-    for (size_t i = 0; i < look->count; i++)
-        if (look->items[i].due.skipped_count && !item_skip(look, &look->items[i], err))
+    for (size_t i = 0; i < look->count; i++) {
+        const struct item *item = &look->items[i];
+        if (!schedule_skip(look->conn, item->schedule.id, &item->due, catch_up_name(item->schedule.catch_up), err))
             return false;
+    }
     return true;
 }
 

@@ -39,13 +39,31 @@ static bool devices_read(struct db_conn *conn, const struct str params[3], const
     return true;
 }
 
-bool presence_read(struct db_conn *conn, size_t table, int64_t from_day, int64_t to_day, struct presence *presence,
-                   int64_t deadline_ms, struct err *err) {
-    char numbers[3][24];
+/* What the statements take: a table, and days from and to. */
+static void params_set(char numbers[3][24], struct str params[3], size_t table, int64_t from_day, int64_t to_day) {
     snprintf(numbers[0], sizeof numbers[0], "%zu", table);
     snprintf(numbers[1], sizeof numbers[1], "%" PRId64, from_day);
     snprintf(numbers[2], sizeof numbers[2], "%" PRId64, to_day);
-    struct str params[] = {str_from(numbers[0]), str_from(numbers[1]), str_from(numbers[2])};
+    for (size_t i = 0; i < 3; i++)
+        params[i] = str_from(numbers[i]);
+}
+
+bool presence_gone_read(struct db_conn *conn, size_t table, int64_t from_day, int64_t to_day, struct presence_gone *gone,
+                        int64_t deadline_ms, struct err *err) {
+    char numbers[3][24];
+    struct str params[3];
+    params_set(numbers, params, table, from_day, to_day);
+    DB_ROWS_AUTO *rows = db_query(conn, db_statement("dropped_days"), params, 3, deadline_ms, err);
+    if (rows)
+        *gone = (struct presence_gone){db_int(rows, 0, 0), db_int(rows, 0, 1), db_int(rows, 0, 2)};
+    return rows != NULL;
+}
+
+bool presence_read(struct db_conn *conn, size_t table, int64_t from_day, int64_t to_day, struct presence *presence,
+                   int64_t deadline_ms, struct err *err) {
+    char numbers[3][24];
+    struct str params[3];
+    params_set(numbers, params, table, from_day, to_day);
     DB_ROWS_AUTO *rows = db_query(conn, db_statement("presence_counts"), params, 3, deadline_ms, err);
     if (!rows)
         return false;

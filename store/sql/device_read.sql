@@ -1,14 +1,24 @@
 -- $1 text: device's id, $2 bigint: now in ticks, $3 boolean: states are told from what was seen by then. All that the ledger has of the device, as JSON; no row when it has nothing.
 WITH d AS (
     SELECT * FROM rmm.devices WHERE device_id = $1::text
-), hit AS (
-    SELECT k.hunt, t.tool, t.signal, h.slug, h.id, min(k.ts) AS first_seen, max(k.ts) AS last_seen, count(*) AS count,
+), part AS (
+    SELECT k.hunt, t.tool, t.signal, min(k.ts) AS first_seen, max(k.ts) AS last_seen, count(*) AS count, count(*) AS kept,
            array_agg(DISTINCT k.report_id) FILTER (WHERE k.report_id IS NOT NULL) AS reports
-    FROM d JOIN rmm.hits k ON k.device = d.device JOIN rmm.hunt_tools t ON t.hunt = k.hunt JOIN rmm.hunts h ON h.number = k.hunt
-    GROUP BY k.hunt, t.tool, t.signal, h.slug, h.id
+    FROM d JOIN rmm.hits k ON k.device = d.device JOIN rmm.hunt_tools t ON t.hunt = k.hunt
+    GROUP BY k.hunt, t.tool, t.signal
+    UNION ALL
+    SELECT g.hunt, g.tool, g.signal, g.first_seen, g.last_seen, g.count, 0, g.report_ids
+    FROM d JOIN rmm.deleted_hits g ON g.device = d.device
+), hit AS (
+    SELECT p.hunt, p.tool, p.signal, h.slug, h.id, min(p.first_seen) AS first_seen, max(p.last_seen) AS last_seen,
+           sum(p.count)::bigint AS count, sum(p.kept)::bigint AS kept,
+           (SELECT array_agg(DISTINCT r) FROM part o, unnest(o.reports) r
+            WHERE (o.hunt, o.tool, o.signal) = (p.hunt, p.tool, p.signal)) AS reports
+    FROM part p JOIN rmm.hunts h ON h.number = p.hunt
+    GROUP BY p.hunt, p.tool, p.signal, h.slug, h.id
 ), hunt_list AS (
     SELECT tool, signal, json_agg(json_build_object('id', id, 'slug', slug, 'first_seen', kql.ticks_text(first_seen),
-               'last_seen', kql.ticks_text(last_seen), 'count', count,
+               'last_seen', kql.ticks_text(last_seen), 'count', count, 'events_kept', kept,
                'report_ids', (SELECT coalesce(json_agg(r::text ORDER BY r), '[]') FROM unnest(reports) r),
                'evidence', json_build_object('url', '/v1/devices/' || kql.url_encode($1::text, '-_.~') || '/evidence?hunt=' || slug)) ORDER BY slug) AS hunts
     FROM hit GROUP BY tool, signal

@@ -1,6 +1,6 @@
 -- $1 bigint: run. The found events that the ledger doesn't know yet, into it; how many, and how many found ones are left out,
--- as their device's id, which came before ids had a limit, is too long for its indexes. Late is what came since a run had
--- answered for its time with this version of the hunt.
+-- as their device's id, which came before ids had a limit, is too long for its indexes. Late is what came since a
+-- succeeded run had answered for its time with this version of the hunt; to changes, also what is older than any such time.
 WITH found AS MATERIALIZED (
     SELECT f.*, octet_length(i.device_id) > 1024 AS too_long
     FROM (SELECT DISTINCT * FROM rmm.ledger_found) f JOIN dict.device i ON i.id = f.device
@@ -12,7 +12,7 @@ WITH found AS MATERIALIZED (
                                WHERE k.ts = f.ts AND k.device = f.device AND k.event_table = f.event_table
                                  AND k.digest = f.digest AND k.report_id IS NOT DISTINCT FROM f.report_id
                                  AND kt.tool = t.tool AND kt.signal = t.signal),
-           coalesce(f.ts <= l.served_to AND NOT pg_visible_in_snapshot(b.xid, l.snapshot), false)
+           coalesce(l.answered @> f.ts AND NOT pg_visible_in_snapshot(b.xid, l.snapshot), false)
     FROM found f
     JOIN rmm.hunt_tools t ON t.hunt = f.hunt
     JOIN rmm.hunts h ON h.number = f.hunt
@@ -26,8 +26,14 @@ WITH found AS MATERIALIZED (
     RETURNING *
 ), noted AS (
     INSERT INTO rmm.ledger_new (hunt, tool, signal, event_table, ts, device, report_id, digest, counted, late)
-    SELECT f.hunt, t.tool, t.signal, f.event_table, f.ts, f.device, f.report_id, f.digest, f.counted, f.late
-    FROM fresh f JOIN rmm.hunt_tools t ON t.hunt = f.hunt
+    SELECT f.hunt, t.tool, t.signal, f.event_table, f.ts, f.device, f.report_id, f.digest, f.counted,
+           f.late OR coalesce(f.ts < lower(l.answered) AND NOT pg_visible_in_snapshot(b.xid, l.snapshot), false)
+    FROM fresh f
+    JOIN rmm.hunt_tools t ON t.hunt = f.hunt
+    JOIN rmm.hunts h ON h.number = f.hunt
+    JOIN rmm.results r ON r.run_id = $1::bigint AND r.hunt_id = h.id
+    LEFT JOIN rmm.ledger_hunts l ON l.hunt = f.hunt AND l.version = r.hunt_version
+    LEFT JOIN rmm.batches b ON b.id = f.arrived >> 20
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM noted), (SELECT count(*) FROM found WHERE too_long)

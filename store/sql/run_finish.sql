@@ -1,4 +1,4 @@
--- $1 bigint: run, $2 text: state, $3 jsonb: error or NULL, $4 integer: hunts done, $5 bigint, $6 bigint: between
+-- $1 bigint: run, $2 text: state, $3 jsonb: error or NULL, $4 integer: hunts done, whether or not their results were kept, $5 bigint, $6 bigint: between
 -- which times in ticks they looked, NULL: open. In the transaction that holds the run;
 -- the slot that the run belongs to ends with it.
 WITH finished AS (

@@ -203,6 +203,46 @@ static void no_data_is_never_shown_as_no_hits(void **state) {
               "no_data");
 }
 
+static void a_hunt_of_which_one_table_has_no_data_says_so_beside_no_hits(void **state) {
+    static const char *const formats[] = {"table", "csv", "ndjson"};
+    (void)state;
+    ANSWER_AUTO put = server_expect(&server_fixture, 201,
+                                    &(struct send){.method = "PUT", .path = "/v1/hunts/00000000-0000-0000-0000-00000000000a",
+                                                   .body = "{\"name\":\"two\",\"query\":\"union DeviceNetworkEvents, "
+                                                           "DeviceProcessEvents | where DeviceId == 'nobody' | summarize "
+                                                           "count() by DeviceId\"}"});
+    check_run("{\"hunts\":[\"two\"]}", "no_hits");
+    for (size_t i = 0; i < 3; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/v1/hunts/two/results?format=%s", formats[i]);
+        check_text(path, "no hits; no data in DeviceNetworkEvents in this window", true);
+    }
+}
+
+/* One device sent half an hour ago, another an hour before. */
+static void of_a_window_within_a_day_just_its_devices_are_counted(void **state) {
+    char body[256], from[TICKS_TEXT], to[TICKS_TEXT];
+    int64_t now = ticks_now();
+    (void)state;
+    post("DeviceRegistryEvents", "a", "Finance", 30 * TICKS_MINUTE, "");
+    post("DeviceRegistryEvents", "b", "Finance", 90 * TICKS_MINUTE, "");
+    ANSWER_AUTO put = server_expect(&server_fixture, 201,
+                                    &(struct send){.method = "PUT", .path = "/v1/hunts/00000000-0000-0000-0000-00000000000b",
+                                                   .body = "{\"name\":\"keys\",\"query\":\"DeviceRegistryEvents | summarize "
+                                                           "count() by DeviceId\"}"});
+    static const struct {
+        int64_t from, to;
+        long long devices;
+    } windows[] = {{60 * TICKS_MINUTE, 0, 1}, {10 * TICKS_MINUTE, 0, 0}, {2 * TICKS_HOUR, 0, 2}, {2 * TICKS_HOUR, TICKS_HOUR, 1}};
+    for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
+        ticks_print(now - windows[i].from, from);
+        ticks_print(now - windows[i].to, to);
+        snprintf(body, sizeof body, "{\"hunts\":[\"keys\"],\"from\":\"%s\",\"to\":\"%s\"}", from, to);
+        ANSWER_AUTO run = server_expect(&server_fixture, 201, &(struct send){.path = "/v1/runs", .body = body});
+        assert_int_equal(answer_int(&run, "freshness.DeviceRegistryEvents.devices_reporting"), windows[i].devices);
+    }
+}
+
 static void of_several_hunts_each_has_its_verdict(void **state) {
     (void)state;
     ANSWER_AUTO answer =
@@ -212,8 +252,8 @@ static void of_several_hunts_each_has_its_verdict(void **state) {
     check_text(path, "no data in DeviceNetworkEvents in this window: 1 hunt\n", true);
     check_text(path, "no hits: 1 hunt\n", true); /* create-process */
     snprintf(path, sizeof path, "/v1/runs/%s/results?format=csv", answer_text(&answer, "run_id"));
-    check_text(path, "remotepc-network-connection,,,,,,,,no_data", true);
-    check_text(path, ",hits", true);
+    check_text(path, "remotepc-network-connection,,,,,,,,no_data,no data in DeviceNetworkEvents in this window\r\n", true);
+    check_text(path, ",hits,\r\n", true);
 }
 
 int main(void) {
@@ -225,6 +265,8 @@ int main(void) {
         cmocka_unit_test(a_hunt_that_cannot_run_is_told),
         cmocka_unit_test(a_hunt_without_rows_or_with_a_column_never_filled_is_told),
         cmocka_unit_test(no_data_is_never_shown_as_no_hits),
+        cmocka_unit_test(a_hunt_of_which_one_table_has_no_data_says_so_beside_no_hits),
+        cmocka_unit_test(of_a_window_within_a_day_just_its_devices_are_counted),
         cmocka_unit_test(of_several_hunts_each_has_its_verdict),
     };
     return cmocka_run_group_tests(tests, server_fixture_setup, server_fixture_teardown);

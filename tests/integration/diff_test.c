@@ -39,6 +39,10 @@ static void two_runs_differ_by_devices_that_came_went_and_changed(void **state) 
     hunt_expect_json(diff.json, "hunts.0.changed.0.device_id", "\"more\"");
     hunt_expect_json(diff.json, "hunts.0.changed.0.report_ids_added", "[\"10\"]");
     hunt_expect_json(diff.json, "hunts.0.changed.0.report_ids_gone", "[\"1\"]");
+    hunt_expect_json(diff.json, "hunts.0.changed.0.differs", "[\"first_seen\",\"last_seen\",\"report_ids\"]");
+    hunt_expect_json(diff.json, "hunts.0.changed.0.first_seen", "\"2026-07-18T10:00:00.0000000Z\"");
+    hunt_expect_json(diff.json, "hunts.0.changed.0.first_seen_was", "\"2026-07-14T10:00:00.0000000Z\"");
+    hunt_expect_json(diff.json, "hunts.0.changed.0.last_seen_was", "\"2026-07-14T10:00:00.0000000Z\"");
     assert_int_equal(json_array_size(answer_at(&diff, "hunts.0.changed")), 1);
     /* a line a device, and one a hunt that can't be compared */
     ANSWER_AUTO csv = hunt_get(&probe_server.server, "/v1/runs/1/diff/2?format=csv");
@@ -75,6 +79,7 @@ static void put_hunt(const char *id, const char *name, const char *query, long s
 
 static void a_hunt_that_failed_or_was_changed_is_named_and_not_compared(void **state) {
     (void)state;
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "d", ""));
     put_hunt("a", "a changed one", COUNT, 201);
     put_hunt("b", "b failing one", COUNT, 201);
     put_hunt("c", "c same one", COUNT, 201);
@@ -96,6 +101,47 @@ static void a_hunt_that_failed_or_was_changed_is_named_and_not_compared(void **s
     hunt_expect_json(diff.json, "not_compared.1.from.error.code", "\"limit\"");
     hunt_expect_json(diff.json, "not_compared.1.to.state", "\"succeeded\"");
     hunt_expect_json(diff.json, "only_in_from", "[]");
+}
+
+static void a_hunt_that_had_no_data_or_names_no_device_is_not_compared(void **state) {
+    (void)state;
+    put_hunt("a", "a blind one", COUNT, 201);
+    put_hunt("b", "b by file", "DeviceProcessEvents | summarize count() by FileName", 201);
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d", "2026-07-18T10:00:00Z", 1, NAMED("probe.exe", "d", ""));
+    static const char both[] = "{\"hunts\":[\"a-blind-one\",\"b-by-file\"]";
+    char early[256];
+    snprintf(early, sizeof early, "%s,\"to\":\"2020-01-01T00:00:00Z\"}", both);
+    ANSWER_AUTO blind = hunt_run(&probe_server.server, early);
+    snprintf(early, sizeof early, "%s" AS_OF, both);
+    ANSWER_AUTO first = hunt_run(&probe_server.server, early), second = hunt_run(&probe_server.server, early);
+    ANSWER_AUTO come = hunt_get(&probe_server.server, "/v1/runs/1/diff/2"), gone = hunt_get(&probe_server.server, "/v1/runs/2/diff/1");
+    const struct answer *answers[] = {&come, &gone};
+    for (size_t i = 0; i < 2; i++) {
+        hunt_expect_json(answers[i]->json, "hunts", "[]");
+        hunt_expect_json(answers[i]->json, "compared", "0");
+        hunt_expect_json(answers[i]->json, "not_compared.0.reason", "\"no_data\"");
+        hunt_expect_json(answers[i]->json, "not_compared.1.reason", "\"no_data\"");
+    }
+    ANSWER_AUTO same = hunt_get(&probe_server.server, "/v1/runs/2/diff/3");
+    hunt_expect_json(same.json, "compared", "1");
+    hunt_expect_json(same.json, "not_compared.0.hunt", "\"b-by-file\"");
+    hunt_expect_json(same.json, "not_compared.0.reason", "\"no_devices\"");
+    hunt_expect_command(&probe_server, 0, WORDS("diff", "2", "1"), "not compared: no_data");
+}
+
+/* The same device, count and report id. */
+static void groups_that_came_and_went_are_told(void **state) {
+    (void)state;
+    put_hunt("a", "a by account", "DeviceProcessEvents | summarize min(Timestamp), make_set(ReportId), count() by DeviceId, AccountUpn", 201);
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d", "2026-07-12T10:00:00Z", 1, ",\"AccountUpn\":\"alice\"");
+    hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d", "2026-07-18T10:00:00Z", 1, ",\"AccountUpn\":\"mallory\"");
+    ANSWER_AUTO first = hunt_run(&probe_server.server, "{\"hunts\":[\"a-by-account\"],\"to\":\"2026-07-15T00:00:00Z\"}");
+    ANSWER_AUTO second = hunt_run(&probe_server.server, "{\"hunts\":[\"a-by-account\"],\"from\":\"2026-07-15T00:00:00Z\"}");
+    ANSWER_AUTO diff = hunt_get(&probe_server.server, "/v1/runs/1/diff/2");
+    hunt_expect_json(diff.json, "hunts.0.changed.0.count", "1");
+    hunt_expect_json(diff.json, "hunts.0.changed.0.differs", "[\"first_seen\",\"groups\"]");
+    hunt_expect_json(diff.json, "hunts.0.changed.0.groups_added.0.keys", "{\"AccountUpn\":\"mallory\"}");
+    hunt_expect_json(diff.json, "hunts.0.changed.0.groups_gone.0.keys", "{\"AccountUpn\":\"alice\"}");
 }
 
 static void hunts_that_a_cancelled_run_did_not_come_to_are_named(void **state) {
@@ -126,6 +172,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(two_runs_differ_by_devices_that_came_went_and_changed),
         TEST(a_hunt_that_failed_or_was_changed_is_named_and_not_compared),
+        TEST(a_hunt_that_had_no_data_or_names_no_device_is_not_compared),
+        TEST(groups_that_came_and_went_are_told),
         TEST(hunts_that_a_cancelled_run_did_not_come_to_are_named),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);

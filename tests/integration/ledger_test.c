@@ -299,13 +299,13 @@ static void events_that_came_late_are_told_once_with_their_reports(void **state)
     send_process(&one.server, "d1", "2026-07-18T10:00:00Z", 1); /* sent again */
     expect_late(&one.server, "[]");
     send_process(&one.server, "d1", "2026-07-18T09:00:00Z", 10);
-    send_process(&one.server, "d1", "2026-07-01T09:00:00Z", 2); /* older than the window */
+    send_process(&one.server, "d1", "2026-07-01T09:00:00Z", 2); /* older than the window: no run answered for it */
     send_process(&one.server, "d1", "2026-07-18T10:00:00Z", 1);
     send_process(&one.server, "d2", "2026-07-20T00:00:00.0000001Z", 4); /* not answered for yet */
     send_process(&one.server, "d2", "2026-07-20T00:00:00Z", 5);
-    expect_late(&one.server, "[{\"device_id\":\"d1\",\"device_name\":\"pc.example\",\"count\":2,\"first_seen\":\"2026-"
-                             "07-01T09:00:00.0000000Z\","
-                             "\"last_seen\":\"2026-07-18T09:00:00.0000000Z\",\"report_ids\":[\"2\",\"10\"]},"
+    expect_late(&one.server, "[{\"device_id\":\"d1\",\"device_name\":\"pc.example\",\"count\":1,\"first_seen\":\"2026-"
+                             "07-18T09:00:00.0000000Z\","
+                             "\"last_seen\":\"2026-07-18T09:00:00.0000000Z\",\"report_ids\":[\"10\"]},"
                              "{\"device_id\":\"d2\",\"device_name\":\"pc.example\",\"count\":1,\"first_seen\":\"2026-"
                              "07-20T00:00:00.0000000Z\","
                              "\"last_seen\":\"2026-07-20T00:00:00.0000000Z\",\"report_ids\":[\"5\"]}]");
@@ -353,10 +353,10 @@ static void an_edited_hunt_looks_at_all_events_again_and_calls_none_late(void **
     expect_late(&one.server, "[]");
     assert_int_equal(count_of(&one.server, "d1"), 1);
     assert_int_equal(count_of(&one.server, "d2"), 1);
-    send_process(&one.server, "d2", "2026-07-02T11:00:00Z", 0);
+    send_process(&one.server, "d2", "2026-07-18T11:00:00Z", 0);
     expect_late(&one.server, "[{\"device_id\":\"d2\",\"device_name\":\"pc.example\",\"count\":1,\"first_seen\":\"2026-"
-                             "07-02T11:00:00.0000000Z\","
-                             "\"last_seen\":\"2026-07-02T11:00:00.0000000Z\",\"report_ids\":[\"0\"]}]");
+                             "07-18T11:00:00.0000000Z\","
+                             "\"last_seen\":\"2026-07-18T11:00:00.0000000Z\",\"report_ids\":[\"0\"]}]");
     assert_int_equal(count_of(&one.server, "d2"), 2);
     hunt_server_stop(&one);
 }

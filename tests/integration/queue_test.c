@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -252,6 +253,26 @@ static void put_hunt(const struct server *server, const char *path, const char *
     ANSWER_AUTO answer = server_expect(server, 201, &(struct send){.method = "PUT", .path = path, .body = body});
 }
 
+static void expect_results(const struct server *server, const char *path, const char *format, const char *wanted) {
+    char url[300];
+    snprintf(url, sizeof url, "%s/results%s", path, format);
+    ANSWER_AUTO results = server_expect(server, 200, &(struct send){.path = url});
+    if (!strstr(results.body, wanted))
+        fail_msg("%s: no '%s' in %s", url, wanted, results.body);
+}
+
+/* What a run that is cancelled leaves says so in every format: it isn't "no hits". */
+static void expect_cancelled(const struct server *server, const char *path) {
+    ANSWER_AUTO over = server_expect(server, 200, &(struct send){.path = path});
+    assert_string_equal(answer_text(&over, "state"), "cancelled");
+    assert_int_equal(answer_int(&over, "hunts.done"), 1);
+    expect_results(server, path, "", "\"hunts\":[{\"run_id\":\"1\",\"state\":\"cancelled\"");
+    expect_results(server, path, "", "\"code\":\"cancelled\"");
+    expect_results(server, path, "?format=table", "cancelled: the run was cancelled before the results of this hunt were stored");
+    expect_results(server, path, "?format=csv", "a-quick-one,,,,,,,,cancelled,cancelled: the run was cancelled");
+    expect_results(server, path, "?format=ndjson", "\"verdict\":\"cancelled\",\"message\":\"cancelled: the run was cancelled");
+}
+
 static void a_run_under_way_says_how_far_it_is(void **state) {
     (void)state;
     struct server server;
@@ -273,7 +294,26 @@ static void a_run_under_way_says_how_far_it_is(void **state) {
     assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.results WHERE body IS NOT NULL"), 0);
     ANSWER_AUTO cancel = server_send(&server, &(struct send){.method = "DELETE", .path = path});
     database_await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'cancelled'", 1, LIMIT_MS);
+    expect_cancelled(&server, path);
     stop(&server);
+    cluster_fixture_close(db);
+}
+
+static void a_cancelled_run_of_one_hunt_says_so(void **state) {
+    (void)state;
+    struct server servers[2];
+    struct db_conn *lock;
+    char path[256];
+    struct db *db = two_servers(servers, &lock, path, sizeof path);
+    ANSWER_AUTO asked = server_expect(&servers[1], 202, &(struct send){.method = "DELETE", .path = path});
+    database_await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'cancelled'", 1, 10000);
+    let_go(lock);
+    expect_results(&servers[1], path, "", "\"state\":\"cancelled\"");
+    expect_results(&servers[1], path, "?format=csv", "cancelled: the run was cancelled");
+    expect_results(&servers[1], path, "?format=table", "cancelled: the run was cancelled");
+    expect_results(&servers[1], path, "?format=ndjson", "\"verdict\":\"cancelled\"");
+    stop(&servers[0]);
+    stop(&servers[1]);
     cluster_fixture_close(db);
 }
 
@@ -288,6 +328,7 @@ int main(void) {
         cmocka_unit_test(a_server_that_was_stopped_past_its_lease_wakes_up_and_changes_nothing),
         cmocka_unit_test(any_server_can_cancel_a_run),
         cmocka_unit_test(a_run_under_way_says_how_far_it_is),
+        cmocka_unit_test(a_cancelled_run_of_one_hunt_says_so),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
 }

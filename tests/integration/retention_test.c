@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -119,6 +120,93 @@ static void days_go_when_all_of_them_is_older_and_the_rest_stays(void **state) {
     assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.reporters"), 2);
     assert_int_equal(database_int(db, "SELECT sum(rows)::bigint FROM rmm.counts"), 2);
     db_close(db);
+}
+
+static void expect_words(const struct answer *answer, const char *words) {
+    if (!strstr(answer->body, words))
+        fail_msg("no '%s' in %s", words, answer->body);
+}
+
+/* A run over a window in ticks: its results. */
+static struct answer run_window(int64_t from, int64_t to) {
+    char body[256], first[TICKS_TEXT], last[TICKS_TEXT];
+    ticks_print(from, first);
+    ticks_print(to, last);
+    snprintf(body, sizeof body, "{\"hunts\":[\"all\"],\"from\":\"%s\",\"to\":\"%s\"}", first, last);
+    return server_expect(&server, 201, &(struct send){.path = "/v1/runs", .body = body});
+}
+
+static void results_name_the_days_of_their_window_that_are_gone(void **state) {
+    int64_t edge = (ticks_now() - 30 * TICKS_DAY) / TICKS_DAY * TICKS_DAY;
+    char gone[TICKS_TEXT], words[128], query[256];
+    (void)state;
+    post_event("gone", edge - 1);
+    post_event("kept", edge);
+    restart_with("P30D");
+    wait_for_metric(DROPPED("partitions"), 1);
+    ANSWER_AUTO put = server_expect(&server, 201, &(struct send){.method = "PUT",
+                                                                 .path = "/v1/hunts/00000000-0000-0000-0000-00000000000a",
+                                                                 .body = "{\"name\":\"all\",\"query\":\"DeviceProcessEvents | "
+                                                                         "where DeviceId == 'gone' | summarize count() by DeviceId\"}"});
+    ticks_print(edge - 1, gone);
+    snprintf(words, sizeof words, "\"from\":\"%.10s\",\"to\":\"%.10s\",\"days\":1,", gone, gone);
+    ANSWER_AUTO part = run_window(edge - 1, ticks_now()), all = run_window(edge - 2, edge - 1), none = run_window(edge, ticks_now());
+    assert_string_equal(answer_text(&part, "verdict"), "no_hits");
+    assert_string_equal(answer_text(&part, "warnings.0.code"), "events_deleted");
+    expect_words(&part, words);
+    assert_string_equal(answer_text(&all, "verdict"), "no_data");
+    expect_words(&all, words);
+    assert_int_equal(json_array_size(answer_at(&none, "warnings")), 0);
+    static const char *const formats[] = {"table", "csv", "ndjson"};
+    for (size_t i = 0; i < 3; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/v1/runs/1/results?format=%s", formats[i]);
+        ANSWER_AUTO shown = server_expect(&server, 200, &(struct send){.path = path});
+        expect_words(&shown, "retention has deleted events of DeviceProcessEvents of 1 day");
+    }
+    snprintf(query, sizeof query, "{\"query\":\"DeviceProcessEvents | where Timestamp >= datetime(%s) | count\"}", gone);
+    ANSWER_AUTO asked = server_expect(&server, 200, &(struct send){.path = "/v1/query", .body = query});
+    expect_words(&asked, words);
+}
+
+static void expect_hunt(const char *device, long long kept, long long count, const char *first) {
+    char path[64];
+    snprintf(path, sizeof path, "/v1/devices/%s", device);
+    ANSWER_AUTO answer = server_expect(&server, 200, &(struct send){.path = path});
+    assert_int_equal(answer_int(&answer, "tools.0.by_signal.0.hunts.0.events_kept"), kept);
+    assert_int_equal(answer_int(&answer, "tools.0.by_signal.0.hunts.0.count"), count);
+    assert_string_equal(answer_text(&answer, "tools.0.by_signal.0.hunts.0.first_seen"), first);
+    assert_string_equal(answer_text(&answer, "tools.0.by_signal.0.hunts.0.report_ids.0"), "1");
+}
+
+static void what_hunts_found_stays_known_when_its_events_go(void **state) {
+    int64_t edge = (ticks_now() - 30 * TICKS_DAY) / TICKS_DAY * TICKS_DAY;
+    char first[TICKS_TEXT], day[64];
+    (void)state;
+    ANSWER_AUTO put = server_expect(&server, 201, &(struct send){.method = "PUT",
+                                                                 .path = "/v1/hunts/00000000-0000-0000-0000-00000000000a",
+                                                                 .body = "{\"name\":\"all\",\"query\":\"DeviceProcessEvents | "
+                                                                         "summarize count() by DeviceId\"}"});
+    post_event("part", edge - 2 * TICKS_DAY);
+    post_event("part", edge - 1);
+    post_event("part", edge);
+    post_event("whole", edge - 2 * TICKS_DAY);
+    ANSWER_AUTO run = run_window(edge - 3 * TICKS_DAY, ticks_now());
+    restart_with("P30D");
+    wait_for_metric(DROPPED("partitions"), 2);
+    ticks_print(edge - 2 * TICKS_DAY, first);
+    expect_hunt("part", 1, 3, first);
+    expect_hunt("whole", 0, 1, first);
+    ANSWER_AUTO ledger = server_expect(&server, 200, &(struct send){.path = "/v1/devices/whole/evidence"});
+    assert_int_equal(json_array_size(answer_at(&ledger, "events")), 0);
+    assert_non_null(strstr(answer_text(&ledger, "warnings.0.message"), "0 of the 1 events that the hunt found on the device are kept"));
+    ANSWER_AUTO shown = server_expect(&server, 200, &(struct send){.path = "/v1/devices/part/evidence?run=1&hunt=all"});
+    assert_int_equal(json_array_size(answer_at(&shown, "events")), 1);
+    snprintf(day, sizeof day, "retention has deleted those of %.10s to", first);
+    assert_non_null(strstr(answer_text(&shown, "warnings.0.message"), day));
+    ANSWER_AUTO later = run_window(edge, ticks_now());
+    ANSWER_AUTO after = server_expect(&server, 200, &(struct send){.path = "/v1/devices/part/evidence?run=2&hunt=all"});
+    assert_int_equal(json_array_size(answer_at(&after, "warnings")), 0);
 }
 
 static void what_arrives_old_is_kept_as_long_again(void **state) {
@@ -341,6 +429,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_metrics_are_there_at_zero_from_the_start, begin, end),
         cmocka_unit_test_setup_teardown(days_go_when_all_of_them_is_older_and_the_rest_stays, begin, end),
+        cmocka_unit_test_setup_teardown(results_name_the_days_of_their_window_that_are_gone, begin, end),
+        cmocka_unit_test_setup_teardown(what_hunts_found_stays_known_when_its_events_go, begin, end),
         cmocka_unit_test_setup_teardown(what_arrives_old_is_kept_as_long_again, begin, end),
         cmocka_unit_test_setup_teardown(nothing_that_comes_during_drops_is_lost_or_refused, begin, end),
         cmocka_unit_test_setup_teardown(a_partition_that_another_server_dropped_is_made_again, begin, end),

@@ -182,6 +182,37 @@ static void three_hours_down_are_caught_up_as_each_policy_says(void **state) {
     cluster_fixture_close(db);
 }
 
+static void enable(const struct server *server, bool enabled) {
+    ANSWER_AUTO read = server_expect(server, 200, &(struct send){.path = "/v1/schedules/s"});
+    json_object_set_new(read.json, "enabled", json_boolean(enabled));
+    char *body = json_dumps(read.json, JSON_COMPACT);
+    ANSWER_AUTO put = server_expect(server, 200, &(struct send){.method = "PUT", .path = "/v1/schedules/s", .body = body});
+    free(body);
+}
+
+/* Nothing takes slots here, as when the one before is under way. */
+static void slots_that_passed_before_a_pause_are_listed_as_skipped(void **state) {
+    (void)state;
+    struct db *db = cluster_fixture_database(4);
+    struct server server = {.database_url = cluster_fixture_conninfo()};
+    char when[64];
+    assert_true(server_start(&server));
+    snprintf(when, sizeof when, "\"cron\":\"%d * * * *\"",
+             (int)database_int(db, "SELECT (extract(minute FROM clock_timestamp())::int + 30) % 60"));
+    make_schedule(&server, "s", when, "\"catch_up\":\"all\"");
+    database_do(db, "UPDATE rmm.schedules SET settled = settled - 3 * 36000000000 WHERE id = 's'");
+    enable(&server, true); /* as it was: the backlog stays */
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.slots"), 0);
+    enable(&server, false);
+    enable(&server, false);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.slots WHERE state = 'skipped' AND run_id IS NULL"), 3);
+    enable(&server, true);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.slots"), 3);
+    assert_int_equal(database_int(db, "SELECT count(*) FROM rmm.schedules WHERE id = 's' AND next_slot > rmm.ticks(clock_timestamp())"), 1);
+    stop(&server);
+    cluster_fixture_close(db);
+}
+
 /* Schedules whose newest slot was missed, and three that can't be worked with, which come first. */
 static void make_many_due(struct db *db) {
     database_do(db, "DELETE FROM rmm.schedules");
@@ -501,6 +532,7 @@ int main(void) {
         cmocka_unit_test(a_schedule_is_read_replaced_paused_and_run_by_hand),
         cmocka_unit_test(what_is_wrong_with_a_schedule_is_told_by_its_member),
         cmocka_unit_test(three_hours_down_are_caught_up_as_each_policy_says),
+        cmocka_unit_test(slots_that_passed_before_a_pause_are_listed_as_skipped),
         cmocka_unit_test(many_due_at_once_are_made_together_and_bad_ones_spoil_none),
         cmocka_unit_test(a_hunt_that_is_gone_doesnt_stop_its_schedule),
         cmocka_unit_test(a_schedule_that_cuts_a_hunts_window_doesnt_give_its_latest_result),
