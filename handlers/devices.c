@@ -16,10 +16,10 @@ enum { READ_MS = 10000, TEXT_CAP = 512 << 20, WIDE = 140 };
 static const char states[] = "new,known,quiet,returned";
 static const char signals[] = "signature,process,network,other"; /* other: a hunt that names none */
 
-/* ?as_of=: the time that states are told from, else now. */
+/* ?as_of=: the time that states are told from, else the end of the minute under way: within it an answer stays the same. */
 static bool now_read(struct request *request, int64_t *now, struct err *err) {
     struct str text = request_query(request, "as_of");
-    *now = ticks_now();
+    *now = (ticks_now() / TICKS_MINUTE + 1) * TICKS_MINUTE;
     request->problem_field = "as_of";
     if (text.ptr && !ticks_parse_loose(text, now))
         return err_set(err, ERR_BAD_PARAMETER, "as_of must be a time such as 2026-07-20T00:00:00Z");
@@ -35,7 +35,7 @@ static bool since_read(struct request *request, struct str *ticks, struct err *e
     if (!text.ptr)
         return true;
     if (timespan_parse(text, &span))
-        since = ticks_now() - span;
+        since = ticks_now() / TICKS_MINUTE * TICKS_MINUTE - span;
     else if (!ticks_parse_loose(text, &since)) {
         request->problem_field = "since";
         return err_set(err, ERR_BAD_PARAMETER, "since must be a time such as 2026-07-20T00:00:00Z or a timespan such as 7d");

@@ -10,6 +10,7 @@
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
+#include "handlers/tagged.h"
 #include "handlers/names.h"
 #include "hunts/webhook_send.h"
 #include "hunts/webhook_sign.h"
@@ -228,8 +229,8 @@ bool handle_webhook_get(struct request *request, struct reply *reply, struct err
 bool handle_webhook_put(struct request *request, struct reply *reply, struct err *err) {
     struct settings settings;
     struct str id;
-    if (!id_parameter(request, &id, err) || !settings_parse(request, &settings, err) ||
-        !settings_check(request, &settings, err))
+    if (!id_parameter(request, &id, err) || !tagged_match(request, handle_webhook_get, err) ||
+        !settings_parse(request, &settings, err) || !settings_check(request, &settings, err))
         return false;
     if (settings.secret.ptr)
         return err_set(err, ERR_BAD_REQUEST, "a secret is changed by POST /v1/webhooks/%.*s/rotate", STR_ARG(id));
@@ -248,7 +249,7 @@ bool handle_webhook_put(struct request *request, struct reply *reply, struct err
 
 bool handle_webhook_delete(struct request *request, struct reply *reply, struct err *err) {
     struct str id;
-    if (!id_parameter(request, &id, err))
+    if (!id_parameter(request, &id, err) || !tagged_match(request, handle_webhook_get, err))
         return false;
     DB_ROWS_AUTO *known = webhook_read(request, id, err);
     DB_ROWS_AUTO *rows = known ? statement_run(request, "webhook_delete", &id, 1, err) : NULL;
