@@ -222,7 +222,7 @@ static bool show(struct service *service, struct reading *reading, struct err *e
 static bool reading_do(struct reading *reading, struct err *err) {
     struct database database = {0};
     struct service *service = calloc(1, sizeof *service);
-    bool ok = (service || err_memory(err)) && cli_open(&database, err);
+    bool ok = (service || err_memory(err)) && cli_open(&database, DATABASE_READS, err);
     if (ok) {
         service->db = database.db;
         ok = reading->follow ? follow(service, reading, err) : show(service, reading, err);
