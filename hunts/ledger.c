@@ -338,7 +338,7 @@ bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t 
     bool ok = pass.arena ? db_begin_briefly(conn, pass_settings, deadline_ms, err) : err_memory(err);
     snprintf(pass.id, sizeof pass.id, "%" PRId64, run->run_id);
     if (ok) {
-        ok = pass_run(&pass, err) && pulse_commit(conn, deadline_ms, err);
+        ok = pass_run(&pass, err) && pulse_commit_behind(conn, pass.found, deadline_ms, err);
         if (!ok)
             db_rollback(conn);
     }

@@ -74,6 +74,16 @@ static void who_only_reads_makes_no_database(void **state) {
     unsetenv("RMMHUNT_DATA");
 }
 
+static void wrong_words_about_what_is_read_are_refused(void **state) {
+    (void)state;
+    world_open("no");
+    command(2, WORDS("devices", "--odd"), "");
+    command(2, WORDS("devices", "--odd=1"), "");
+    command(2, WORDS("findings", "--min-tools", "1"), ""); /* a flag of devices */
+    command(2, WORDS("devices", "--tool"), "");
+    command(0, WORDS("devices", "--min-tools", "1"), "");
+}
+
 static void wrong_words_about_webhooks_are_refused(void **state) {
     (void)state;
     world_open("no");
@@ -205,6 +215,7 @@ int main(void) {
         cmocka_unit_test_teardown(a_webhook_lives_by_commands, world_close),
         cmocka_unit_test_teardown(what_a_webhook_gave_up_is_told_and_sent_again_by_commands, world_close),
         cmocka_unit_test_teardown(wrong_words_about_webhooks_are_refused, world_close),
+        cmocka_unit_test_teardown(wrong_words_about_what_is_read_are_refused, world_close),
         cmocka_unit_test(who_only_reads_makes_no_database),
         TEST(explain_takes_stored_hunts_and_files),
         TEST(tables_fit_their_line),
