@@ -97,7 +97,7 @@ static bool hunt_refuse_near(struct str name, struct err *err) {
     struct database database = {0};
     if (!database_is_there())
         return err_set(err, ERR_NOT_FOUND, "no hunt '%.*s'; 'rmmhunt hunts list' shows them", STR_ARG(name));
-    struct db_conn *conn = cli_open(&database, err) ? db_take(database.db, mono_ms() + QUERY_MS, err) : NULL;
+    struct db_conn *conn = cli_open(&database, DATABASE_READS, err) ? db_take(database.db, mono_ms() + QUERY_MS, err) : NULL;
     bool ok = conn && name_refuse_hunt(conn, ERR_NOT_FOUND, name, err);
     db_give(conn);
     database_close(&database);
