@@ -16,10 +16,11 @@ enum { READ_MS = 10000, TEXT_CAP = 512 << 20, WIDE = 140 };
 static const char states[] = "new,known,quiet,returned";
 static const char signals[] = "signature,process,network,other"; /* other: a hunt that names none */
 
-/* ?as_of=: the time that states are told from, by what was seen by then; else now, by all there is. */
+/* ?as_of=: the time that states are told from, by what was seen by then; else, by all there is, the end of the minute under
+ * way: within it an answer stays the same. */
 static bool now_read(struct request *request, int64_t *now, bool *past, struct err *err) {
     struct str text = request_query(request, "as_of");
-    *now = ticks_now();
+    *now = (ticks_now() / TICKS_MINUTE + 1) * TICKS_MINUTE;
     *past = text.ptr != NULL;
     if (!*past)
         return true;
@@ -42,7 +43,7 @@ static bool since_read(struct request *request, struct str *ticks, struct err *e
     if (!text.ptr)
         return true;
     if (timespan_parse(text, &span))
-        since = ticks_now() - span;
+        since = ticks_now() / TICKS_MINUTE * TICKS_MINUTE - span;
     else if (!ticks_parse_loose(text, &since)) {
         request->problem_field = "since";
         return err_set(err, ERR_BAD_PARAMETER, "since must be a time such as 2026-07-20T00:00:00Z or a timespan such as 7d");

@@ -15,7 +15,7 @@ static bool list_next(struct str *list, struct str *tag) {
     return true;
 }
 
-/* Whether the list of an If-None-Match names the tag, compared weakly; "*" names any. */
+/* Whether the list of an If-Match or If-None-Match names the tag, compared weakly; "*" names any. */
 static bool list_names(struct str list, struct str tag) {
     struct str one;
     if (!list.ptr)
@@ -28,9 +28,9 @@ static bool list_names(struct str list, struct str tag) {
     return false;
 }
 
-bool etag_known(const struct request *request, struct str tag) {
+bool etag_named(const struct request *request, const char *header, struct str tag) {
     for (size_t i = 0; i < request->header_count; i++)
-        if (str_eq_nocase(request->headers[i].name, STR("If-None-Match")) && list_names(request->headers[i].value, tag))
+        if (str_eq_nocase(request->headers[i].name, str_from(header)) && list_names(request->headers[i].value, tag))
             return true;
     return false;
 }

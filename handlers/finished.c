@@ -46,9 +46,9 @@ static bool zip(struct buf *body, struct err *err) {
     return true;
 }
 
-struct finished *finished_new(struct buf *body, const char *content_type, struct str source, bool zipped,
+struct finished *finished_new(struct buf *body, const char *content_type, struct finished_origin origin, bool zipped,
                               struct err *err) {
-    struct finished *finished = calloc(1, sizeof *finished + ETAG_TEXT + source.len);
+    struct finished *finished = calloc(1, sizeof *finished + ETAG_TEXT + origin.source.len + origin.link.len + 1);
     if (!finished || body->failed || (zipped && !zip(body, err))) {
         free(finished);
         err_memory(err);
@@ -57,9 +57,11 @@ struct finished *finished_new(struct buf *body, const char *content_type, struct
     char *text = (char *)(finished + 1);
     atomic_init(&finished->holders, 1);
     etag_write(text, buf_str(body));
-    mem_copy(text + ETAG_TEXT, source.ptr, source.len);
+    mem_copy(text + ETAG_TEXT, origin.source.ptr, origin.source.len);
+    mem_copy(text + ETAG_TEXT + origin.source.len, origin.link.ptr, origin.link.len); /* NUL behind */
     finished->etag = (struct str){text, ETAG_TEXT - 1};
-    finished->source = (struct str){text + ETAG_TEXT, source.len};
+    finished->source = (struct str){text + ETAG_TEXT, origin.source.len};
+    finished->link = (struct str){text + ETAG_TEXT + origin.source.len, origin.link.len};
     finished->content_type = content_type;
     finished->encoding = zipped ? "gzip" : NULL;
     finished->body = buf_str(body);

@@ -158,6 +158,8 @@ static void add_responses(struct buf *out, const struct route *route, const char
             snprintf(status, sizeof status, "%d", answers[i].status);
             add_response(out, status, media_types(route, answers[i].type), answers[i].type, answers[i].description, swagger);
         }
+    if (!strcmp(route->method, "GET") && route->scope == SCOPE_READ)
+        add_response(out, "304", "", "", "Unchanged since If-None-Match", swagger);
     add_response(out, "default", "application/problem+json", "Problem", "A problem document", swagger);
     buf_add_char(out, '}');
 }

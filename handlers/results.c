@@ -4,15 +4,15 @@
 #include <jansson.h>
 
 #include "handlers/cache.h"
-#include "handlers/etag.h"
 #include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/names.h"
 #include "handlers/routes.h"
 #include "handlers/service.h"
+#include "handlers/tagged.h"
 
-enum { BODY_CAP = 512 << 20, WORTH_ZIPPING = 1024 };
+enum { BODY_CAP = 512 << 20 };
 
 bool run_id_parameter(struct request *request, struct str *id, struct err *err) {
     long long number;
@@ -67,11 +67,8 @@ bool results_body(struct request *request, struct str id, struct str json, struc
 static bool result_finish(struct request *request, struct str body, struct str source, struct made *made,
                           struct err *err) {
     struct reply shaped = {.content_type = "application/json"};
-    bool ok = result_reply(request, &shaped, body, err);
-    format_pretty_reply(request, &shaped);
-    bool zipped = shaped.body.len >= WORTH_ZIPPING && format_gzip(request);
-    if (ok)
-        made->finished = finished_new(&shaped.body, shaped.content_type, source, zipped, err);
+    if (result_reply(request, &shaped, body, err))
+        made->finished = tagged_finish(request, &shaped, source, err);
     buf_free(&shaped.body);
     return made->finished != NULL;
 }
@@ -121,18 +118,6 @@ static struct str result_key(struct request *request, const char *kind, struct e
     return key;
 }
 
-static void result_send(const struct request *request, struct reply *reply, struct finished *finished) {
-    reply->finished = finished;
-    reply_header(reply, "Vary", STR("Accept, Accept-Encoding"));
-    reply_header(reply, "ETag", finished->etag);
-    reply_header(reply, "Cache-Control", STR("no-cache"));
-    reply->content_type = finished->content_type;
-    if (etag_known(request, finished->etag))
-        reply->status = 304;
-    else if (finished->encoding)
-        reply_header(reply, "Content-Encoding", str_from(finished->encoding));
-}
-
 static const char *kind_of(const struct request *request) {
     return request->route->handler == handle_hunt_results  ? "hunt"
            : request->route->handler == handle_run_results ? "run"
@@ -145,7 +130,7 @@ bool results_kept(struct request *request, struct reply *reply) {
     struct str key = kind ? result_key(request, kind, &err) : (struct str){0};
     struct finished *finished = key.ptr ? cache_peek(request, key) : NULL;
     if (finished)
-        result_send(request, reply, finished);
+        tagged_send(request, reply, finished);
     return finished != NULL;
 }
 
@@ -156,7 +141,7 @@ static bool result_get(struct request *request, struct reply *reply, cache_make 
     if (!key.ptr || !cache_get(request, key, make, &finished, err))
         return false;
     if (finished)
-        result_send(request, reply, finished);
+        tagged_send(request, reply, finished);
     return finished != NULL;
 }
 

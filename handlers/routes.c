@@ -9,6 +9,7 @@
 #include "handlers/problem.h"
 #include "handlers/results.h"
 #include "handlers/service.h"
+#include "handlers/tagged.h"
 
 static const struct route routes[] = {
 #define ROUTE(method, pattern, body, scope, handler, parameters, title)                                                \
@@ -165,21 +166,16 @@ void routes_fail(struct request *request, struct reply *reply, const struct err 
     format_pretty_reply(request, reply);
 }
 
-/* A handler that ran out of its body's cap or memory must not send half an answer. */
 static bool run_handler(struct request *request, struct reply *reply, struct err *err) {
     struct service *service = request->service;
     if (service->authorize && request->route->scope != SCOPE_NONE && !service->authorize(request, err))
         return false;
-    if (!request->route->handler(request, reply, err))
-        return false;
-    if (reply->body.failed)
-        return err_set(err, ERR_LIMIT, "the answer is over its size limit; ask for less at a time");
-    return true;
+    return tagged_answer(request, reply, err);
 }
 
 /* Whoever must show a key may have to be looked up. */
 bool routes_answer_kept(struct request *request, struct reply *reply) {
-    return !request->service->authorize && results_kept(request, reply);
+    return !request->service->authorize && (results_kept(request, reply) || tagged_kept(request, reply));
 }
 
 void routes_answer(struct request *request, struct reply *reply) {

@@ -5,6 +5,7 @@
 #include "handlers/list.h"
 #include "handlers/runs.h"
 #include "handlers/service.h"
+#include "handlers/tagged.h"
 #include "hunts/scheduler.h"
 #include "hunts/selection.h"
 
@@ -121,12 +122,14 @@ bool handle_schedules_post(struct request *request, struct reply *reply, struct 
 }
 
 bool handle_schedule_put(struct request *request, struct reply *reply, struct err *err) {
-    return schedule_take(request, reply, request_path_parameter(request, "id"), err);
+    return tagged_match(request, handle_schedule_get, err) &&
+           schedule_take(request, reply, request_path_parameter(request, "id"), err);
 }
 
 bool handle_schedule_delete(struct request *request, struct reply *reply, struct err *err) {
     reply->status = 204;
-    return schedule_delete(request->service->db, request_path_parameter(request, "id"), err);
+    return tagged_match(request, handle_schedule_get, err) &&
+           schedule_delete(request->service->db, request_path_parameter(request, "id"), err);
 }
 
 bool handle_schedule_run(struct request *request, struct reply *reply, struct err *err) {

@@ -10,12 +10,14 @@
 #include "handlers/handlers.h"
 #include "handlers/list.h"
 #include "handlers/service.h"
+#include "handlers/tagged.h"
 #include "handlers/names.h"
 #include "hunts/webhook_send.h"
 #include "hunts/webhook_sign.h"
 #include "hunts/webhooks.h"
 
 enum { READ_MS = 10000, REPLAY_MS = 60000, TEXT_CAP = 2048, TYPES = 64, REPLY_CAP = 64 * 1024 };
+#define OLD_SECRETS "5" /* that sign beside the present one */
 
 /* Members of a body; ptr NULL: not given. */
 struct settings {
@@ -140,12 +142,13 @@ static bool settings_parse(struct request *request, struct settings *settings, s
     return true;
 }
 
-/* What a webhook needs to be made or replaced. */
-static bool settings_check(struct request *request, struct settings *settings, struct err *err) {
+/* What a webhook needs to be made or replaced. Its address is checked when it becomes another than known, and when it is
+ * used: one that is forbidden now can still be paused. */
+static bool settings_check(struct request *request, struct settings *settings, struct str known, struct err *err) {
     request->problem_field = "url";
     if (!settings->url.len)
         return err_set(err, ERR_BAD_REQUEST, "\"url\" is missing: send {\"url\":\"https://…\"}");
-    if (!webhook_url_check(settings->url, request->service->webhook_private, err))
+    if (!str_eq(settings->url, known) && !webhook_url_check(settings->url, request->service->webhook_private, err))
         return false;
     request->problem_field = NULL;
     if (!settings->tool.len)
@@ -184,7 +187,7 @@ static bool secret_reply(struct reply *reply, struct str json, struct str secret
 bool handle_webhook_post(struct request *request, struct reply *reply, struct err *err) {
     struct settings settings;
     struct str secret;
-    if (!settings_parse(request, &settings, err) || !settings_check(request, &settings, err) ||
+    if (!settings_parse(request, &settings, err) || !settings_check(request, &settings, STR(""), err) ||
         !secret_choose(request, settings.secret, &secret, err))
         return false;
     struct str params[] = {settings.url,
@@ -228,8 +231,11 @@ bool handle_webhook_get(struct request *request, struct reply *reply, struct err
 bool handle_webhook_put(struct request *request, struct reply *reply, struct err *err) {
     struct settings settings;
     struct str id;
-    if (!id_parameter(request, &id, err) || !settings_parse(request, &settings, err) ||
-        !settings_check(request, &settings, err))
+    if (!id_parameter(request, &id, err) || !tagged_match(request, handle_webhook_get, err) ||
+        !settings_parse(request, &settings, err))
+        return false;
+    DB_ROWS_AUTO *known = webhook_read(request, id, err);
+    if (!known || !settings_check(request, &settings, db_text(known, 0, 2), err))
         return false;
     if (settings.secret.ptr)
         return err_set(err, ERR_BAD_REQUEST, "a secret is changed by POST /v1/webhooks/%.*s/rotate", STR_ARG(id));
@@ -248,7 +254,7 @@ bool handle_webhook_put(struct request *request, struct reply *reply, struct err
 
 bool handle_webhook_delete(struct request *request, struct reply *reply, struct err *err) {
     struct str id;
-    if (!id_parameter(request, &id, err))
+    if (!id_parameter(request, &id, err) || !tagged_match(request, handle_webhook_get, err))
         return false;
     DB_ROWS_AUTO *known = webhook_read(request, id, err);
     DB_ROWS_AUTO *rows = known ? statement_run(request, "webhook_delete", &id, 1, err) : NULL;
@@ -265,10 +271,14 @@ bool handle_webhook_rotate(struct request *request, struct reply *reply, struct 
         return err_set(err, ERR_BAD_REQUEST, "rotate takes a secret, or no body; PUT changes the rest");
     if (!secret_choose(request, settings.secret, &secret, err))
         return false;
-    struct str params[] = {id, secret};
-    DB_ROWS_AUTO *rows = statement_run(request, "webhook_rotate", params, 2, err);
-    if (!rows || !db_count(rows))
-        return rows ? no_webhook(id, err) : false;
+    struct str params[] = {id, secret, STR(OLD_SECRETS)};
+    DB_ROWS_AUTO *known = webhook_read(request, id, err);
+    DB_ROWS_AUTO *rows = known ? statement_run(request, "webhook_rotate", params, 3, err) : NULL;
+    if (rows && !db_count(rows))
+        return err_set(err, ERR_CONFLICT, "webhook %.*s was rotated " OLD_SECRETS " times within 24 hours, and each of those "
+                                          "secrets signs that long; rotate it again when one's time is over", STR_ARG(id));
+    if (!rows)
+        return false;
     return secret_reply(reply, db_text(rows, 0, 0), secret, err);
 }
 

@@ -10,6 +10,7 @@
 #include "hunts/ledger_facts.h"
 #include "hunts/sieve.h"
 #include "store/array.h"
+#include "store/pulse.h"
 
 enum { PASS_ARENA = 1 << 30, SQL_CAP = 8 << 20, LIST_CAP = 1 << 20, ANALYZE_ROWS = 1000 };
 
@@ -346,10 +347,10 @@ bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t 
                         .arena = arena_new(PASS_ARENA),
                         .failed = BUF(LIST_CAP),
                         .by_run = BUF(LIST_CAP)};
-    bool unknown, ok = pass.arena ? db_begin_briefly(conn, pass_settings, deadline_ms, err) : err_memory(err);
+    bool ok = pass.arena ? db_begin_briefly(conn, pass_settings, deadline_ms, err) : err_memory(err);
     snprintf(pass.id, sizeof pass.id, "%" PRId64, run->run_id);
     if (ok) {
-        ok = pass_run(&pass, err) && db_commit(conn, deadline_ms, &unknown, err);
+        ok = pass_run(&pass, err) && pulse_commit_behind(conn, pass.found, deadline_ms, err);
         if (!ok)
             db_rollback(conn);
     }

@@ -51,16 +51,19 @@ static int64_t database_deadline(void) {
 
 static bool message_sign(const struct db_rows *rows, size_t row, struct webhook_message *message,
                          struct buf *signatures, struct err *err) {
-    bool ok = webhook_sign(db_text(rows, row, 8), message->id, message->timestamp, message->body, signatures) &&
-              (db_is_null(rows, row, 9) ||
-               webhook_sign(db_text(rows, row, 9), message->id, message->timestamp, message->body, signatures));
+    struct str secret, old = db_is_null(rows, row, 9) ? STR("") : db_text(rows, row, 9);
+    bool ok = webhook_sign(db_text(rows, row, 8), message->id, message->timestamp, message->body, signatures);
+    while (ok && old.len) {
+        str_cut(old, ' ', &secret, &old);
+        ok = webhook_sign(secret, message->id, message->timestamp, message->body, signatures);
+    }
     message->signature = buf_str(signatures);
     return ok || err_set(err, ERR_INTERNAL, "a webhook's secret can't be used");
 }
 
 /* A row of webhooks_claim on its way. */
 static bool delivery_start(struct webhooks *webhooks, const struct db_rows *rows, size_t row, struct err *err) {
-    BUF_AUTO signatures = BUF(256);
+    BUF_AUTO signatures = BUF(512);
     struct webhook_message message = {.url = db_text(rows, row, 2),
                                       .id = db_text(rows, row, 3),
                                       .body = db_text(rows, row, 4),

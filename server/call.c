@@ -11,9 +11,9 @@
 
 enum { ARENA = 16 << 20, OUT_CAP = 64 << 20, WAIT_MS = 60000 };
 
-bool call_open(struct call *call, struct err *err) {
+bool call_open(struct call *call, enum database_use use, struct err *err) {
     const char *private = getenv("RMMHUNT_WEBHOOK_PRIVATE");
-    if (!cli_open(&call->database, err) || !registry_sync(call->database.db, mono_ms() + WAIT_MS, err))
+    if (!cli_open(&call->database, use, err) || !registry_sync(call->database.db, mono_ms() + WAIT_MS, err))
         return false;
     call->service.db = call->database.db;
     call->service.webhook_private = private && config_yes(private);

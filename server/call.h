@@ -14,7 +14,7 @@ struct call {
 };
 
 /* The database with its schema and catalogue up to date. call_close it in either case. */
-bool call_open(struct call *call, struct err *err);
+bool call_open(struct call *call, enum database_use use, struct err *err);
 void call_close(struct call *call);
 /* One request as the server would answer it, with one query parameter: its reply in call->reply, whose body the caller
  * frees. id: of the path, or NULL. */

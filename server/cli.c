@@ -10,11 +10,11 @@
 
 enum { MAX_WIDTH = 10000 };
 
-bool cli_open(struct database *database, struct err *err) {
+bool cli_open(struct database *database, enum database_use use, struct err *err) {
     const char *data = getenv("RMMHUNT_DATA"), *level = getenv("RMMHUNT_LOG_LEVEL");
     if (!log_set_level(level && level[0] ? str_from(level) : STR("warn")))
         return err_set(err, ERR_CONFIG, "RMMHUNT_LOG_LEVEL: '%s' is none of debug, info, warn, error", level);
-    return database_open(getenv("DATABASE_URL"), data && data[0] ? data : "./.rmmhunt", !data || !data[0], false,
+    return database_open(getenv("DATABASE_URL"), data && data[0] ? data : "./.rmmhunt", !data || !data[0], use,
                          database, err);
 }
 

@@ -8,7 +8,7 @@
 
 /* DATABASE_URL, or the private cluster below RMMHUNT_DATA: attached to when a server runs it, else started for the
  * command's time. The schema is brought up to date. */
-bool cli_open(struct database *database, struct err *err);
+bool cli_open(struct database *database, enum database_use use, struct err *err);
 /* The error on stderr, with the place in `text` when it has one. Gives the exit code 1. */
 int cli_fail(const char *command, const struct err *err, struct str text);
 /* printf for text that holds words of files or events: what could drive the terminal becomes a middle dot. */

@@ -104,7 +104,7 @@ int command_demo(int argc, char **argv) {
     (void)argv;
     if (argc > 1)
         return cli_usage("demo");
-    bool ok = cli_open(&database, &err) && demo_wanted(database.db, &wanted, &err);
+    bool ok = cli_open(&database, DATABASE_WRITES, &err) && demo_wanted(database.db, &wanted, &err);
     if (ok && !wanted)
         printf("demo: the database holds events already; nothing was added\n");
     if (ok && wanted)
@@ -120,7 +120,7 @@ int command_migrate(int argc, char **argv) {
     (void)argv;
     if (argc > 1)
         return cli_usage("migrate");
-    if (!cli_open(&database, &err) || !registry_sync(database.db, mono_ms() + WAIT_MS, &err))
+    if (!cli_open(&database, DATABASE_WRITES, &err) || !registry_sync(database.db, mono_ms() + WAIT_MS, &err))
         return cli_fail("migrate", &err, STR(""));
     database_close(&database);
     printf("the schema and the catalogue are up to date\n");

@@ -104,7 +104,7 @@ static int hunts_load(int argc, char **argv, bool save) {
     struct loading loading = {0};
     struct database database = {0};
     struct err err = {0};
-    if (save && (!cli_open(&database, &err) || !(loading.conn = db_take(database.db, mono_ms() + WAIT_MS, &err))))
+    if (save && (!cli_open(&database, DATABASE_WRITES, &err) || !(loading.conn = db_take(database.db, mono_ms() + WAIT_MS, &err))))
         return cli_fail("hunts import", &err, STR(""));
     for (int i = 2; i < argc; i++)
         load_path(&loading, argv[i]);
@@ -116,7 +116,7 @@ static int hunts_load(int argc, char **argv, bool save) {
 
 static struct db_rows *hunts_read(struct database *database, const char *statement, const struct str *params,
                                   size_t count, struct err *err) {
-    if (!cli_open(database, err) || !registry_sync(database->db, mono_ms() + WAIT_MS, err))
+    if (!cli_open(database, DATABASE_WRITES, err) || !registry_sync(database->db, mono_ms() + WAIT_MS, err))
         return NULL;
     struct db_conn *conn = db_take(database->db, mono_ms() + WAIT_MS, err);
     struct db_rows *rows = conn ? db_query(conn, db_statement(statement), params, count, mono_ms() + WAIT_MS, err) : NULL;

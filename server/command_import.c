@@ -216,7 +216,7 @@ int command_import(int argc, char **argv) {
         arena_free(import.arena);
         return cli_usage("import");
     }
-    if (cli_open(&database, &err)) {
+    if (cli_open(&database, DATABASE_WRITES, &err)) {
         import.db = database.db;
         import.ingest = ingest_open(database.db, &err);
         ok = import.ingest && import_all(&import, argc, argv, &err);

@@ -47,7 +47,7 @@ int command_query(int argc, char **argv) {
     struct kql_program *program = NULL;
     struct database database = {0};
     struct err err = {0};
-    if (!query_read(argc, argv, &query, &options.strict, &err) || !cli_open(&database, &err))
+    if (!query_read(argc, argv, &query, &options.strict, &err) || !cli_open(&database, DATABASE_READS, &err))
         return cli_fail("query", &err, STR(""));
     struct arena *arena = arena_new(ARENA);
     buf_add_char(&out, '{');
@@ -73,7 +73,7 @@ static bool is_hunt_name(struct str text) {
 /* A database is looked into, but none is made. */
 static bool database_is_there(void) {
     const char *url = getenv("DATABASE_URL"), *data = getenv("RMMHUNT_DATA");
-    return (url && url[0]) || access(data && data[0] ? data : "./.rmmhunt", F_OK) == 0;
+    return (url && url[0]) || cluster_made(data && data[0] ? data : "./.rmmhunt");
 }
 
 static bool text_replace(struct buf *text, struct str query, struct err *err) {
@@ -86,7 +86,7 @@ static bool text_replace(struct buf *text, struct str query, struct err *err) {
 static bool stored_find(struct buf *text, bool *found, struct err *err) {
     struct database database = {0};
     struct str name = str_trim(buf_str(text));
-    DB_ROWS_AUTO *rows = cli_open(&database, err) ? db_query_alone(database.db, "hunt_read", &name, 1, QUERY_MS, err) : NULL;
+    DB_ROWS_AUTO *rows = cli_open(&database, DATABASE_READS, err) ? db_query_alone(database.db, "hunt_read", &name, 1, QUERY_MS, err) : NULL;
     *found = rows && db_count(rows);
     bool ok = rows && (!*found || text_replace(text, db_text(rows, 0, 1), err));
     database_close(&database);
@@ -97,7 +97,7 @@ static bool hunt_refuse_near(struct str name, struct err *err) {
     struct database database = {0};
     if (!database_is_there())
         return err_set(err, ERR_NOT_FOUND, "no hunt '%.*s'; 'rmmhunt hunts list' shows them", STR_ARG(name));
-    struct db_conn *conn = cli_open(&database, err) ? db_take(database.db, mono_ms() + QUERY_MS, err) : NULL;
+    struct db_conn *conn = cli_open(&database, DATABASE_READS, err) ? db_take(database.db, mono_ms() + QUERY_MS, err) : NULL;
     bool ok = conn && name_refuse_hunt(conn, ERR_NOT_FOUND, name, err);
     db_give(conn);
     database_close(&database);

@@ -43,6 +43,23 @@ static const char *word_parameter(const struct reading *reading, const char *wor
                                                                                    : NULL;
 }
 
+/* Whether any route of the resource takes the parameter that the flag stands for. */
+static bool flag_known(const struct reading *reading, const char *word) {
+    char name[64];
+    size_t length = strcspn(word + 2, "=");
+    snprintf(name, sizeof name, ",%.*s,", (int)length, word + 2);
+    for (char *at = name; *at; at++)
+        *at = *at == '-' ? '_' : *at;
+    for (size_t i = 0; i < routes_count(); i++) {
+        char list[512];
+        const struct route *route = routes_at(i);
+        snprintf(list, sizeof list, ",%s,", route->parameters);
+        if (str_starts(str_from(route->pattern), str_from(reading->resource)) && strstr(list, name))
+            return true;
+    }
+    return false;
+}
+
 /* "--tool X", "--tool=X", "--follow", "--latest", or an id. */
 static bool argument_read(int argc, char **argv, int *at, struct reading *reading, struct err *err) {
     const char *word = argv[*at];
@@ -64,6 +81,8 @@ static bool argument_read(int argc, char **argv, int *at, struct reading *readin
         reading->one = true;
         return true;
     }
+    if (!flag_known(reading, word))
+        return err_set(err, ERR_BAD_PARAMETER, "there is no flag %s; 'rmmhunt %s --help' lists them", word, reading->command);
     const char *equals = strchr(word, '=');
     struct str name = {word + 2, equals ? (size_t)(equals - word - 2) : strlen(word) - 2};
     if (!equals && *at + 1 >= argc)
@@ -222,7 +241,7 @@ static bool show(struct service *service, struct reading *reading, struct err *e
 static bool reading_do(struct reading *reading, struct err *err) {
     struct database database = {0};
     struct service *service = calloc(1, sizeof *service);
-    bool ok = (service || err_memory(err)) && cli_open(&database, err);
+    bool ok = (service || err_memory(err)) && cli_open(&database, DATABASE_READS, err);
     if (ok) {
         service->db = database.db;
         ok = reading->follow ? follow(service, reading, err) : show(service, reading, err);
@@ -235,9 +254,10 @@ static bool reading_do(struct reading *reading, struct err *err) {
 static int command_get(int argc, char **argv, const char *resource) {
     struct reading reading = {.command = argv[0], .resource = resource, .target = BUF(TARGET_CAP)};
     struct err err = {0};
-    bool ok = target_build(argc, argv, &reading, &err) && reading_do(&reading, &err);
+    bool usable = target_build(argc, argv, &reading, &err), ok = usable && reading_do(&reading, &err);
     buf_free(&reading.target);
-    return ok ? 0 : cli_fail(argv[0], &err, STR(""));
+    int code = ok ? 0 : cli_fail(argv[0], &err, STR(""));
+    return usable ? code : 2;
 }
 
 int command_diff(int argc, char **argv) {

@@ -99,7 +99,7 @@ int command_run(int argc, char **argv) {
         free(arguments);
         return cli_usage("run");
     }
-    bool ok = arguments_read(argc, argv, arguments, &err) && cli_open(&database, &err) &&
+    bool ok = arguments_read(argc, argv, arguments, &err) && cli_open(&database, DATABASE_WRITES, &err) &&
               registry_sync(database.db, mono_ms() + 60000, &err) &&
               run_and_wait(database.db, &arguments->request, &run_id, &err) &&
               print_results(database.db, run_id, arguments->format, &err);

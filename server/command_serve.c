@@ -90,7 +90,7 @@ static bool configure_ledger(const struct config *config, struct db *db, struct 
 static bool open_database(struct server *server, struct err *err) {
     const struct config *config = &server->config;
     bool is_default = !strcmp(config->data, "./.rmmhunt");
-    if (!database_open(config->database_url, config->data, is_default, true, &server->database, err))
+    if (!database_open(config->database_url, config->data, is_default, DATABASE_SERVES, &server->database, err))
         return false;
     struct service *service = server->service;
     service->db = server->database.db;

@@ -156,7 +156,7 @@ int command_webhooks(int argc, char **argv) {
     json_auto_t *body = adds ? body_of(argc, argv) : NULL;
     if (adds && !body)
         return 2;
-    bool ok = call_open(&call, &err) && act(&call, argc, argv, body, &err);
+    bool ok = call_open(&call, adds ? DATABASE_WRITES : DATABASE_READS, &err) && act(&call, argc, argv, body, &err);
     int code = ok ? 0 : cli_fail("webhooks", &err, STR(""));
     call_close(&call);
     return code;

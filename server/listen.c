@@ -48,6 +48,14 @@ static unsigned socket_threads(void) {
     return processors < 2 ? 2 : processors > MOST_SOCKET_THREADS ? MOST_SOCKET_THREADS : (unsigned)processors;
 }
 
+static void refuse_address(const struct port *port, const struct address *address, int reason, struct err *err) {
+    const char *setting = port->admin ? "admin-listen, which is one port above listen unless set" : "listen";
+    err_set(err, ERR_CONFIG, "can't listen on %s port %u (%s): %s%s", address->host, (unsigned)address->port, setting,
+            strerror(reason), reason == EADDRINUSE ? "; another program, maybe another rmmhunt, serves there" : "");
+}
+
+/* SO_REUSEADDR, libmicrohttpd's default, lets a restart take the port at once and shares no port that is listened on;
+ * its LISTENING_ADDRESS_REUSE would set SO_REUSEPORT, and the kernel would spread requests over two servers. */
 static struct MHD_Daemon *start_daemon(struct port *port, const struct address *address, const struct limits *limits,
                                        struct err *err) {
     struct sockaddr_storage place;
@@ -63,11 +71,9 @@ static struct MHD_Daemon *start_daemon(struct port *port, const struct address *
         MHD_OPTION_NOTIFY_CONNECTION, exchange_connection, port, MHD_OPTION_CONNECTION_LIMIT, limits->connections,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, limits->per_address, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0,
-        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, threads ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads,
-        MHD_OPTION_END);
+        threads ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads, MHD_OPTION_END);
     if (!daemon)
-        err_set(err, ERR_CONFIG, "can't listen on %s port %u: %s", address->host, (unsigned)address->port,
-                strerror(errno));
+        refuse_address(port, address, errno, err);
     return daemon;
 }
 
@@ -81,7 +87,7 @@ static void write_url(char *out, size_t size, const struct address *address, uin
     snprintf(out, size, "http://%s%s%s:%u", six ? "[" : "", address->host, six ? "]" : "", (unsigned)port);
 }
 
-/* One more than another server's port may be taken already: SO_REUSEADDR alone never shares a listening port. */
+/* One more than the port, but for a port that the kernel picks: the next may be taken. */
 static bool admin_address(const struct config *config, const struct address *address, uint16_t port,
                           struct address *out, struct err *err) {
     if (config->admin_listen[0])

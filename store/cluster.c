@@ -269,3 +269,9 @@ int cluster_pid(const struct cluster *cluster) {
 bool cluster_reachable(const char *data_dir) {
     return cluster_place_reachable(data_dir);
 }
+
+bool cluster_made(const char *data_dir) {
+    char path[CLUSTER_PATH + 32];
+    snprintf(path, sizeof path, "%s/pg/PG_VERSION", data_dir);
+    return access(path, F_OK) == 0 || errno == EACCES; /* who may not look may still connect */
+}

@@ -18,5 +18,7 @@ bool cluster_revive(struct cluster *cluster, struct err *err);
 const char *cluster_conninfo(const struct cluster *cluster);
 /* Process id of the postmaster, for tests. */
 int cluster_pid(const struct cluster *cluster);
+/* Whether a database was made in that folder before. */
+bool cluster_made(const char *data_dir);
 /* False: PostgreSQL's user can't get to that folder, choose another. */
 bool cluster_reachable(const char *data_dir);

@@ -88,6 +88,15 @@ bool pulse_commit(struct db_conn *conn, int64_t deadline_ms, struct err *err) {
     return ok;
 }
 
+bool pulse_commit_behind(struct db_conn *conn, bool raise, int64_t deadline_ms, struct err *err) {
+    bool unknown;
+    pulse_change_begin(conn->db);
+    bool ok = db_commit(conn, deadline_ms, &unknown, err) &&
+              (!raise || db_exec(conn, db_statement("pulse_raise"), NULL, 0, deadline_ms, NULL, err));
+    pulse_change_end(conn->db);
+    return ok;
+}
+
 /* *conn stays taken between looks, so that a pool that is used up doesn't keep the keeper waiting. */
 static void keeper_look(struct db *db, struct db_conn **conn) {
     struct err err;

@@ -11,7 +11,8 @@ WITH due AS (
     FROM due WHERE w.id = due.webhook
 )
 SELECT d.id, w.id, w.url, d.message_id, d.body, d.attempts, d.change IS NULL, w.failures, w.secret,
-       CASE WHEN w.old_secret_until > clock_timestamp() THEN w.old_secret END
+       (SELECT string_agg(o.secret, ' ' ORDER BY o.until DESC) FROM rmm.webhook_old_secrets o
+        WHERE o.webhook = w.id AND o.until > clock_timestamp())
 FROM due
 JOIN rmm.webhook_deliveries d ON d.id = due.delivery
 JOIN rmm.webhooks w ON w.id = due.webhook

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -57,6 +58,30 @@ static void what_a_webhook_gave_up_is_told_and_sent_again_by_commands(void **sta
     command(0, WORDS("webhooks", "resume", "1"), "\"failed\": 2");
     command(0, WORDS("webhooks", "replay", "1", "--failed"), "deliveries on their way: 1\n");
     assert_true(receiver_wait(world.receiver, "/gone", "chg_1", 2));
+}
+
+static void who_only_reads_makes_no_database(void **state) {
+    static const char *const reads[][4] = {{"devices"}, {"findings"}, {"changes"}, {"coverage"}, {"diff", "1", "2"},
+                                           {"query", "DeviceInfo"}, {"schedules", "list"}, {"webhooks", "list"}};
+    char folder[64];
+    (void)state;
+    assert_true(folder_make_temporary(folder));
+    struct hunt_server nowhere = {0};
+    setenv("RMMHUNT_DATA", folder, 1);
+    for (size_t i = 0; i < sizeof reads / sizeof *reads; i++)
+        hunt_expect_command(&nowhere, 1, reads[i], "");
+    assert_int_equal(rmdir(folder), 0); /* nothing was made in it */
+    unsetenv("RMMHUNT_DATA");
+}
+
+static void wrong_words_about_what_is_read_are_refused(void **state) {
+    (void)state;
+    world_open("no");
+    command(2, WORDS("devices", "--odd"), "");
+    command(2, WORDS("devices", "--odd=1"), "");
+    command(2, WORDS("findings", "--min-tools", "1"), ""); /* a flag of devices */
+    command(2, WORDS("devices", "--tool"), "");
+    command(0, WORDS("devices", "--min-tools", "1"), "");
 }
 
 static void wrong_words_about_webhooks_are_refused(void **state) {
@@ -190,6 +215,8 @@ int main(void) {
         cmocka_unit_test_teardown(a_webhook_lives_by_commands, world_close),
         cmocka_unit_test_teardown(what_a_webhook_gave_up_is_told_and_sent_again_by_commands, world_close),
         cmocka_unit_test_teardown(wrong_words_about_webhooks_are_refused, world_close),
+        cmocka_unit_test_teardown(wrong_words_about_what_is_read_are_refused, world_close),
+        cmocka_unit_test(who_only_reads_makes_no_database),
         TEST(explain_takes_stored_hunts_and_files),
         TEST(tables_fit_their_line),
         TEST(words_that_are_mistyped_are_refused_with_the_nearest),

@@ -520,9 +520,9 @@ static void the_command_line_gives_what_the_api_gives(void **state) {
     hunt_expect_command(&probe_server, 1, WORDS("coverage", "loud"), "");
     hunt_expect_command(&probe_server, 1, WORDS("devices", "nobody"), "");
     hunt_expect_command(&probe_server, 1, WORDS("devices", "--sort=size"), "");
-    hunt_expect_command(&probe_server, 1, WORDS("findings", "--nonsense=1"), "");
-    hunt_expect_command(&probe_server, 1, WORDS("devices", "--tool"), "");
-    hunt_expect_command(&probe_server, 1, WORDS("devices", "m01", "m02"), "");
+    hunt_expect_command(&probe_server, 2, WORDS("findings", "--nonsense=1"), "");
+    hunt_expect_command(&probe_server, 2, WORDS("devices", "--tool"), "");
+    hunt_expect_command(&probe_server, 2, WORDS("devices", "m01", "m02"), "");
     char *command = hunt_command(&probe_server, 0, WORDS("findings", "--format=json", "--limit=1000", "--as-of=2026-07-20"));
     ANSWER_AUTO answer = hunt_get(&probe_server.server, "/v1/findings?limit=1000&as_of=2026-07-20");
     assert_string_equal(command, answer.body);

@@ -26,7 +26,7 @@ static const struct {
     {"rmm.ledger_found", "C"}, {"rmm.ledger_hunts", "C"}, {"rmm.ledger_new", "C"}, {"rmm.ledger_touched", "C"},
     {"rmm.migrations", "C"}, {"rmm.presence", "C"}, {"rmm.pulse", "C"}, {"rmm.reporters", "C"}, {"rmm.results", "C"},
     {"rmm.retention", "C"}, {"rmm.rotated", "C"}, {"rmm.runs", "C"}, {"rmm.schedules", "C"}, {"rmm.slots", "C"}, {"rmm.tool_facts", "C"},
-    {"rmm.tool_processes", "C"}, {"rmm.tools", "C"}, {"rmm.webhook_deliveries", "C"}, {"rmm.webhooks", "C"},
+    {"rmm.tool_processes", "C"}, {"rmm.tools", "C"}, {"rmm.webhook_deliveries", "C"}, {"rmm.webhook_old_secrets", "C"}, {"rmm.webhooks", "C"},
 };
 enum { PLACES = sizeof places / sizeof *places };
 

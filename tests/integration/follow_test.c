@@ -66,8 +66,8 @@ static void changes_are_followed_as_they_come(void **state) {
 static void following_refuses_what_it_sets_itself_and_starts_at_a_cursor(void **state) {
     int output, status;
     (void)state;
-    hunt_expect_command(&probe_server, 1, WORDS("changes", "--follow", "--format=csv"), "");
-    hunt_expect_command(&probe_server, 1, WORDS("changes", "--follow", "--wait", "2"), "");
+    hunt_expect_command(&probe_server, 2, WORDS("changes", "--follow", "--format=csv"), "");
+    hunt_expect_command(&probe_server, 2, WORDS("changes", "--follow", "--wait", "2"), "");
     hunt_expect_command(&probe_server, 1, WORDS("changes", "--follow", "--cursor", "nonsense"), "");
     find_probe("d1", "first.pc");
     ANSWER_AUTO end = hunt_get(&probe_server.server, "/v1/changes?latest");

@@ -238,6 +238,54 @@ static void a_body_over_the_budget_is_asked_for_later(void **state) {
     buf_free(&out);
 }
 
+/* A second listener on that port, and on that admin port if not NULL; NULL: refused, err says why. */
+static struct listener *open_second(const char *url, const char *admin_url, struct err *err) {
+    char name[] = "serve", listen_on[64], admin_listen_on[64];
+    char *args[] = {name, listen_on, admin_listen_on, NULL};
+    struct config second = {0};
+    snprintf(listen_on, sizeof listen_on, "--listen=%s", url + strlen("http://"));
+    snprintf(admin_listen_on, sizeof admin_listen_on, "--admin-listen=%s",
+             admin_url ? admin_url + strlen("http://") : "127.0.0.1:0");
+    assert_true(config_read(&second, 3, args, err));
+    struct listener *opened = listener_open(&second, &service, err);
+    config_free(&second);
+    return opened;
+}
+
+static void check_taken(const char *url, const char *admin_url, const char *setting) {
+    struct err err = {0};
+    assert_null(open_second(url, admin_url, &err));
+    assert_non_null(strstr(err.text, setting));
+    assert_non_null(strstr(err.text, "another rmmhunt"));
+}
+
+static void a_port_that_another_server_has_is_refused(void **state) {
+    (void)state;
+    check_taken(listener_url(listener), NULL, "(listen)");
+    check_taken(listener_admin_url(listener), NULL, "(listen)");
+    check_taken("http://127.0.0.1:0", listener_url(listener), "(admin-listen,");
+    check_taken("http://127.0.0.1:0", listener_admin_url(listener), "(admin-listen,");
+}
+
+/* What the server ends lingers in TIME_WAIT on its side. */
+static void a_port_can_be_taken_again_right_after_a_stop(void **state) {
+    struct err err = {0};
+    char url[96];
+    (void)state;
+    struct listener *first = open_second("http://127.0.0.1:0", NULL, &err);
+    assert_non_null(first);
+    snprintf(url, sizeof url, "%s", listener_url(first));
+    struct buf out = BUF(64 * 1024);
+    int answers;
+    assert_int_equal(exchange(url, STR("GET /healthz HTTP/1.0\r\n\r\n"), &answers, &out), 200);
+    buf_free(&out);
+    listener_close(first);
+    struct listener *second = open_second(url, NULL, &err);
+    if (!second)
+        fail_msg("%s", err.text);
+    listener_close(second);
+}
+
 static void a_drain_refuses_newcomers_and_ends(void **state) {
     (void)state;
     assert_true(listener_drain(listener, 5000));
@@ -255,7 +303,10 @@ int main(void) {
         cmocka_unit_test(the_admin_port_has_health_and_nothing_of_the_api),
         cmocka_unit_test(slow_headers_are_cut_at_their_deadline),
         cmocka_unit_test(a_slow_body_is_cut_at_the_requests_deadline), cmocka_unit_test(no_bytes_stay_in_flight),
-        cmocka_unit_test(a_body_over_the_budget_is_asked_for_later), cmocka_unit_test(a_drain_refuses_newcomers_and_ends),
+        cmocka_unit_test(a_body_over_the_budget_is_asked_for_later),
+        cmocka_unit_test(a_port_that_another_server_has_is_refused),
+        cmocka_unit_test(a_port_can_be_taken_again_right_after_a_stop),
+        cmocka_unit_test(a_drain_refuses_newcomers_and_ends),
     };
     schema_init();
     return cmocka_run_group_tests(tests, start, stop);

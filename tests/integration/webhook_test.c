@@ -244,12 +244,47 @@ static void both_secrets_sign_after_a_rotation(void **state) {
     signature_make(old, &message, two);
     snprintf(both, sizeof both, "%s %s", one, two);
     assert_string_equal(message.signature, both);
-    database_do(world.db, "UPDATE rmm.webhooks SET old_secret_until = clock_timestamp()");
+    database_do(world.db, "UPDATE rmm.webhook_old_secrets SET until = clock_timestamp()");
     ANSWER_AUTO later = hook_ask("POST", id, "/test", 202);
     assert_true(receiver_wait(world.receiver, "/ok", NULL, 2));
     assert_true(receiver_get(world.receiver, "/ok", 1, &message));
     signature_make(fresh, &message, one);
     assert_string_equal(message.signature, one);
+}
+
+static void every_secret_of_a_day_signs_and_more_than_five_are_refused(void **state) {
+    enum { OLD = 5 };
+    char id[24], secrets[OLD + 1][128], one[64];
+    (void)state;
+    world_open("yes");
+    hook_make("/ok", "", id, secrets[0]);
+    for (int i = 1; i <= OLD; i++) {
+        ANSWER_AUTO rotated = hook_ask("POST", id, "/rotate", 200);
+        snprintf(secrets[i], sizeof secrets[i], "%s", answer_text(&rotated, "secret"));
+    }
+    ANSWER_AUTO refused = hook_ask("POST", id, "/rotate", 409);
+    assert_non_null(strstr(answer_text(&refused, "detail"), "5 times within 24 hours"));
+    ANSWER_AUTO test = hook_ask("POST", id, "/test", 202);
+    struct received message = first_message("/ok");
+    for (int i = 0; i <= OLD; i++) {
+        signature_make(secrets[i], &message, one);
+        assert_non_null(strstr(message.signature, one));
+    }
+    database_do(world.db, "UPDATE rmm.webhook_old_secrets SET until = clock_timestamp()");
+    ANSWER_AUTO again = hook_ask("POST", id, "/rotate", 200);
+}
+
+static void a_webhook_whose_address_is_forbidden_by_now_can_be_paused(void **state) {
+    static const char paused[] = "{\"url\":\"http://127.0.0.1:9/\",\"enabled\":false}", moved[] = "{\"url\":\"http://127.0.0.1:8/\"}";
+    char path[64];
+    (void)state;
+    world_open("no");
+    ANSWER_AUTO made = server_expect(&world.server, 201, &(struct send){.path = "/v1/webhooks", .body = "{\"url\":\"https://a.example/\"}"});
+    snprintf(path, sizeof path, "/v1/webhooks/%s", answer_text(&made, "id"));
+    database_do(world.db, "UPDATE rmm.webhooks SET url = 'http://127.0.0.1:9/'");
+    ANSWER_AUTO put = server_expect(&world.server, 200, &(struct send){.method = "PUT", .path = path, .body = paused});
+    assert_true(json_is_false(answer_at(&put, "enabled")));
+    ANSWER_AUTO other = server_expect(&world.server, 400, &(struct send){.method = "PUT", .path = path, .body = moved});
 }
 
 /* Neither answers behind the first nor the log may hold one. */
@@ -342,6 +377,8 @@ int main(void) {
         cmocka_unit_test_teardown(private_addresses_are_refused_unless_allowed, world_close),
         cmocka_unit_test_teardown(a_proxy_of_the_environment_is_not_used, world_close),
         cmocka_unit_test_teardown(both_secrets_sign_after_a_rotation, world_close),
+        cmocka_unit_test_teardown(every_secret_of_a_day_signs_and_more_than_five_are_refused, world_close),
+        cmocka_unit_test_teardown(a_webhook_whose_address_is_forbidden_by_now_can_be_paused, world_close),
         cmocka_unit_test_teardown(secrets_are_told_once, world_close),
         cmocka_unit_test_teardown(webhooks_are_listed_changed_and_removed, world_close),
         cmocka_unit_test_teardown(attempts_are_counted_from_zero, world_close),

@@ -9,7 +9,7 @@
 struct receiver;
 
 struct received {
-    char path[64], id[64], timestamp[24], signature[160];
+    char path[64], id[64], timestamp[24], signature[512];
     char *body;
     long long at_ms; /* mono_ms() */
 };

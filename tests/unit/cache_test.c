@@ -62,7 +62,7 @@ static bool make(struct request *request, struct str known, struct made *made, s
     char *text = buf_reserve(&body, BODY);
     memset(text, 'a' + (int)made->pulse, BODY);
     body.len = BODY;
-    made->finished = finished_new(&body, "text/plain", STR("source"), false, err);
+    made->finished = finished_new(&body, "text/plain", (struct finished_origin){.source = STR("source")}, false, err);
     return made->finished != NULL;
 }
 
