@@ -21,7 +21,7 @@ static const struct {
 } places[] = {
     {"rmm.arrivals", "C"}, {"rmm.batches", "C"}, {"rmm.changes", "C"}, {"rmm.compacted", "C"}, {"rmm.days", "C"}, {"rmm.dead_letters", "C"},
     {"rmm.deleted_hits", "C"}, {"rmm.device_tools", "C"}, {"rmm.devices", "C"}, {"rmm.dictionary_epoch", "C"}, {"rmm.dropped_days", "C"}, {"rmm.facts", "C"},
-    {"rmm.filled", "C"}, {"rmm.finding_runs", "C"}, {"rmm.findings", "C"}, {"rmm.hits", "C"}, {"rmm.hunt_versions", "C"}, {"rmm.hunts", "C"},
+    {"rmm.filled", "C"}, {"rmm.finding_days", "C"}, {"rmm.finding_runs", "C"}, {"rmm.findings", "C"}, {"rmm.hits", "C"}, {"rmm.hunt_versions", "C"}, {"rmm.hunts", "C"},
     {"rmm.instance", "C"}, {"rmm.ledger", "C"}, {"rmm.ledger_changed", "C"}, {"rmm.ledger_facts", "C"},
     {"rmm.ledger_found", "C"}, {"rmm.ledger_hunts", "C"}, {"rmm.ledger_new", "C"}, {"rmm.ledger_touched", "C"},
     {"rmm.migrations", "C"}, {"rmm.presence", "C"}, {"rmm.pulse", "C"}, {"rmm.reporters", "C"}, {"rmm.results", "C"},
