@@ -12,7 +12,7 @@
 #include "store/array.h"
 #include "store/pulse.h"
 
-enum { PASS_ARENA = 1 << 30, SQL_CAP = 8 << 20, LIST_CAP = 1 << 20, ANALYZE_ROWS = 1000 };
+enum { PASS_ARENA = 1 << 30, SQL_CAP = 8 << 20, LIST_CAP = 1 << 20, ANALYZE_ROWS = 1000, TRIES = 5 };
 
 /* All of a pass sees one moment: no event, of whatever table a hunt reads, has values that came after they were decided.
  * A pass that finds nothing only notes how far it read. A crash may take that back: the next pass reads it again, and a run
@@ -340,7 +340,7 @@ static bool pass_run(struct pass *pass, struct err *err) {
                                                       : statement_do(pass, "ledger_served", params, 4, err);
 }
 
-bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t deadline_ms, struct err *err) {
+static bool pass_try(struct db_conn *conn, const struct ledger_run *run, int64_t deadline_ms, struct err *err) {
     struct pass pass = {.conn = conn,
                         .run = run,
                         .deadline_ms = deadline_ms,
@@ -358,6 +358,18 @@ bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t 
     buf_free(&pass.failed);
     buf_free(&pass.by_run);
     return ok;
+}
+
+/* Rows that others wrote since the pass began end it without a trace; the next try sees them. */
+bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t deadline_ms, struct err *err) {
+    for (int left = TRIES; left > 0; left--) {
+        *err = (struct err){0};
+        if (pass_try(conn, run, deadline_ms, err))
+            return true;
+        if (err->code != ERR_DATABASE_RETRY)
+            return false;
+    }
+    return false;
 }
 
 /* Reads go on; whoever takes the row for update waits, too. It takes no snapshot: in a transaction that it begins, the one

@@ -1,9 +1,14 @@
 -- A result lists what came late for its own window. Which results of which origin have listed an event stands at the event,
 -- and only succeeded runs answer for a time.
-ALTER TABLE rmm.ledger_hunts ADD COLUMN answered int8multirange NOT NULL DEFAULT '{}';
-UPDATE rmm.ledger_hunts SET answered = int8multirange(int8range(NULL, served_to, '[]')) WHERE served_to IS NOT NULL;
+CREATE TABLE rmm.answered (
+    hunt integer PRIMARY KEY,
+    version integer NOT NULL,
+    times int8multirange NOT NULL
+);
+COMMENT ON TABLE rmm.answered IS 'ticks: windows that succeeded runs of a hunt''s version have answered; events in there that come afterwards are late. Beside ledger_hunts, as runs write it while passes of the ledger write that';
+INSERT INTO rmm.answered (hunt, version, times)
+SELECT hunt, version, int8multirange(int8range(NULL, served_to, '[]')) FROM rmm.ledger_hunts WHERE served_to IS NOT NULL;
 ALTER TABLE rmm.ledger_hunts DROP COLUMN served_to;
-COMMENT ON COLUMN rmm.ledger_hunts.answered IS 'ticks: windows that succeeded runs of this version have answered; events in there that come afterwards are late';
 
 DROP INDEX rmm.hits_late;
 UPDATE rmm.hits SET late = false WHERE late; -- these have been listed

@@ -10,7 +10,7 @@
 
 enum {
     PRESENCE_COUNTS = 128,
-    KEPT_STATEMENTS = 16,     /* fixed ones */
+    KEPT_STATEMENTS = 17,     /* fixed ones */
     REPEATED_STATEMENTS = 32, /* others, a session */
     TEXTS_SEEN = 256,
     STATEMENT_NAME = 32,

@@ -10,9 +10,9 @@ enum { TEXT_BYTES_MOST = 1 << 20 };
 /* Of these each run does all, mostly planning, and their best plan doesn't depend on parameters. Those over arrays and
  * optional filters are planned for what they are asked. */
 static const char *const constant_statements[KEPT_STATEMENTS] = {
-    "late_hits",   "ledger_floor", "ledger_served", "ledger_snapshot", "ledger_work",
-    "presence_counts", "pulse", "run_claim", "run_create", "run_finish", "run_hold", "run_read", "run_results",
-    "run_state", "run_work", "schedules_wait",
+    "dropped_days", "late_hits", "ledger_floor", "ledger_served", "ledger_snapshot", "ledger_work", "presence_counts", "pulse",
+    "run_claim",    "run_create", "run_finish",  "run_hold",      "run_read",        "run_results", "run_state",       "run_work",
+    "schedules_wait",
 };
 
 /* One plan for all parameters: it finds what it is asked for by indexes. Estimates

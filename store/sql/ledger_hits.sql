@@ -12,12 +12,13 @@ WITH found AS MATERIALIZED (
                                WHERE k.ts = f.ts AND k.device = f.device AND k.event_table = f.event_table
                                  AND k.digest = f.digest AND k.report_id IS NOT DISTINCT FROM f.report_id
                                  AND kt.tool = t.tool AND kt.signal = t.signal),
-           coalesce(l.answered @> f.ts AND NOT pg_visible_in_snapshot(b.xid, l.snapshot), false)
+           coalesce(a.times @> f.ts AND NOT pg_visible_in_snapshot(b.xid, l.snapshot), false)
     FROM found f
     JOIN rmm.hunt_tools t ON t.hunt = f.hunt
     JOIN rmm.hunts h ON h.number = f.hunt
     JOIN rmm.results r ON r.run_id = $1::bigint AND r.hunt_id = h.id
     LEFT JOIN rmm.ledger_hunts l ON l.hunt = f.hunt AND l.version = r.hunt_version
+    LEFT JOIN rmm.answered a ON a.hunt = f.hunt AND a.version = r.hunt_version
     LEFT JOIN rmm.batches b ON b.id = f.arrived >> 20
     WHERE NOT f.too_long
       AND NOT EXISTS (SELECT FROM rmm.hits k WHERE k.ts = f.ts AND k.device = f.device AND k.event_table = f.event_table
@@ -27,12 +28,13 @@ WITH found AS MATERIALIZED (
 ), noted AS (
     INSERT INTO rmm.ledger_new (hunt, tool, signal, event_table, ts, device, report_id, digest, counted, late)
     SELECT f.hunt, t.tool, t.signal, f.event_table, f.ts, f.device, f.report_id, f.digest, f.counted,
-           f.late OR coalesce(f.ts < lower(l.answered) AND NOT pg_visible_in_snapshot(b.xid, l.snapshot), false)
+           f.late OR coalesce(f.ts < lower(a.times) AND NOT pg_visible_in_snapshot(b.xid, l.snapshot), false)
     FROM fresh f
     JOIN rmm.hunt_tools t ON t.hunt = f.hunt
     JOIN rmm.hunts h ON h.number = f.hunt
     JOIN rmm.results r ON r.run_id = $1::bigint AND r.hunt_id = h.id
     LEFT JOIN rmm.ledger_hunts l ON l.hunt = f.hunt AND l.version = r.hunt_version
+    LEFT JOIN rmm.answered a ON a.hunt = f.hunt AND a.version = r.hunt_version
     LEFT JOIN rmm.batches b ON b.id = f.arrived >> 20
     RETURNING 1
 )

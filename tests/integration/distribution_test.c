@@ -19,7 +19,7 @@ enum { LIMIT_MS = 30 * 1000, DOCUMENT_CAP = 1 << 20 };
 static const struct {
     const char *table, *place;
 } places[] = {
-    {"rmm.arrivals", "C"}, {"rmm.batches", "C"}, {"rmm.changes", "C"}, {"rmm.compacted", "C"}, {"rmm.days", "C"}, {"rmm.dead_letters", "C"},
+    {"rmm.arrivals", "C"}, {"rmm.batches", "C"}, {"rmm.answered", "C"}, {"rmm.changes", "C"}, {"rmm.compacted", "C"}, {"rmm.days", "C"}, {"rmm.dead_letters", "C"},
     {"rmm.deleted_hits", "C"}, {"rmm.device_tools", "C"}, {"rmm.devices", "C"}, {"rmm.dictionary_epoch", "C"}, {"rmm.dropped_days", "C"}, {"rmm.facts", "C"},
     {"rmm.filled", "C"}, {"rmm.finding_days", "C"}, {"rmm.finding_runs", "C"}, {"rmm.findings", "C"}, {"rmm.hits", "C"}, {"rmm.hunt_versions", "C"}, {"rmm.hunts", "C"},
     {"rmm.instance", "C"}, {"rmm.ledger", "C"}, {"rmm.ledger_changed", "C"}, {"rmm.ledger_facts", "C"},
