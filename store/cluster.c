@@ -18,16 +18,21 @@ struct cluster {
     struct cluster_place place;
     bool own, started;
     int server_lock; /* -1: not held */
+    int users_lock;  /* shared by all who use PostgreSQL, got and given up with the start lock held; -1: not held */
     pid_t postmaster;
     char *conninfo;
 };
 
 enum { START_LIMIT_MS = 90 * 1000, STOP_LIMIT_MS = 60 * 1000, TICK_MS = 20 };
 
-static int lock_take(const char *data, const char *name, bool wait) {
+static int lock_open(const char *data, const char *name) {
     char path[CLUSTER_PATH + 32];
     snprintf(path, sizeof path, "%s/%s", data, name);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+}
+
+static int lock_take(const char *data, const char *name, bool wait) {
+    int fd = lock_open(data, name);
     if (fd < 0)
         return -1;
     int64_t deadline = mono_ms() + START_LIMIT_MS;
@@ -46,19 +51,42 @@ static void lock_drop(int fd) {
         close(fd);
 }
 
+/* The number in the first line; 0: there is none. */
+static pid_t pid_read(int fd) {
+    char text[32] = "";
+    long long pid = 0;
+    if (pread(fd, text, sizeof text - 1, 0) > 0)
+        str_to_int64((struct str){text, strcspn(text, "\n")}, &pid);
+    return pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
+}
+
 /* First line of postmaster.pid; 0: no such file. */
 static pid_t pid_noted(const struct cluster *cluster) {
-    char path[CLUSTER_PATH + 32], text[32] = "";
-    long long pid = 0;
+    char path[CLUSTER_PATH + 32];
     snprintf(path, sizeof path, "%s/postmaster.pid", cluster->place.pg);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return 0;
-    ssize_t length = read(fd, text, sizeof text - 1);
+    pid_t pid = pid_read(fd);
     close(fd);
-    if (length > 0)
-        str_to_int64((struct str){text, strcspn(text, "\n")}, &pid);
-    return pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
+    return pid;
+}
+
+/* The lock's file names the postmaster that a tool started: whoever leaves last stops that one, and no other. */
+static bool users_join(struct cluster *cluster, struct err *err) {
+    cluster->users_lock = lock_open(cluster->place.data, "users.lock");
+    if (cluster->users_lock < 0 || flock(cluster->users_lock, LOCK_SH | LOCK_NB) < 0)
+        return err_set(err, ERR_CONFIG, "can't lock %.300s/users.lock: %s", cluster->place.data, strerror(errno));
+    if (!cluster->own && cluster->started &&
+        (ftruncate(cluster->users_lock, 0) < 0 || dprintf(cluster->users_lock, "%d\n", (int)cluster->postmaster) < 0))
+        return err_set(err, ERR_CONFIG, "can't write %.300s/users.lock: %s", cluster->place.data, strerror(errno));
+    return true;
+}
+
+/* Gives the lock up: nobody joins while the start lock is held. True: a tool started PostgreSQL and nobody uses it now. */
+static bool users_leave(const struct cluster *cluster) {
+    return (cluster->started || (cluster->users_lock >= 0 && pid_read(cluster->users_lock) == cluster->postmaster)) &&
+           (cluster->users_lock < 0 || flock(cluster->users_lock, LOCK_EX | LOCK_NB) == 0);
 }
 
 /* A process is our postmaster when it works in our data folder: process ids are used again. */
@@ -178,7 +206,7 @@ static bool cluster_begin(struct cluster *cluster, const char *data_dir, struct 
     if (lock < 0)
         return err_set(err, ERR_CONFIG, "can't lock %.300s/start.lock: another rmmhunt holds it, or it can't be written",
                        cluster->place.data);
-    bool ok = cluster_run(cluster, err);
+    bool ok = cluster_place_sockets(&cluster->place, err) && cluster_run(cluster, err) && users_join(cluster, err);
     lock_drop(lock);
     if (ok)
         log_line(LOG_INFO, "cluster.ready", "%s PostgreSQL in %s, process %d", cluster->started ? "started" : "found",
@@ -193,7 +221,7 @@ struct cluster *cluster_open(const char *data_dir, bool own, struct err *err) {
         return NULL;
     }
     cluster->own = own;
-    cluster->server_lock = -1;
+    cluster->server_lock = cluster->users_lock = -1;
     if (cluster_begin(cluster, data_dir, err))
         return cluster;
     /* only what we started is stopped: someone else's may be what made us fail */
@@ -202,9 +230,10 @@ struct cluster *cluster_open(const char *data_dir, bool own, struct err *err) {
     return NULL;
 }
 
-static bool stopped_within(pid_t pid, int limit_ms) {
+/* Of a tool's child that the tool hasn't waited for, the process id lives on. */
+static bool stopped_within(const struct cluster *cluster, pid_t pid, int limit_ms) {
     int64_t deadline = mono_ms() + limit_ms;
-    while (process_lives(pid)) {
+    while (process_lives(pid) && is_ours(cluster, pid)) {
         if (!ms_left(deadline))
             return false;
         sleep_ms(TICK_MS);
@@ -218,26 +247,23 @@ static void postmaster_stop(const struct cluster *cluster) {
     if (pid <= 0 || !process_lives(pid) || (!cluster->started && !is_ours(cluster, pid)))
         return;
     kill(pid, SIGINT);
-    if (stopped_within(pid, STOP_LIMIT_MS))
+    if (stopped_within(cluster, pid, STOP_LIMIT_MS))
         return;
     log_line(LOG_WARN, "cluster.stop", "PostgreSQL did not stop in time: stopping it at once");
     kill(pid, SIGQUIT);
-    stopped_within(pid, STOP_LIMIT_MS);
+    stopped_within(cluster, pid, STOP_LIMIT_MS);
 }
 
 void cluster_close(struct cluster *cluster) {
     if (!cluster)
         return;
     int lock = cluster->place.data[0] ? lock_take(cluster->place.data, "start.lock", true) : -1;
-    /* a tool leaves what it started to a server that has come meanwhile */
-    if (!cluster->own && cluster->started)
-        cluster->started = (cluster->server_lock >= 0) ||
-                           (cluster->server_lock = lock_take(cluster->place.data, "server.lock", false)) >= 0;
-    if (cluster->own || cluster->started) {
+    if (cluster->own || users_leave(cluster)) {
         postmaster_stop(cluster);
         rmdir(cluster->place.sockets); /* made again at the next start; stays when PostgreSQL still runs */
     }
     lock_drop(cluster->server_lock);
+    lock_drop(cluster->users_lock);
     lock_drop(lock);
     free(cluster->conninfo);
     free(cluster);

@@ -1,12 +1,13 @@
 /* The private PostgreSQL of one data folder, for those who name no database: made on first start, reached through a unix
- * socket only, stopped with whoever started it. A server owns its folder alone; command-line tools join in.
+ * socket only, stopped with the server that owns its folder, or with the last of the tools that use it when one of them
+ * started it. A server owns its folder alone; command-line tools join in.
  * <data>/pg is PostgreSQL's, postgres.log beside it is what it says. */
 #pragma once
 #include "base/err.h"
 
 struct cluster;
 
-/* Stops PostgreSQL when we own it, or started it and no server has come meanwhile. NULL is fine. */
+/* Stops PostgreSQL when we own it, or a tool started it and nobody else uses it. NULL is fine. */
 void cluster_close(struct cluster *cluster);
 /* own: for a server, which holds <data>/server.lock; else attach, starting PostgreSQL only when it isn't running.
  * Takes up to a minute the first time. */

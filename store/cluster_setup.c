@@ -86,7 +86,7 @@ static bool folder_give(const char *path, const struct process_user *user, struc
 
 /* A socket's path must fit 107 bytes: from a deep data folder it moves to /tmp, under a name made of the folder's path
  * and noted in <data>/sockets. */
-static bool sockets_place(struct cluster_place *place, struct err *err) {
+bool cluster_place_sockets(struct cluster_place *place, struct err *err) {
     static const char socket_name[] = "/.s.PGSQL.5432.lock";
     struct stat info;
     if (!path_set(place->sockets, place->data, "/run", err))
@@ -131,8 +131,7 @@ bool cluster_place_open(const char *data_dir, struct cluster_place *place, struc
     if (!realpath(data_dir, real))
         return err_set(err, ERR_CONFIG, "can't find the data folder %.300s: errno %d", data_dir, errno);
     return path_set(place->data, real, "", err) && path_set(place->pg, real, "/pg", err) &&
-           path_set(place->log, real, "/postgres.log", err) && folder_give(place->data, &place->user, err) &&
-           sockets_place(place, err);
+           path_set(place->log, real, "/postgres.log", err) && folder_give(place->data, &place->user, err);
 }
 
 bool cluster_place_reachable(const char *data_dir) {

@@ -14,8 +14,10 @@ struct cluster_place {
     char bin[CLUSTER_PATH]; /* folder of initdb and postgres */
 };
 
-/* Makes and opens the folders. */
+/* Makes and opens the folders, but for the socket's. */
 bool cluster_place_open(const char *data_dir, struct cluster_place *place, struct err *err);
+/* The socket's folder, which goes when PostgreSQL stops: call with the start lock held. */
+bool cluster_place_sockets(struct cluster_place *place, struct err *err);
 /* True when PostgreSQL's user (postgres where we are root) can get to the folder, or to the nearest one above it that
  * exists. */
 bool cluster_place_reachable(const char *data_dir);

@@ -451,6 +451,68 @@ static void a_second_server_on_a_folder_is_refused_and_a_tool_joins(void **state
     folder_remove(folder);
 }
 
+static void the_last_tool_stops_what_the_first_has_started(void **state) {
+    char folder[64];
+    (void)state;
+    assert_true(folder_make_temporary(folder));
+    struct cluster *first = open_cluster(folder, false), *second = open_cluster(folder, false);
+    int pid = cluster_pid(first);
+    assert_int_equal(cluster_pid(second), pid);
+    cluster_close(first);
+    assert_int_equal(kill(pid, 0), 0);
+    struct cluster *server = open_cluster(folder, true);
+    cluster_close(second);
+    assert_int_equal(kill(pid, 0), 0);
+    cluster_close(server);
+    assert_int_not_equal(kill(pid, 0), 0);
+    first = open_cluster(folder, false);
+    second = open_cluster(folder, false);
+    pid = cluster_pid(first);
+    cluster_close(first);
+    cluster_close(second);
+    assert_int_not_equal(kill(pid, 0), 0);
+    folder_remove(folder);
+}
+
+/* What a command does with the folder: 0, or 1 when PostgreSQL went away under it. */
+static int tool_live(const char *folder) {
+    struct err mine = {0};
+    struct cluster *cluster = cluster_open(folder, false, &mine);
+    struct db_options options = {cluster ? cluster_conninfo(cluster) : "", 2};
+    struct db *db = cluster ? db_open(&options, &mine) : NULL;
+    struct db_conn *conn = db ? db_take(db, later(), &mine) : NULL;
+    bool ok = conn && db_exec(conn, "SELECT pg_sleep(random() / 20)", NULL, 0, later(), NULL, &mine);
+    if (!ok)
+        fprintf(stderr, "%s\n", mine.text);
+    db_give(conn);
+    db_close(db);
+    cluster_close(cluster);
+    return ok ? 0 : 1;
+}
+
+static void tools_and_servers_that_come_and_go_at_once_leave_each_other_postgresql(void **state) {
+    enum { TOOLS = 5, ROUNDS = 6 };
+    char folder[64];
+    int status;
+    (void)state;
+    assert_true(folder_make_temporary(folder));
+    cluster_close(open_cluster(folder, false));
+    for (int round = 0; round < ROUNDS; round++) {
+        pid_t tools[TOOLS];
+        for (int i = 0; i < TOOLS; i++)
+            if ((tools[i] = fork()) == 0)
+                _exit(tool_live(folder));
+        if (round % 2 == 1) /* its start isn't refused, whatever the tools do */
+            cluster_close(open_cluster(folder, true));
+        for (int i = 0; i < TOOLS; i++) {
+            assert_int_equal(waitpid(tools[i], &status, 0), tools[i]);
+            if (round % 2 == 0) /* a server that stops takes its PostgreSQL along */
+                assert_int_equal(status, 0);
+        }
+    }
+    folder_remove(folder);
+}
+
 static void a_server_killed_outright_leaves_a_postgresql_that_the_next_one_takes_over(void **state) {
     char folder[64];
     int pid = 0, status = 0, pipe_fds[2];
@@ -568,6 +630,8 @@ int main(void) {
         cmocka_unit_test(an_event_is_seen_with_its_own_time_in_the_view),
         cmocka_unit_test(servers_that_make_the_same_partitions_at_once_all_succeed),
         cmocka_unit_test(a_second_server_on_a_folder_is_refused_and_a_tool_joins),
+        cmocka_unit_test(the_last_tool_stops_what_the_first_has_started),
+        cmocka_unit_test(tools_and_servers_that_come_and_go_at_once_leave_each_other_postgresql),
         cmocka_unit_test(a_server_killed_outright_leaves_a_postgresql_that_the_next_one_takes_over),
         cmocka_unit_test(a_pid_file_that_names_another_program_is_no_hindrance),
         cmocka_unit_test(a_half_made_cluster_is_made_anew),
