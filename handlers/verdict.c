@@ -58,12 +58,20 @@ bool verdict_is_note(struct str text) {
     return text.len && !str_eq(text, STR("no hits"));
 }
 
+/* Among several a hunt that failed is named. */
+static struct str line_text(struct arena *arena, const json_t *result, bool several) {
+    struct str text = verdict_text(arena, result);
+    const char *slug = json_string_value(json_object_get(json_object_get(result, "hunt"), "slug"));
+    return several && slug && text.ptr && is_word(result, "state", "failed") ? arena_printf(arena, "%s %.*s", slug, STR_ARG(text))
+                                                                             : text;
+}
+
 void verdict_add_lines(struct buf *out, struct arena *arena, const json_t *results) {
     size_t count = json_array_size(results);
     struct str *texts = arena_array(arena, count + 1, sizeof *texts);
     out->failed |= !texts;
     for (size_t i = 0; texts && i < count; i++) {
-        texts[i] = verdict_text(arena, json_array_get(results, i));
+        texts[i] = line_text(arena, json_array_get(results, i), count > 1);
         out->failed |= !texts[i].ptr;
     }
     for (size_t i = 0; texts && i < count; i++) {
@@ -76,7 +84,7 @@ void verdict_add_lines(struct buf *out, struct arena *arena, const json_t *resul
         if (!texts[i].len || !first)
             continue;
         buf_add_str(out, texts[i]);
-        if (count > 1)
+        if (count > 1 && !is_word(json_array_get(results, i), "state", "failed"))
             buf_printf(out, ": %zu hunt%s", same, same == 1 ? "" : "s");
         buf_add_char(out, '\n');
     }

@@ -13,5 +13,6 @@ const json_t *verdict_word(const json_t *result);
 struct str verdict_text(struct arena *arena, const json_t *result);
 /* Whether that text must be told even where a hunt without hits needs no line. */
 bool verdict_is_note(struct str text);
-/* A line for each text that some of the results have, with how many hunts it is about when there are several. */
+/* A line for each text that some of the results have, with how many hunts it is about when there are several; for
+ * each of several that failed one with its name. */
 void verdict_add_lines(struct buf *out, struct arena *arena, const json_t *results);

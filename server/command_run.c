@@ -1,5 +1,6 @@
 /* rmmhunt run: hunts now, results on the terminal. */
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -60,8 +61,23 @@ static bool run_and_wait(struct db *db, const struct run_request *request, int64
     return ok;
 }
 
-/* The same bodies and the same rendering as GET /v1/runs/{id}/results. */
-static bool print_results(struct db *db, int64_t run_id, struct str format, struct err *err) {
+/* Each hunt that gave no result, with its reason; whether there is any. */
+static bool failures_say(const struct db_rows *rows) {
+    bool any = false;
+    for (size_t r = 0; r < db_count(rows); r++) {
+        struct str state = db_text(rows, r, 0), body = db_text(rows, r, 1), slug = db_text(rows, r, 3);
+        if (str_eq(state, STR("succeeded")))
+            continue;
+        json_auto_t *result = json_loadb(body.ptr, body.len, JSON_ALLOW_NUL, NULL);
+        const char *message = json_string_value(json_object_get(json_object_get(result, "error"), "message"));
+        cli_say(stderr, "rmmhunt run: hunt %.*s %.*s: %s\n", STR_ARG(slug), STR_ARG(state), message ? message : "no result");
+        any = true;
+    }
+    return any;
+}
+
+/* The same bodies and the same rendering as GET /v1/runs/{id}/results. *failed: whether hunts of it gave no result. */
+static bool print_results(struct db *db, int64_t run_id, struct str format, bool *failed, struct err *err) {
     BUF_AUTO body = BUF(OUT_CAP);
     struct arena *arena = arena_new(ARENA);
     struct pair query = {STR("format"), format};
@@ -83,8 +99,11 @@ static bool print_results(struct db *db, int64_t run_id, struct str format, stru
     }
     struct str text = rows && db_count(rows) == 1 ? db_text(rows, 0, 1) : buf_str(&body);
     bool ok = rows && result_reply(&request, &reply, text, err);
-    if (ok)
+    if (ok) {
         cli_print(buf_str(&reply.body));
+        fflush(stdout);
+        *failed = failures_say(rows);
+    }
     buf_free(&reply.body);
     arena_free(arena);
     return ok;
@@ -95,6 +114,7 @@ int command_run(int argc, char **argv) {
     struct database database = {0};
     struct err err = {0};
     int64_t run_id = 0;
+    bool failed = false;
     if (argc < 2 || !arguments) {
         free(arguments);
         return cli_usage("run");
@@ -102,8 +122,8 @@ int command_run(int argc, char **argv) {
     bool ok = arguments_read(argc, argv, arguments, &err) && cli_open(&database, DATABASE_WRITES, &err) &&
               registry_sync(database.db, mono_ms() + 60000, &err) &&
               run_and_wait(database.db, &arguments->request, &run_id, &err) &&
-              print_results(database.db, run_id, arguments->format, &err);
-    int code = ok ? 0 : cli_fail("run", &err, STR(""));
+              print_results(database.db, run_id, arguments->format, &failed, &err);
+    int code = ok ? failed : cli_fail("run", &err, STR(""));
     database_close(&database);
     free(arguments);
     return code;

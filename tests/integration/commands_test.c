@@ -129,6 +129,21 @@ static void explain_takes_stored_hunts_and_files(void **state) {
     hunt_expect_command(&probe_server, 0, WORDS("explain", path), "columns: Yaml:");
 }
 
+static void hunts_that_fail_are_named_with_the_reason_and_fail_the_run(void **state) {
+    static const char *const formats[] = {"table", "csv", "ndjson", "json"};
+    (void)state;
+    for (size_t f = 0; f < sizeof formats / sizeof *formats; f++) {
+        hunt_expect_command(&probe_server, 1, WORDS("run", "level-create-process", "--format", formats[f]),
+                            "rmmhunt run: hunt level-create-process failed: has_all needs a list");
+        char *text = hunt_command(&probe_server, 1, WORDS("run", "level-create-process", "remotepc-file-signature", "--format", formats[f]));
+        char *first = strstr(text, "level-create-process"), *reason = first ? strstr(first, "has_all needs a list") : NULL;
+        if (!reason || !strstr(reason + 1, "rmmhunt run: hunt level-create-process failed: has_all needs a list"))
+            fail_msg("%s doesn't name the hunt that failed: %s", formats[f], text);
+        free(text);
+    }
+    hunt_expect_command(&probe_server, 0, WORDS("run", "remotepc-file-signature"), "no data");
+}
+
 static size_t widest(const char *text) {
     size_t length = 0, most = 0;
     for (; *text; text++) {
@@ -218,6 +233,7 @@ int main(void) {
         cmocka_unit_test_teardown(wrong_words_about_what_is_read_are_refused, world_close),
         cmocka_unit_test(who_only_reads_makes_no_database),
         TEST(explain_takes_stored_hunts_and_files),
+        TEST(hunts_that_fail_are_named_with_the_reason_and_fail_the_run),
         TEST(tables_fit_their_line),
         TEST(words_that_are_mistyped_are_refused_with_the_nearest),
         TEST(findings_show_whole_device_names_at_eighty_columns),
