@@ -267,13 +267,17 @@ static void add_table_cell(struct buf *out, struct str text, size_t width, bool 
         add_padding(out, COLUMN_GAP);
 }
 
+void format_table_line(struct buf *out, const struct str *cells, const size_t *widths, size_t count) {
+    for (size_t c = 0; c < count; c++)
+        add_table_cell(out, cells[c], widths[c], false, c + 1 == count);
+    buf_add_char(out, '\n');
+}
+
 static void write_table(const struct format_table *table, struct buf *out) {
     size_t widths[MAX_TABLE_COLUMNS] = {0};
     size_t count = table->column_count < MAX_TABLE_COLUMNS ? table->column_count : MAX_TABLE_COLUMNS;
     measure(table, widths, count);
-    for (size_t c = 0; c < count; c++)
-        add_table_cell(out, table->columns[c], widths[c], false, c + 1 == count);
-    buf_add_char(out, '\n');
+    format_table_line(out, table->columns, widths, count);
     for (size_t c = 0; c < count; c++) {
         for (size_t i = 0; i < widths[c]; i++)
             buf_add_char(out, '-');

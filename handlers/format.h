@@ -31,6 +31,8 @@ const char *format_content_type(enum format format);
 /* JSON: an array of objects. CSV (RFC 4180): cells that a spreadsheet would run get a ' in front. */
 /* One line of CSV, with its end. */
 void format_csv_line(struct buf *out, const struct cell *cells, size_t count);
+/* One line of a table whose lines come one by one: cells of these widths in characters. */
+void format_table_line(struct buf *out, const struct str *cells, const size_t *widths, size_t count);
 void format_write(enum format format, const struct format_table *table, struct buf *out);
 /* Valid JSON with two spaces of indent. */
 void format_pretty(struct str json, struct buf *out);

@@ -11,7 +11,7 @@
 #include "server/cli.h"
 #include "server/commands.h"
 
-enum { ARENA = 512 << 20, TARGET_CAP = 65536, FOLLOW_WAIT = 50, RETRY_MS = 1000, PRETTY_CAP = 256 << 20 };
+enum { ARENA = 512 << 20, TARGET_CAP = 65536, FOLLOW_WAIT = 50, RETRY_MS = 1000, PRETTY_CAP = 256 << 20, CHANGE_COLUMNS = 5, LINE_CAP = 1 << 20 };
 
 struct reading {
     const char *command, *resource; /* "devices", "/v1/devices" */
@@ -155,18 +155,40 @@ static bool read_once(struct service *service, struct str target, struct reply *
     return ok;
 }
 
+static struct str change_text(const json_t *change, const char *member) {
+    const json_t *value = json_object_get(change, member);
+    return json_is_string(value) ? (struct str){json_string_value(value), json_string_length(value)} : STR("");
+}
+
+/* In a terminal they share its line, and the summary goes where there is no room; else nothing is cut. */
+static void change_line(const struct str cells[CHANGE_COLUMNS]) {
+    enum { TIME = 19, TYPE = 20, TOOL = 12, DEVICE = 22, NARROWEST = 8, GAPS = 2 * (CHANGE_COLUMNS - 1) };
+    size_t widths[CHANGE_COLUMNS] = {TIME, TYPE, TOOL, DEVICE, NARROWEST}, line = cli_width(), count = CHANGE_COLUMNS;
+    BUF_AUTO out = BUF(LINE_CAP);
+    if (line >= TIME + TYPE + TOOL + DEVICE + NARROWEST + GAPS) {
+        widths[4] = line - (TIME + TYPE + TOOL + DEVICE + GAPS);
+    } else if (line) {
+        size_t taken = TIME + TYPE + TOOL + GAPS - 2;
+        widths[3] = line > taken + NARROWEST ? line - taken : NARROWEST;
+        count--;
+    }
+    for (size_t c = 1; !line && c < count; c++)
+        widths[c] = cells[c].len > widths[c] ? cells[c].len : widths[c];
+    format_table_line(&out, cells, widths, count);
+    cli_print(buf_str(&out));
+}
+
 static void change_print(const json_t *change, bool ndjson) {
-    const char *device = json_string_value(json_object_get(change, "device_name"));
-    const char *tool = json_string_value(json_object_get(change, "tool"));
     if (ndjson) {
         char *text = json_dumps(change, JSON_COMPACT);
         printf("%s\n", text ? text : "");
         free(text);
         return;
     }
-    cli_say(stdout, "%.19s  %-18s  %-12s  %-22s  %s\n", json_string_value(json_object_get(change, "at")),
-            json_string_value(json_object_get(change, "type")), tool ? tool : "", device ? device : "",
-            json_string_value(json_object_get(change, "summary")));
+    struct str at = change_text(change, "at");
+    at.len = at.len > 19 ? 19 : at.len;
+    change_line((struct str[CHANGE_COLUMNS]){at, change_text(change, "type"), change_text(change, "tool"),
+                                             change_text(change, "device_name"), change_text(change, "summary")});
 }
 
 /* The reply's changes, and where to go on: in *cursor, which the caller frees. */
@@ -192,6 +214,9 @@ static bool follow(struct service *service, struct reading *reading, struct err 
     struct str fixed = buf_str(&reading->target);
     char *cursor = reading->cursor ? strdup(reading->cursor) : NULL;
     bool ndjson = reading->format && !strcmp(reading->format, "ndjson"), away = false, ok = true;
+    if (!ndjson)
+        change_line((struct str[CHANGE_COLUMNS]){STR("at"), STR("type"), STR("tool"), STR("device_name"), STR("summary")});
+    fflush(stdout);
     for (int wait = 0; ok && !ferror(stdout);) {
         BUF_AUTO target = BUF(TARGET_CAP);
         struct reply reply;

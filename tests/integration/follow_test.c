@@ -135,12 +135,51 @@ static void a_list_that_was_cut_says_where_it_goes_on(void **state) {
     close(errors);
 }
 
+/* Of the first line. */
+static size_t characters(const char *text) {
+    size_t count = 0;
+    for (; *text && *text != '\n'; text++)
+        count += (*text & 0xC0) != 0x80;
+    return count;
+}
+
+static pid_t follow_at(const char *columns, int *output) {
+    setenv("COLUMNS", columns, 1);
+    pid_t child = hunt_command_start(&probe_server, WORDS("changes", "--follow", "--tool=Probe"), output);
+    unsetenv("COLUMNS");
+    return child;
+}
+
+static void a_name_that_was_sent_makes_no_line_of_its_own_and_fits_the_terminal(void **state) {
+    static const char *const columns[] = {"", "80", "120"};
+    (void)state;
+    find_probe("d1", "e\\u001b]0;pwn\\u0007\\nX-workstation-with-a-very-long-name.finance.emea.corp.example");
+    find_probe("d2", "second.pc");
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        int output, status;
+        size_t limit = columns[i][0] ? strtoul(columns[i], NULL, 10) : SIZE_MAX;
+        pid_t child = follow_at(columns[i], &output);
+        char *text = read_line(output, "second.pc");
+        assert_int_equal(strncmp(text, "at  ", 4), 0);
+        assert_non_null(strstr(text, "device_name"));
+        assert_non_null(strstr(text, "e\xC2\xB7]0;pwn\xC2\xB7\xC2\xB7X"));
+        for (const char *line = text; *line; line += strcspn(line, "\n") + (strchr(line, '\n') != NULL))
+            if (characters(line) > limit)
+                fail_msg("at %s columns: %s", columns[i], line);
+        free(text);
+        assert_int_equal(kill(child, SIGINT), 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        close(output);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, probe_server_setup, probe_server_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(changes_are_followed_as_they_come),
         TEST(following_refuses_what_it_sets_itself_and_starts_at_a_cursor),
+        TEST(a_name_that_was_sent_makes_no_line_of_its_own_and_fits_the_terminal),
         TEST(a_list_that_was_cut_says_where_it_goes_on),
         TEST(following_goes_on_when_the_database_is_back_and_never_drives_the_terminal),
     };
