@@ -111,6 +111,70 @@ static void table_narrow(struct format_table *table, struct str names[COLUMNS], 
     }
 }
 
+/* Behind the lines: on a terminal broken at blanks, so that it fits. */
+static void note_add(struct buf *out, enum format format, size_t width, struct str text) {
+    struct cell cell = {CELL_TEXT, text};
+    struct str member = STR("note");
+    struct format_table note = {.columns = &member, .column_count = 1, .cells = &cell, .row_count = 1};
+    if (format == FORMAT_CSV)
+        format_csv_line(out, &cell, 1);
+    else if (format == FORMAT_NDJSON)
+        format_write(format, &note, out);
+    while (format == FORMAT_TABLE && text.len) {
+        size_t end = text.len > width ? width : text.len;
+        while (text.len > width && end > 0 && text.ptr[end] != ' ')
+            end--;
+        end = end ? end : strcspn(text.ptr, " ");
+        buf_add_str(out, (struct str){text.ptr, end});
+        buf_add_char(out, '\n');
+        end += end < text.len;
+        text = (struct str){text.ptr + end, text.len - end};
+    }
+}
+
+static const char *member_text(const json_t *object, const char *name) {
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "(no table)";
+}
+
+/* "never_filled: 2 hunts: a, b"; text of len 0: none has that verdict. */
+static struct str verdict_line(struct arena *arena, const json_t *hunts, const char *verdict, bool named) {
+    struct str names = STR("");
+    size_t i, count = 0;
+    const json_t *hunt;
+    json_array_foreach(hunts, i, hunt) {
+        if (strcmp(member_text(hunt, "verdict"), verdict) != 0)
+            continue;
+        if (named)
+            names = arena_printf(arena, "%.*s%s %s", STR_ARG(names), count ? "," : ":", member_text(hunt, "slug"));
+        count++;
+    }
+    return count ? arena_printf(arena, "%s: %zu hunt%s%.*s", verdict, count, count == 1 ? "" : "s", STR_ARG(names)) : STR("");
+}
+
+/* What was rejected, what hunts lack, and what can't be known. */
+static bool notes_add(struct request *request, const json_t *root, enum format format, struct buf *out) {
+    static const char *const verdicts[] = {"ok", "never_filled", "no_data", "broken"};
+    size_t i, width = request->width ? request->width : FORMAT_WIDTH;
+    const json_t *item;
+    bool whole = true;
+    json_array_foreach(json_object_get(root, "rejected"), i, item) {
+        struct str text = arena_printf(request->arena, "rejected: %s %s: %lld", member_text(item, "table"), member_text(item, "code"),
+                                       (long long)json_integer_value(json_object_get(item, "count")));
+        whole = whole && text.ptr;
+        note_add(out, format, width, text);
+    }
+    for (size_t v = 0; v < sizeof verdicts / sizeof *verdicts; v++) {
+        struct str text = verdict_line(request->arena, json_object_get(root, "hunts"), verdicts[v], v > 0);
+        whole = whole && text.ptr;
+        if (text.len)
+            note_add(out, format, width, text);
+    }
+    json_array_foreach(json_object_get(root, "limits"), i, item)
+        note_add(out, format, width, arena_printf(request->arena, "limit: %s", json_string_value(item)));
+    return whole;
+}
+
 static bool coverage_convert(struct request *request, struct reply *reply, struct str json, enum format format,
                              struct err *err) {
     struct str columns[COLUMNS] = {
@@ -130,7 +194,7 @@ static bool coverage_convert(struct request *request, struct reply *reply, struc
     reply->body.cap = REPLY_CAP;
     reply->content_type = format_content_type(format);
     format_write(format, &table, &reply->body);
-    return !reply->body.failed || err_memory(err);
+    return (notes_add(request, root, format, &reply->body) && !reply->body.failed) || err_memory(err);
 }
 
 bool handle_coverage(struct request *request, struct reply *reply, struct err *err) {

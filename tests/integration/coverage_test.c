@@ -256,6 +256,17 @@ static void of_several_hunts_each_has_its_verdict(void **state) {
     check_text(path, ",hits,\r\n", true);
 }
 
+static void every_format_tells_what_hunts_lack_and_what_cant_be_known(void **state) {
+    (void)state;
+    check_text("/v1/coverage?format=table", "\nbroken: ", true);
+    check_text("/v1/coverage?format=table", "level-create-process", true);
+    check_text("/v1/coverage?format=table", "\nlimit: Defender may never log", true);
+    check_text("/v1/coverage?format=csv", "broken: ", true);
+    check_text("/v1/coverage?format=csv", "limit: Defender may never log", true);
+    check_text("/v1/coverage?format=ndjson", "{\"note\":\"broken: ", true);
+    check_text("/v1/coverage?format=ndjson", "{\"note\":\"limit: Defender may never log", true);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(devices_rows_and_delays_are_counted_per_table_and_group),
@@ -268,6 +279,7 @@ int main(void) {
         cmocka_unit_test(a_hunt_of_which_one_table_has_no_data_says_so_beside_no_hits),
         cmocka_unit_test(of_a_window_within_a_day_just_its_devices_are_counted),
         cmocka_unit_test(of_several_hunts_each_has_its_verdict),
+        cmocka_unit_test(every_format_tells_what_hunts_lack_and_what_cant_be_known),
     };
     return cmocka_run_group_tests(tests, server_fixture_setup, server_fixture_teardown);
 }
