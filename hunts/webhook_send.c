@@ -242,11 +242,13 @@ static bool host_check(const char *host, struct err *err) {
 }
 
 static bool parts_check(CURLU *parts, bool private_allowed, struct err *err) {
-    char *scheme = NULL, *user = NULL, *password = NULL, *host = NULL;
+    char *scheme = NULL, *user = NULL, *password = NULL, *host = NULL, *port = NULL, *fragment = NULL;
     curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0);
     curl_url_get(parts, CURLUPART_USER, &user, 0);
     curl_url_get(parts, CURLUPART_PASSWORD, &password, 0);
     curl_url_get(parts, CURLUPART_HOST, &host, 0);
+    curl_url_get(parts, CURLUPART_PORT, &port, 0);
+    curl_url_get(parts, CURLUPART_FRAGMENT, &fragment, 0);
     bool ok = true;
     if (!scheme || (strcmp(scheme, "https") != 0 && strcmp(scheme, "http") != 0))
         ok = err_set(err, ERR_BAD_REQUEST, "url must start with https:// or http://");
@@ -254,12 +256,18 @@ static bool parts_check(CURLU *parts, bool private_allowed, struct err *err) {
         ok = err_set(err, ERR_BAD_REQUEST, "url must not hold a user or password");
     else if (!host || !host[0])
         ok = err_set(err, ERR_BAD_REQUEST, "url has no host");
+    else if (port && strcmp(port, "0") == 0)
+        ok = err_set(err, ERR_BAD_REQUEST, "url has port 0, which nothing listens on");
+    else if (fragment)
+        ok = err_set(err, ERR_BAD_REQUEST, "url has a #fragment, which would never be sent");
     else if (!private_allowed)
         ok = host_check(host, err);
     curl_free(scheme);
     curl_free(user);
     curl_free(password);
     curl_free(host);
+    curl_free(port);
+    curl_free(fragment);
     return ok;
 }
 

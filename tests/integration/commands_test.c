@@ -89,6 +89,8 @@ static void wrong_words_about_webhooks_are_refused(void **state) {
     world_open("no");
     command(1, WORDS("webhooks", "add", "http://127.0.0.1:9/"), ""); /* as the server's setting says */
     command(1, WORDS("webhooks", "add", "https://hooks.example/", "--types=odd"), "");
+    command(1, WORDS("webhooks", "add", "https://hooks.example:0/"), "port 0");
+    command(1, WORDS("webhooks", "add", "https://hooks.example/#there"), "#fragment");
     command(2, WORDS("webhooks", "add", "https://hooks.example/", "--odd=1"), "");
     command(2, WORDS("webhooks", "add", "https://hooks.example/", "--tool=\xff"), ""); /* not: of all tools */
     command(2, WORDS("webhooks", "add", "https://hooks.example/", "--types=\xff"), "");
