@@ -234,6 +234,7 @@ static void one_thing_is_lines_and_short_tables_on_a_terminal_and_json_in_a_pipe
     expect_terminal(WORDS("devices", "d1", "--as-of=2026-07-20"),
                     WORDS("device_id       d1\r\n", "machine_group   Lab", "flags           none\r\n", "last_event_day  2026-07-18",
                           "probe-create-process", "0 +11", "\r\nProbe  new", "\r\n00000000000000000000000000000000000000ab  "));
+    hunt_expect_command(&probe_server, 1, WORDS("schedules", "create", "far", "--every=1d", "--all", "--window=P99999D"), "at most 3650 days");
     expect_terminal(WORDS("schedules", "show", "nightly"), WORDS("cron            30 6 * * *\r\n", "next_slot "));
     expect_terminal(WORDS("webhooks", "show", "1"), WORDS("types             grew, new_device\r\n"));
     hunt_expect_command(&probe_server, 0, WORDS("devices", "d1"), "\"device_id\": \"d1\"");
