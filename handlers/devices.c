@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "handlers/device_page.h"
 #include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
@@ -170,8 +171,8 @@ bool handle_devices_list(struct request *request, struct reply *reply, struct er
 
 bool handle_device_get(struct request *request, struct reply *reply, struct err *err) {
     int64_t now;
-    bool past;
-    if (!now_read(request, &now, &past, err))
+    bool past, page;
+    if (!now_read(request, &now, &past, err) || !format_choose_one(request, &page, err))
         return false;
     struct str params[3] = {request_path_parameter(request, "id"), arena_printf(request->arena, "%" PRId64, now),
                             past ? STR("true") : STR("false")};
@@ -181,7 +182,7 @@ bool handle_device_get(struct request *request, struct reply *reply, struct err 
     if (rows && !db_count(rows))
         return device_seen(request, params[0], err) &&
                err_set(err, ERR_NOT_FOUND, "device '%.*s' sends events, but no hunt found anything on it", STR_ARG(params[0]));
-    return rows && json_reply(reply, db_text(rows, 0, 0), err);
+    return rows && (page ? device_page(request, reply, db_text(rows, 0, 0), err) : json_reply(reply, db_text(rows, 0, 0), err));
 }
 
 /* A table leaves out what matters least where the device's name would else be cut to a few letters. */

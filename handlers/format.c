@@ -50,6 +50,18 @@ bool format_choose(struct request *request, enum format *format, struct err *err
     return err_set(err, ERR_BAD_PARAMETER, "format: '%.*s' is none of json, ndjson, csv, table", STR_ARG(name));
 }
 
+bool format_choose_one(struct request *request, bool *table, struct err *err) {
+    struct str name = request_query(request, "format");
+    enum format format;
+    if (!format_choose(request, &format, err))
+        return false;
+    *table = format == FORMAT_TABLE;
+    if (*table || format == FORMAT_JSON || !name.ptr)
+        return true;
+    request->problem_field = "format";
+    return err_set(err, ERR_BAD_PARAMETER, "format: '%.*s' is for lists; one thing is json or table", STR_ARG(name));
+}
+
 /* "q=0", "q=0.0", …: what is named isn't taken. */
 static bool weight_is_zero(struct str parameters) {
     parameters = str_trim(parameters);
@@ -206,9 +218,9 @@ static void fit_widths(size_t *widths, const bool *kept, size_t count, size_t li
     }
 }
 
-/* Times lose their seconds first, and more of them last. */
+/* Times lose their seconds first, and more of them last, as do the columns that are kept. */
 static void fit_line(const struct format_table *table, size_t *widths, size_t count, size_t line) {
-    bool times[MAX_TABLE_COLUMNS] = {0};
+    bool times[MAX_TABLE_COLUMNS] = {0}, kept[MAX_TABLE_COLUMNS] = {0};
     static const bool none[MAX_TABLE_COLUMNS];
     if (line_width(widths, count) <= line)
         return;
@@ -216,7 +228,9 @@ static void fit_line(const struct format_table *table, size_t *widths, size_t co
         times[c] = is_time_column(table, c);
         if (times[c] && widths[c] == TO_SECOND)
             widths[c] = TO_MINUTE;
+        kept[c] = times[c] || c < table->kept;
     }
+    fit_widths(widths, kept, count, line);
     fit_widths(widths, times, count, line);
     fit_widths(widths, none, count, line);
 }
@@ -239,18 +253,14 @@ static void add_padding(struct buf *out, size_t count) {
         buf_add_char(out, ' ');
 }
 
-/* Cut text ends in an ellipsis; characters that could drive the terminal or turn the line become a middle dot. */
-static void add_table_cell(struct buf *out, struct str text, size_t width, bool right, bool last) {
-    if (width == TO_MINUTE && is_time(text))
-        text.len = TO_MINUTE;
-    size_t length = characters(text), shown = length > width ? width - 1 : length, count = 0;
-    if (right && length < width)
-        add_padding(out, width - length);
+/* At most so many characters; those that could drive the terminal or turn the line become a middle dot. */
+static void add_characters(struct buf *out, struct str text, size_t most) {
+    size_t count = 0;
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
         count += (c & 0xC0) != 0x80;
-        if (count > shown)
-            break;
+        if (count > most)
+            return;
         size_t hostile = str_hostile((struct str){text.ptr + i, text.len - i});
         if (hostile) {
             buf_add(out, "\xC2\xB7", 2);
@@ -259,6 +269,16 @@ static void add_table_cell(struct buf *out, struct str text, size_t width, bool 
             buf_add_char(out, (char)c);
         }
     }
+}
+
+/* Cut text ends in an ellipsis. */
+static void add_table_cell(struct buf *out, struct str text, size_t width, bool right, bool last) {
+    if (width == TO_MINUTE && is_time(text))
+        text.len = TO_MINUTE;
+    size_t length = characters(text), shown = length > width ? width - 1 : length;
+    if (right && length < width)
+        add_padding(out, width - length);
+    add_characters(out, text, shown);
     if (length > width)
         buf_add(out, "\xE2\x80\xA6", 3);
     else if (!right && !last)
@@ -290,6 +310,39 @@ static void write_table(const struct format_table *table, struct buf *out) {
             add_table_cell(out, cell->text, widths[c], cell->kind == CELL_NUMBER, c + 1 == count);
         }
         buf_add_char(out, '\n');
+    }
+}
+
+/* Where a line of at most so many characters ends: behind a space, or where the text does. */
+static size_t line_end(struct str text, size_t most) {
+    size_t count = 0, space = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        count += (text.ptr[i] & 0xC0) != 0x80;
+        if (count > most && space)
+            return space;
+        if (text.ptr[i] == ' ')
+            space = i + 1;
+    }
+    return text.len;
+}
+
+void format_pairs(const struct format_table *table, struct buf *out) {
+    size_t widest = 0, line = table->width ? table->width : FORMAT_WIDTH;
+    for (size_t row = 0; row < table->row_count; row++) {
+        size_t width = characters(cell_at(table, row, 0)->text);
+        widest = width > widest ? width : widest;
+    }
+    size_t indent = widest + COLUMN_GAP, most = line > indent + NARROWEST ? line - indent : NARROWEST;
+    for (size_t row = 0; row < table->row_count; row++) {
+        struct str rest = cell_at(table, row, 1)->text;
+        add_table_cell(out, cell_at(table, row, 0)->text, widest, false, false);
+        do {
+            size_t end = line_end(rest, most);
+            add_characters(out, (struct str){rest.ptr, end}, SIZE_MAX);
+            buf_add_char(out, '\n');
+            rest = (struct str){rest.ptr + end, rest.len - end};
+            add_padding(out, rest.len ? indent : 0);
+        } while (rest.len);
     }
 }
 

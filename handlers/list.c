@@ -1,7 +1,6 @@
 #include "handlers/list.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +9,6 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/url.h"
-#include "handlers/format.h"
 #include "handlers/routes.h"
 #include "handlers/service.h"
 #include "handlers/verdict.h"
@@ -159,8 +157,7 @@ static const json_t *member_at(const json_t *object, const char *column) {
 }
 
 /* "AnyDesk, RemotePC": a list of things by the member that names them, which is the list's own name without the s. */
-static struct cell names_cell(struct arena *arena, const json_t *list, const char *column,
-                              enum format format) {
+static struct cell names_cell(struct arena *arena, const json_t *list, const char *column, enum format format) {
     char member[64];
     size_t index, length = strlen(column);
     const json_t *item;
@@ -181,44 +178,74 @@ static struct cell column_cell(struct arena *arena, const json_t *object, const 
     return json_is_array(value) ? names_cell(arena, value, column, format) : table_cell(arena, value, format);
 }
 
-static bool table_reply(struct reply *reply, enum format format, const struct format_table *table, struct err *err) {
+static bool table_write(struct buf *out, enum format format, const struct format_table *table, struct err *err) {
     for (size_t i = 0; i < table->row_count * table->column_count; i++)
         if (table->cells[i].kind != CELL_NULL && !table->cells[i].text.ptr)
             return err_memory(err); /* an empty cell would say that there is nothing */
+    format_write(format, table, out);
+    return !out->failed || err_memory(err);
+}
+
+static bool table_reply(struct reply *reply, enum format format, const struct format_table *table, struct err *err) {
     reply->body.cap = REPLY_CAP;
     reply->content_type = format_content_type(format);
-    format_write(format, table, &reply->body);
-    return !reply->body.failed || err_memory(err);
+    return table_write(&reply->body, format, table, err);
+}
+
+bool list_table(struct request *request, const json_t *objects, const char *const *columns, size_t kept, enum format format,
+                struct buf *out, struct err *err) {
+    struct format_table table = {.row_count = json_array_size(objects), .width = request->width, .kept = kept};
+    size_t row;
+    const json_t *object;
+    while (columns[table.column_count])
+        table.column_count++;
+    struct str *names = arena_array(request->arena, table.column_count + 1, sizeof *names);
+    struct cell *cells = arena_array(request->arena, table.row_count * table.column_count + 1, sizeof *cells);
+    if (!names || !cells)
+        return err_memory(err);
+    for (size_t c = 0; c < table.column_count; c++)
+        names[c] = str_from(columns[c]);
+    json_array_foreach(objects, row, object) {
+        for (size_t c = 0; c < table.column_count; c++)
+            cells[row * table.column_count + c] = column_cell(request->arena, object, columns[c], format);
+    }
+    table.columns = names;
+    table.cells = cells;
+    return table_write(out, format, &table, err);
+}
+
+bool list_pairs(struct request *request, const json_t *object, struct buf *out, struct err *err) {
+    struct format_table table = {.column_count = 2, .width = request->width};
+    struct cell *cells = arena_array(request->arena, json_object_size(object) * 2 + 1, sizeof *cells);
+    const char *name;
+    const json_t *value;
+    if (!cells)
+        return err_memory(err);
+    json_object_foreach((json_t *)(uintptr_t)object, name, value) {
+        struct cell *pair = &cells[table.row_count++ * 2];
+        pair[0] = (struct cell){CELL_TEXT, str_from(name)};
+        pair[1] = json_is_null(value) ? (struct cell){CELL_TEXT, STR("-")} : table_cell(request->arena, value, FORMAT_TABLE);
+        if (!pair[1].text.ptr)
+            return err_memory(err);
+    }
+    table.cells = cells;
+    format_pairs(&table, out);
+    return !out->failed || err_memory(err);
 }
 
 static bool list_convert(struct request *request, struct reply *reply, const struct list_items *items,
                          enum format format, struct err *err) {
-    struct format_table table = {.row_count = items->count, .width = request->width};
-    while (items->columns[table.column_count])
-        table.column_count++;
-    struct str *names = arena_array(request->arena, table.column_count + 1, sizeof *names);
-    json_t **objects = arena_array(request->arena, items->count + 1, sizeof *objects);
-    struct cell *cells = arena_array(request->arena, items->count * table.column_count + 1, sizeof *cells);
-    if (!names || !objects || !cells)
-        return err_memory(err);
-    for (size_t c = 0; c < table.column_count; c++)
-        names[c] = str_from(items->columns[c]);
-    bool ok = true;
-    for (size_t r = 0; ok && r < items->count; r++) {
-        objects[r] = json_loadb(items->objects[r].ptr, items->objects[r].len, JSON_ALLOW_NUL, NULL);
-        ok = objects[r] || err_memory(err); /* the text is JSON that the database or a run made */
-        for (size_t c = 0; ok && c < table.column_count; c++)
-            cells[r * table.column_count + c] =
-                column_cell(request->arena, objects[r], items->columns[c], format);
-    }
-    table.columns = names;
-    table.cells = cells;
-    ok = ok && table_reply(reply, format, &table, err);
-    if (ok && format == FORMAT_TABLE && !items->count && items->note.len)
-        buf_printf(&reply->body, "%.*s\n", STR_ARG(items->note));
+    json_auto_t *objects = json_array();
     for (size_t r = 0; r < items->count; r++)
-        json_decref(objects[r]);
-    return ok && (!reply->body.failed || err_memory(err));
+        if (json_array_append_new(objects, json_loadb(items->objects[r].ptr, items->objects[r].len, JSON_ALLOW_NUL, NULL)))
+            return err_memory(err); /* the text is JSON that the database or a run made */
+    reply->body.cap = REPLY_CAP;
+    reply->content_type = format_content_type(format);
+    if (!list_table(request, objects, items->columns, items->kept, format, &reply->body, err))
+        return false;
+    if (format == FORMAT_TABLE && !items->count && items->note.len)
+        buf_printf(&reply->body, "%.*s\n", STR_ARG(items->note));
+    return !reply->body.failed || err_memory(err);
 }
 
 static bool list_lines(struct reply *reply, const struct list_items *items, struct err *err) {
@@ -384,8 +411,7 @@ static bool rows_convert(struct request *request, struct reply *reply, const jso
         for (size_t c = 0; c < width; c++)
             cells[r * all + c] = cell_of(request->arena, json_array_get(row, c));
         if (groups)
-            cells[r * all + width] =
-                cell_of(request->arena, json_object_get(groups, json_string_value(json_array_get(row, id))));
+            cells[r * all + width] = cell_of(request->arena, json_object_get(groups, json_string_value(json_array_get(row, id))));
     }
     struct format_table table = {.columns = names, .column_count = all, .cells = cells, .row_count = height, .width = request->width};
     return table_reply(reply, format, &table, err) && rows_note(request, reply, root, format, err);

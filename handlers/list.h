@@ -2,7 +2,9 @@
  * by which a client pages through them. What the rows are is for each resource to know. All that is made lives in the
  * request's arena. */
 #pragma once
-#include "handlers/request.h"
+#include <jansson.h>
+
+#include "handlers/format.h"
 #include "store/db.h"
 
 /* store/sql/<name>.sql on a connection of the pool, within 10 s. */
@@ -16,6 +18,7 @@ struct list_items {
     struct str next;             /* the key that the next page starts behind; ptr NULL: the end */
     const char *const *columns;  /* members shown by csv and table ("hunts.done" is one of hunts), NULL-ended; ndjson
                                     shows all */
+    size_t kept;                 /* columns of a table, from the left, that are cut last */
     struct str more;             /* further members as JSON (",\"warnings\":[…]"), or empty */
     struct str note;             /* a line for people behind a table without rows, or empty */
 };
@@ -27,6 +30,11 @@ bool list_reply(struct request *request, struct reply *reply, const char *member
 /* The same; what the rows don't give comes from *items. */
 bool list_reply_rows(struct request *request, struct reply *reply, struct list_items *items, const struct db_rows *rows,
                      long long limit, struct err *err);
+/* Parts of a page: a JSON array's objects as a table behind what is there, cells in the request's arena; … */
+bool list_table(struct request *request, const json_t *objects, const char *const *columns, size_t kept, enum format format,
+                struct buf *out, struct err *err);
+/* … and an object's members as lines. */
+bool list_pairs(struct request *request, const json_t *object, struct buf *out, struct err *err);
 /* How fresh the data is that a list of findings rests on: ,"freshness":{…} into items->more behind what is there, and the
  * note that no events are kept; no hits must not look like no data. */
 bool list_freshness(struct request *request, struct list_items *items, struct err *err);

@@ -130,6 +130,8 @@ static void add_swagger_body(struct buf *out, const struct body *body) {
 }
 
 static const char *media_types(const struct route *route, const char *type) {
+    if (route->handler == handle_device_get)
+        return "application/json,text/plain";
     if (strstr(route->parameters, "format"))
         return "application/json,application/x-ndjson,text/csv,text/plain";
     return strcmp(type, "string") ? "application/json" : "text/plain";

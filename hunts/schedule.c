@@ -76,7 +76,7 @@ bool schedule_check(struct schedule *schedule, const char **field, struct err *e
     *field = "window";
     schedule->look_back = 0;
     if (schedule->window.ptr && !timespan_parse(schedule->window, &schedule->look_back))
-        return err_set(err, ERR_BAD_REQUEST, "window must be a timespan such as \"P5D\", \"5d\" or \"12h\"");
+        return err_set(err, ERR_BAD_REQUEST, "window must be a timespan of at most 3650 days, such as \"P5D\", \"5d\" or \"12h\"");
     *field = "catch_up_limit";
     return (schedule->catch_up_limit >= 1 && schedule->catch_up_limit <= SCHEDULE_CATCH_UP_MAX) ||
            err_set(err, ERR_BAD_REQUEST, "catch_up_limit must be 1 to %d", SCHEDULE_CATCH_UP_MAX);

@@ -2,9 +2,11 @@
 
 #include <jansson.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "handlers/format.h"
+#include "handlers/list.h"
 #include "hunts/registry.h"
 #include "server/cli.h"
 #include "server/config.h"
@@ -42,11 +44,22 @@ bool call_ask(struct call *call, route_handler *handler, const char *id, const c
     return ok;
 }
 
+/* Lines for people, JSON for what reads a pipe. */
+static bool object_write(struct call *call, struct buf *out, struct err *err) {
+    struct str json = buf_str(&call->reply.body);
+    if (!isatty(STDOUT_FILENO)) {
+        format_pretty(json, out);
+        return !out->failed || err_memory(err);
+    }
+    json_auto_t *object = json_loadb(json.ptr, json.len, JSON_ALLOW_NUL, NULL);
+    return object ? list_pairs(&call->request, object, out, err) : err_memory(err);
+}
+
 bool call_show(struct call *call, route_handler *handler, const char *id, bool list, struct err *err) {
     BUF_AUTO pretty = BUF(OUT_CAP);
     bool ok = call_ask(call, handler, id, "format", list ? "table" : "json", err);
     if (ok && !list && call->reply.body.len)
-        format_pretty(buf_str(&call->reply.body), &pretty);
+        ok = object_write(call, &pretty, err);
     if (ok)
         cli_print(list ? buf_str(&call->reply.body) : buf_str(&pretty));
     buf_free(&call->reply.body);

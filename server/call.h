@@ -20,7 +20,7 @@ void call_close(struct call *call);
  * frees. id: of the path, or NULL. */
 bool call_ask(struct call *call, route_handler *handler, const char *id, const char *name, const char *value,
               struct err *err);
-/* The same on stdout: a list as a table, or an object. */
+/* The same on stdout: a list as a table, or an object: its members as lines on a terminal, else JSON. */
 bool call_show(struct call *call, route_handler *handler, const char *id, bool list, struct err *err);
 /* An object as the answer to one. */
 bool call_show_with(struct call *call, route_handler *handler, const char *id, const json_t *body, struct err *err);

@@ -1,6 +1,7 @@
 /* rmmhunt devices, findings, changes, coverage, diff: what GET /v1/… gives, on a terminal. The same handlers, without a server. */
 #include <jansson.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/url.h"
@@ -107,8 +108,9 @@ static bool target_end(struct reading *reading, struct err *err) {
         return err_set(err, ERR_BAD_PARAMETER, "--follow waits by itself, and its --format is table or ndjson");
     reading->one = reading->one && strcmp(reading->command, "coverage") != 0; /* "coverage silent" is a list */
     if (!reading->follow) {
-        if (reading->format || !reading->one)
-            parameter_add(&reading->target, "format", reading->format ? reading->format : "table");
+        if (reading->one && !reading->format)
+            reading->format = isatty(STDOUT_FILENO) ? "table" : "json";
+        parameter_add(&reading->target, "format", reading->format ? reading->format : "table");
         if (reading->cursor)
             parameter_add(&reading->target, "cursor", reading->cursor);
         if (reading->wait)
@@ -252,7 +254,7 @@ static bool show(struct service *service, struct reading *reading, struct err *e
     struct reply reply;
     BUF_AUTO pretty = BUF(PRETTY_CAP);
     bool ok = read_once(service, buf_str(&reading->target), &reply, &reading->next, err);
-    if (ok && reading->one)
+    if (ok && reading->one && strcmp(reading->format, "json") == 0)
         format_pretty(buf_str(&reply.body), &pretty);
     if (ok)
         cli_print(pretty.len ? buf_str(&pretty) : buf_str(&reply.body));

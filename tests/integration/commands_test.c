@@ -225,6 +225,43 @@ static void findings_show_whole_device_names_at_eighty_columns(void **state) {
     unsetenv("COLUMNS");
 }
 
+static void expect_terminal(const char *const *words, const char *const *wanted) {
+    char *text = hunt_command_terminal(&probe_server, words);
+    for (; *wanted; wanted++)
+        if (!strstr(text, *wanted))
+            fail_msg("rmmhunt %s %s: no '%s' in %s", words[0], words[1], *wanted, text);
+    if (widest(text) > 81) /* with the carriage return */
+        fail_msg("rmmhunt %s: a line of %zu:\n%s", words[0], widest(text), text);
+    free(text);
+}
+
+/* Whole names and SHA1s, and each kind of thing in a table of its own. */
+static void one_thing_is_lines_and_short_tables_on_a_terminal_and_json_in_a_pipe(void **state) {
+    static const char sha1[] = "00000000000000000000000000000000000000ab";
+    char more[PATH];
+    (void)state;
+    for (int i = 0; i < 12; i++) {
+        snprintf(more, sizeof more, ",\"FileName\":\"probe%d.exe\",\"FolderPath\":\"C:\\\\Users\\\\Public\\\\Downloads\\\\probe%d.exe\","
+                 "\"SHA1\":\"%s\",\"AccountName\":\"ada\",\"DeviceName\":\"pc.corp.example\",\"MachineGroup\":\"Lab\"", i, i, sha1);
+        hunt_send_event(&probe_server.server, "DeviceProcessEvents", "d1", "2026-07-18T10:00:00Z", i, more);
+    }
+    free(hunt_command(&probe_server, 0, WORDS("run", "--tool", "Probe", "--as-of", "2026-07-20")));
+    free(hunt_command(&probe_server, 0, WORDS("schedules", "create", "nightly", "--cron", "30 6 * * *", "--tool=Probe")));
+    free(hunt_command(&probe_server, 0, WORDS("webhooks", "add", "https://hooks.example/x", "--types", "grew,new_device")));
+    expect_terminal(WORDS("devices", "d1", "--as-of=2026-07-20"),
+                    WORDS("device_id       d1\r\n", "machine_group   Lab", "flags           none\r\n", "last_event_day  2026-07-18",
+                          "probe-create-process", "0 +11", "\r\nProbe  new", "\r\n00000000000000000000000000000000000000ab  "));
+    hunt_expect_command(&probe_server, 1, WORDS("schedules", "create", "far", "--every=1d", "--all", "--window=P99999D"), "at most 3650 days");
+    expect_terminal(WORDS("schedules", "show", "nightly"), WORDS("cron            30 6 * * *\r\n", "next_slot "));
+    expect_terminal(WORDS("webhooks", "show", "1"), WORDS("types             grew, new_device\r\n"));
+    hunt_expect_command(&probe_server, 0, WORDS("devices", "d1"), "\"device_id\": \"d1\"");
+    hunt_expect_command(&probe_server, 0, WORDS("schedules", "show", "nightly"), "\"cron\": \"30 6 * * *\"");
+    hunt_expect_command(&probe_server, 0, WORDS("devices", "d1", "--format", "table"), "machine_group   Lab\n");
+    hunt_expect_command(&probe_server, 1, WORDS("devices", "d1", "--format", "csv"), "one thing is json or table");
+    ANSWER_AUTO page = hunt_get(&probe_server.server, "/v1/devices/d1?format=table");
+    assert_non_null(strstr(page.body, "device_id       d1\n"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, probe_server_setup, probe_server_teardown)
 
 int main(void) {
@@ -239,6 +276,7 @@ int main(void) {
         TEST(tables_fit_their_line),
         TEST(words_that_are_mistyped_are_refused_with_the_nearest),
         TEST(findings_show_whole_device_names_at_eighty_columns),
+        TEST(one_thing_is_lines_and_short_tables_on_a_terminal_and_json_in_a_pipe),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
 }

@@ -140,6 +140,8 @@ static void several_tools_are_a_flag_but_all_tools_is_none(void **state) {
     hunt_expect_json(alone.json, "flags", "[]");
     ANSWER_AUTO both = hunt_get(&probe_server.server, "/v1/devices/d2");
     hunt_expect_json(both.json, "flags", "[{\"flag\":\"several_tools\",\"tools\":[\"Probe\",\"Rival\"]}]");
+    ANSWER_AUTO page = hunt_get(&probe_server.server, "/v1/devices/d2?format=table");
+    assert_non_null(strstr(page.body, "several tools: Probe, Rival\n"));
     ANSWER_AUTO several = hunt_get(&probe_server.server, "/v1/devices?min_tools=2");
     assert_int_equal(json_array_size(answer_at(&several, "devices")), 1);
 }

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -188,8 +189,26 @@ void hunt_expect_json(const json_t *root, const char *path, const char *expected
     free(text);
 }
 
-/* errors: its stderr, too. */
-static pid_t command_spawn(struct hunt_server *server, const char *const *words, bool errors, int *output) {
+/* What a command writes to. */
+enum output { OUTPUT_ALONE, OUTPUT_WITH_ERRORS, OUTPUT_TERMINAL };
+
+/* [0]: to read from; a terminal of 80 columns or a pipe. */
+static void ends_open(enum output output, int ends[2]) {
+    static const struct winsize size = {.ws_row = 24, .ws_col = 80};
+    if (output != OUTPUT_TERMINAL) {
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        return;
+    }
+    ends[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(ends[0] >= 0);
+    assert_int_equal(grantpt(ends[0]), 0);
+    assert_int_equal(unlockpt(ends[0]), 0);
+    ends[1] = open(ptsname(ends[0]), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(ends[1] >= 0);
+    assert_int_equal(ioctl(ends[1], TIOCSWINSZ, &size), 0);
+}
+
+static pid_t command_spawn(struct hunt_server *server, const char *const *words, enum output kind, int *output) {
     enum { MOST = 16 };
     char binary[PATH], *argv[MOST] = {binary};
     const char *named = getenv("RMMHUNT_BINARY");
@@ -201,10 +220,10 @@ static pid_t command_spawn(struct hunt_server *server, const char *const *words,
     for (; words[count - 1] && count + 1 < MOST; count++)
         argv[count] = strdup(words[count - 1]);
     setenv("DATABASE_URL", server->database_url, 1);
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    ends_open(kind, ends);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-    if (errors)
+    if (kind == OUTPUT_WITH_ERRORS)
         posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
     posix_spawnattr_t attributes; /* a shell's background job ignores SIGINT, and so would what it starts */
     sigset_t interrupt;
@@ -224,13 +243,13 @@ static pid_t command_spawn(struct hunt_server *server, const char *const *words,
 }
 
 pid_t hunt_command_start(struct hunt_server *server, const char *const *words, int *output) {
-    return command_spawn(server, words, false, output);
+    return command_spawn(server, words, OUTPUT_ALONE, output);
 }
 
-char *hunt_command(struct hunt_server *server, int code, const char *const *words) {
+static char *command_read(struct hunt_server *server, int code, const char *const *words, enum output kind) {
     int output, status;
     struct buf text = BUF(CAP);
-    pid_t child = command_spawn(server, words, code != 0, &output);
+    pid_t child = command_spawn(server, words, kind, &output);
     for (ssize_t got = 1; got > 0;) {
         char *room = buf_reserve(&text, PATH);
         assert_non_null(room);
@@ -243,4 +262,12 @@ char *hunt_command(struct hunt_server *server, int code, const char *const *word
     if (!WIFEXITED(status) || WEXITSTATUS(status) != code)
         fail_msg("rmmhunt %s: status %d: %s", words[0], status, text.ptr);
     return text.ptr;
+}
+
+char *hunt_command(struct hunt_server *server, int code, const char *const *words) {
+    return command_read(server, code, words, code ? OUTPUT_WITH_ERRORS : OUTPUT_ALONE);
+}
+
+char *hunt_command_terminal(struct hunt_server *server, const char *const *words) {
+    return command_read(server, 0, words, OUTPUT_TERMINAL);
 }

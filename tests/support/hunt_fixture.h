@@ -66,6 +66,8 @@ json_t *hunt_walk(const struct server *server, const char *path, const char *mem
 pid_t hunt_command_start(struct hunt_server *server, const char *const *words, int *output);
 /* The same to its end, with this exit code: its stdout, which the caller frees; of one that fails with its stderr. */
 char *hunt_command(struct hunt_server *server, int code, const char *const *words);
+/* The same on a terminal of 80 columns, exit code 0. */
+char *hunt_command_terminal(struct hunt_server *server, const char *const *words);
 /* The same, in which the words `wanted` must be. */
 void hunt_expect_command(struct hunt_server *server, int code, const char *const *words, const char *wanted);
 /* The first item whose member `name` is value, or NULL. */

@@ -100,6 +100,27 @@ static void times_lose_their_seconds_before_anything_else_is_cut(void **state) {
                                 "                  b\n");
 }
 
+static void kept_columns_are_cut_last(void **state) {
+    static const struct str columns[] = {{"a", 1}, {"b", 1}};
+    static const struct cell cells[] = {TEXT("0123456789abcdef"), TEXT("0123456789")};
+    struct format_table table = {.columns = columns, .column_count = 2, .cells = cells, .row_count = 1, .width = 26, .kept = 1};
+    (void)state;
+    check(FORMAT_TABLE, &table, "a                 b\n----------------  --------\n0123456789abcdef  0123456\xE2\x80\xA6\n");
+    table.width = 20;
+    check(FORMAT_TABLE, &table, "a           b\n----------  --------\n012345678\xE2\x80\xA6  0123456\xE2\x80\xA6\n");
+}
+
+static void pairs_turn_at_spaces_and_keep_long_words_whole(void **state) {
+    static const struct cell cells[] = {TEXT("name"), TEXT("one two three four"), TEXT("url"), TEXT("https://hooks.example/x"),
+                                        TEXT("none"), TEXT("a\x1B[2J")};
+    const struct format_table table = {.column_count = 2, .cells = cells, .row_count = 3, .width = 16};
+    (void)state;
+    struct buf out = BUF(1024);
+    format_pairs(&table, &out);
+    assert_string_equal(buf_cstr(&out), "name  one two \n      three four\nurl   https://hooks.example/x\nnone  a\xC2\xB7[2J\n");
+    buf_free(&out);
+}
+
 static void control_characters_never_reach_the_terminal(void **state) {
     static const struct str one[] = {{"c", 1}};
     static const struct cell cell = TEXT("a\x1B[2J\xC2\x9B" "b"), turned = TEXT("x\xE2\x80\xAE" "gpj.exe\xD8\x9C\xE2\x81\xA9\xE2\x80\x8B!");
@@ -163,6 +184,8 @@ int main(void) {
         cmocka_unit_test(csv_cells_that_a_spreadsheet_would_run_are_escaped),
         cmocka_unit_test(no_line_of_a_table_is_over_the_width),
         cmocka_unit_test(times_lose_their_seconds_before_anything_else_is_cut),
+        cmocka_unit_test(kept_columns_are_cut_last),
+        cmocka_unit_test(pairs_turn_at_spaces_and_keep_long_words_whole),
         cmocka_unit_test(control_characters_never_reach_the_terminal), cmocka_unit_test(pretty_json_is_the_same_json),
         cmocka_unit_test(the_format_comes_from_the_query_then_accept), cmocka_unit_test(an_unknown_format_is_an_error),
     };
