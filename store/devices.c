@@ -105,11 +105,13 @@ static void add_tool_filters(struct statement *statement, const struct devices_f
     const struct state *state = state_find(filter->state);
     if (state && !filter->past)
         add_state(statement, state->device);
-    if (!filter->tool.ptr && !filter->signal.ptr && (!state || (state->told && !filter->past)))
+    bool told = !filter->tool.ptr && !filter->signal.ptr && (!state || (state->told && !filter->past && !filter->since.ptr));
+    if (told)
         return;
     buf_add_str(&statement->sql, STR(" AND d.device IN (SELECT t.device FROM rmm.device_tools t WHERE true"));
     add_filter(statement, " AND lower(t.tool) = lower(", filter->tool, "::text)");
     add_filter(statement, " AND t.signals @> ARRAY[", filter->signal, "::text]");
+    add_filter(statement, " AND t.last_seen >= ", filter->since, "::bigint");
     if (state && filter->past)
         add_past_state(statement, filter, "NULL");
     else if (state)
