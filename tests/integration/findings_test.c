@@ -97,16 +97,16 @@ static void what_counted_a_hunt_as_a_tool_is_set_right_by_the_new_version(void *
     expect_devices("min_tools=1", 1);
 }
 
-static void process_ago(int days, int report, const char *file) {
+static void process_ago(const char *device, int days, int report, const char *file) {
     char time[TICKS_TEXT];
     ticks_print(ticks_now() - days * TICKS_DAY, time);
-    process("d1", time, report, file);
+    process(device, time, report, file);
 }
 
 static void since_goes_by_the_tool_that_is_asked_for(void **state) {
     (void)state;
-    process_ago(20, 1, "probe.exe");
-    process_ago(1, 2, "rival.exe");
+    process_ago("d1", 20, 1, "probe.exe");
+    process_ago("d1", 1, 2, "rival.exe");
     run("{\"all\":true}");
     expect_devices("since=2d", 1);
     expect_devices("tool=Rival&since=2d", 1);
@@ -117,6 +117,35 @@ static void since_goes_by_the_tool_that_is_asked_for(void **state) {
     expect_devices("signal=process&since=2d", 1);
 }
 
+static void expect_silence(const char *device, int days_ago, bool silent) {
+    char path[PATH], day[TICKS_TEXT], list[PATH];
+    static const char *const places[] = {"/v1/devices?q=%s", "/v1/devices/%s", "/v1/findings?device=%s"};
+    static const char *const members[] = {"devices.0.", "", "findings.0."};
+    ticks_print(ticks_now() - days_ago * TICKS_DAY, day);
+    day[10] = 0;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        snprintf(path, sizeof path, places[i], device);
+        ANSWER_AUTO answer = hunt_get(&probe_server.server, path);
+        snprintf(list, sizeof list, "%ssilent", members[i]);
+        hunt_expect_json(answer.json, list, silent ? "true" : "false");
+        snprintf(list, sizeof list, "%slast_event_day", members[i]);
+        if (i < 2)
+            assert_string_equal(answer_text(&answer, list), day);
+    }
+}
+
+/* Both are quiet: one sends what no hunt looks for, the other nothing at all. */
+static void a_quiet_device_that_sends_is_told_from_one_that_went_silent(void **state) {
+    (void)state;
+    for (const char *const *id = (const char *const[]){"d1", "d2", NULL}; *id; id++)
+        process_ago(*id, 20, 1, "probe.exe");
+    process_ago("d1", 3, 2, "clean.exe");
+    run("{\"all\":true}");
+    expect_devices("state=quiet", 2);
+    expect_silence("d1", 3, false);
+    expect_silence("d2", 20, true);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, probe_and_rival_setup, probe_server_teardown)
 
 int main(void) {
@@ -124,6 +153,7 @@ int main(void) {
         TEST(a_hunt_that_names_no_tool_is_shown_but_counts_as_none),
         TEST(what_counted_a_hunt_as_a_tool_is_set_right_by_the_new_version),
         TEST(since_goes_by_the_tool_that_is_asked_for),
+        TEST(a_quiet_device_that_sends_is_told_from_one_that_went_silent),
     };
     return cmocka_run_group_tests(tests, cluster_fixture_start, cluster_fixture_stop);
 }
