@@ -119,12 +119,12 @@ static void since_goes_by_the_tool_that_is_asked_for(void **state) {
 
 static void expect_silence(const char *device, int days_ago, bool silent) {
     char path[PATH], day[TICKS_TEXT], list[PATH];
-    static const char *const places[] = {"/v1/devices?q=%s", "/v1/devices/%s", "/v1/findings?device=%s"};
+    static const char *const places[] = {"/v1/devices?q=", "/v1/devices/", "/v1/findings?device="};
     static const char *const members[] = {"devices.0.", "", "findings.0."};
     ticks_print(ticks_now() - days_ago * TICKS_DAY, day);
     day[10] = 0;
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        snprintf(path, sizeof path, places[i], device);
+        snprintf(path, sizeof path, "%s%s", places[i], device);
         ANSWER_AUTO answer = hunt_get(&probe_server.server, path);
         snprintf(list, sizeof list, "%ssilent", members[i]);
         hunt_expect_json(answer.json, list, silent ? "true" : "false");
