@@ -98,6 +98,14 @@ static void add_json(struct buf *out, const char *name, struct str json) {
     buf_add_str(out, json);
 }
 
+static void add_optional(struct buf *out, const char *name, const struct db_rows *rows, size_t row, size_t column) {
+    json_add_key(out, name);
+    if (db_is_null(rows, row, column))
+        buf_add_str(out, STR("null"));
+    else
+        json_add_string(out, db_text(rows, row, column));
+}
+
 static void add_tool(struct buf *out, const struct db_rows *rows, size_t row) {
     json_add_comma(out);
     buf_add_char(out, '{');
@@ -107,11 +115,7 @@ static void add_tool(struct buf *out, const struct db_rows *rows, size_t row) {
     add_ticks(out, "first_seen", db_int(rows, row, DEVICES_TOOL_FIRST_SEEN));
     add_ticks(out, "last_seen", db_int(rows, row, DEVICES_TOOL_LAST_SEEN));
     add_json(out, "count", db_text(rows, row, DEVICES_TOOL_COUNT));
-    json_add_key(out, "state");
-    if (db_is_null(rows, row, DEVICES_TOOL_STATE))
-        buf_add_str(out, STR("null"));
-    else
-        json_add_string(out, db_text(rows, row, DEVICES_TOOL_STATE));
+    add_optional(out, "state", rows, row, DEVICES_TOOL_STATE);
     buf_add_char(out, '}');
 }
 
@@ -124,6 +128,8 @@ static size_t add_device(struct buf *out, const struct db_rows *rows, size_t row
     add_text(out, "machine_group", db_text(rows, row, DEVICES_GROUP));
     add_ticks(out, "first_seen", db_int(rows, row, DEVICES_FIRST_SEEN));
     add_ticks(out, "last_seen", db_int(rows, row, DEVICES_LAST_SEEN));
+    add_optional(out, "last_event_day", rows, row, DEVICES_LAST_EVENT_DAY);
+    add_json(out, "silent", str_eq(db_text(rows, row, DEVICES_SILENT), STR("t")) ? STR("true") : STR("false"));
     add_json(out, "tools", STR("["));
     struct str flags = db_text(rows, row, DEVICES_FLAGS);
     for (; row < db_count(rows) && str_eq(db_text(rows, row, DEVICES_ID), id); row++)
@@ -155,7 +161,7 @@ static bool devices_reply(struct request *request, struct reply *reply, const st
 }
 
 bool handle_devices_list(struct request *request, struct reply *reply, struct err *err) {
-    static const char *const all[] = {"device_id", "device_name", "machine_group", "tools", "first_seen", "last_seen", NULL};
+    static const char *const all[] = {"device_id", "device_name", "machine_group", "tools", "first_seen", "last_seen", "last_event_day", "silent", NULL};
     static const char *const narrow[] = {"device_name", "tools", "last_seen", "device_id", NULL};
     struct devices_filter filter;
     enum format format;
@@ -187,7 +193,7 @@ bool handle_device_get(struct request *request, struct reply *reply, struct err 
 
 /* A table leaves out what matters least where the device's name would else be cut to a few letters. */
 static const char *const *findings_columns(const struct request *request, enum format format) {
-    static const char *const all[] = {"device_id", "device_name", "machine_group", "tool", "signal", "state", "count", "exact", "days", "runs", "first_seen", "last_seen", NULL};
+    static const char *const all[] = {"device_id", "device_name", "machine_group", "tool", "signal", "state", "silent", "count", "exact", "days", "runs", "first_seen", "last_seen", NULL};
     static const char *const wide[] = {"device_name", "tool", "signal", "state", "count", "runs", "first_seen", "last_seen", "device_id", NULL};
     static const char *const narrow[] = {"device_name", "tool", "signal", "state", "count", "last_seen", NULL};
     if (format != FORMAT_TABLE)

@@ -105,11 +105,13 @@ static void add_tool_filters(struct statement *statement, const struct devices_f
     const struct state *state = state_find(filter->state);
     if (state && !filter->past)
         add_state(statement, state->device);
-    if (!filter->tool.ptr && !filter->signal.ptr && (!state || (state->told && !filter->past)))
+    bool told = !filter->tool.ptr && !filter->signal.ptr && (!state || (state->told && !filter->past && !filter->since.ptr));
+    if (told)
         return;
     buf_add_str(&statement->sql, STR(" AND d.device IN (SELECT t.device FROM rmm.device_tools t WHERE true"));
     add_filter(statement, " AND lower(t.tool) = lower(", filter->tool, "::text)");
     add_filter(statement, " AND t.signals @> ARRAY[", filter->signal, "::text]");
+    add_filter(statement, " AND t.last_seen >= ", filter->since, "::bigint");
     if (state && filter->past)
         add_past_state(statement, filter, "NULL");
     else if (state)
@@ -142,7 +144,8 @@ static void add_group(struct statement *statement, struct str group) {
 
 /* JSON is made of it by who answers: here it took most of a page's time. */
 static const char page_columns[] =
-    "SELECT p.key || '|' || p.device, v.device_id, v.device_name, v.machine_group, v.first_seen, v.last_seen, v.flags, "
+    "SELECT p.key || '|' || p.device, v.device_id, v.device_name, v.machine_group, v.first_seen, v.last_seen, "
+    "(date '0001-01-01' + p.last_event_day)::text, rmm.is_silent(p.last_event_day), v.flags, "
     "t.tool, array_to_json(t.signals), array_to_string(t.signals, '+'), t.first_seen, t.last_seen, t.count, ";
 static const char page_tables[] = ") p JOIN rmm.devices v ON v.device = p.device "
                                   "JOIN rmm.device_tools t ON t.device = p.device CROSS JOIN rmm.ledger l";
@@ -166,7 +169,7 @@ static bool devices_make(struct statement *statement, const struct devices_filte
     const char *way = down ? "DESC" : "ASC";
     buf_add_str(&statement->sql, str_from(page_columns));
     add_state_value(statement, filter, "NULL");
-    buf_printf(&statement->sql, " FROM (SELECT d.device, %s AS key FROM rmm.devices d WHERE %s", sort->column,
+    buf_printf(&statement->sql, " FROM (SELECT d.device, %s AS key, rmm.last_event_day(d.device) AS last_event_day FROM rmm.devices d WHERE %s", sort->column,
                filter->past ? "d.first_seen <= $1::bigint" : "true");
     add_filters(statement, filter);
     if (!add_cursor(statement, sort, down, filter->cursor, err))
@@ -204,7 +207,7 @@ static const char findings_columns[] =
     "'device_name', d.device_name, 'machine_group', d.machine_group, 'tool', t.tool, 'signal', t.signal, 'first_seen', "
     "kql.ticks_text(t.first_seen), 'last_seen', kql.ticks_text(t.last_seen), 'count', "
     "greatest(t.count, t.by_result), 'exact', t.by_result = 0, 'runs', coalesce(seen.runs, 0), 'days', "
-    "(SELECT sum(upper(r) - lower(r)) FROM unnest(t.days) r), 'state', ";
+    "(SELECT sum(upper(r) - lower(r)) FROM unnest(t.days) r), 'silent', rmm.is_silent(rmm.last_event_day(t.device)), 'state', ";
 static const char findings_tables[] =
     ")::text FROM rmm.findings t JOIN rmm.devices d ON d.device = t.device "
     "LEFT JOIN rmm.finding_runs seen ON (seen.device, seen.tool, seen.signal) = (t.device, t.tool, t.signal) "

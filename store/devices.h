@@ -22,6 +22,8 @@ enum devices_column {
     DEVICES_GROUP,
     DEVICES_FIRST_SEEN,
     DEVICES_LAST_SEEN,
+    DEVICES_LAST_EVENT_DAY, /* a date; NULL: no event is kept */
+    DEVICES_SILENT,
     DEVICES_FLAGS,
     DEVICES_TOOL,
     DEVICES_TOOL_SIGNALS,

@@ -102,14 +102,10 @@ WITH d AS (
 )
 SELECT json_build_object('device_id', d.device_id, 'device_name', d.device_name, 'machine_group', d.machine_group,
            'first_seen', kql.ticks_text(d.first_seen), 'last_seen', kql.ticks_text(d.last_seen),
-           'last_event_day', (SELECT (date '0001-01-01' + max(e.day))::text
-               FROM (SELECT r.last_day AS day FROM rmm.reporters r
-                     WHERE r.device = d.device AND r.event_table = ANY (ARRAY(SELECT g::smallint FROM generate_series(0, 31) g))
-                     UNION ALL -- what isn't merged yet
-                     SELECT p.day FROM rmm.presence p WHERE p.batch IS NOT NULL AND d.device = ANY (p.devices)) e),
+           'last_event_day', (date '0001-01-01' + e.day)::text, 'silent', rmm.is_silent(e.day),
            'names', (SELECT items FROM own WHERE kind = 'device_name'),
            'machine_groups', coalesce((SELECT items FROM own WHERE kind = 'machine_group'), '[]'),
            'tools', tool.tools, 'flags', d.flags,
            'portal', 'https://security.microsoft.com/machines/' || kql.url_encode(d.device_id, '-_.~') || '/timeline?from='
                || kql.ticks_text(d.first_seen) || '&to=' || kql.ticks_text(d.last_seen))::text
-FROM d, tool
+FROM d, tool, LATERAL (SELECT rmm.last_event_day(d.device) AS day OFFSET 0) e

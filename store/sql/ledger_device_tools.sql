@@ -14,5 +14,5 @@ WITH touched AS (
 )
 INSERT INTO rmm.ledger_changed (device, tool, old_first, old_streak, old_count, other_tools)
 SELECT t.device, t.tool, d.first_seen, d.streak_from, d.count,
-       (SELECT count(*) FROM rmm.device_tools o WHERE o.device = t.device AND o.tool NOT IN (t.tool, 'All Tools'))
+       (SELECT count(*) FROM rmm.device_tools o WHERE o.device = t.device AND o.tool <> t.tool AND o.tool IN (SELECT tool FROM rmm.tool_names))
 FROM touched t LEFT JOIN rmm.device_tools d ON d.device = t.device AND d.tool = t.tool

@@ -2,7 +2,7 @@
 INSERT INTO rmm.devices AS d (device, device_id, device_name, machine_group, first_seen, last_seen, tools,
                              oldest_last_seen, newest_first_seen, back_since, search)
 SELECT t.device, min(i.device_id), coalesce(min(n.value), ''), coalesce(min(g.value), ''), min(t.first_seen), max(t.last_seen),
-       count(*) FILTER (WHERE t.tool <> 'All Tools'), min(t.last_seen), max(t.first_seen),
+       count(*) FILTER (WHERE t.tool IN (SELECT tool FROM rmm.tool_names)), min(t.last_seen), max(t.first_seen),
        max(t.streak_from) FILTER (WHERE t.streak_from > t.first_seen),
        lower(coalesce(min(n.names), '') || E'\n' || min(i.device_id))
 FROM (SELECT DISTINCT device FROM rmm.ledger_touched) c
