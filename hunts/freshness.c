@@ -38,9 +38,12 @@ static bool any_event(struct db_conn *conn, size_t t, int64_t from, int64_t to, 
 static bool devices_count(struct db_conn *conn, size_t t, int64_t from, int64_t to, int64_t deadline_ms, int64_t *devices,
                           struct err *err) {
     BUF_AUTO sql = BUF(256);
-    buf_printf(&sql, "SELECT count(DISTINCT device) FROM data.%s WHERE ts BETWEEN %" PRId64 " AND %" PRId64,
-               schema_tables()[t].sql, from, to);
-    DB_ROWS_AUTO *rows = buf_cstr(&sql) ? db_query(conn, sql.ptr, NULL, 0, deadline_ms, err) : (err_memory(err), NULL);
+    char first[24], last[24];
+    snprintf(first, sizeof first, "%" PRId64, from);
+    snprintf(last, sizeof last, "%" PRId64, to);
+    struct str params[] = {str_from(first), str_from(last)}; /* one with parameters is planned for them */
+    buf_printf(&sql, "SELECT count(DISTINCT device) FROM data.%s WHERE ts BETWEEN $1::bigint AND $2::bigint", schema_tables()[t].sql);
+    DB_ROWS_AUTO *rows = buf_cstr(&sql) ? db_query(conn, sql.ptr, params, 2, deadline_ms, err) : (err_memory(err), NULL);
     if (rows)
         *devices = db_int(rows, 0, 0);
     return rows != NULL;

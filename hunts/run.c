@@ -28,6 +28,7 @@ struct run {
     struct late late;
     struct run_seen seen;
     size_t done, failed;
+    bool in_ledger;   /* the pass at its beginning went well */
     int64_t from, to; /* what was looked at; -1: open */
 };
 
@@ -149,7 +150,7 @@ static bool run_end(struct db_conn *conn, const struct run *run, const struct st
 static bool run_tell(struct db_conn *conn, struct run *run, struct err *err) {
     int64_t id = run->attempt->run_id, deadline = mono_ms() + LEDGER_MS;
     return late_tell(&run->late, id, conn, deadline, err) && run_seen_tell(&run->seen, id, conn, deadline, err) &&
-           late_answer(&run->late, id, conn, deadline, err);
+           (!run->in_ledger || late_answer(&run->late, id, conn, deadline, err));
 }
 
 /* Results and the run's end, or nothing. failure NULL: the hunts were run. */
@@ -212,12 +213,14 @@ static bool run_settle(struct db *db, struct run *run, bool ok, struct err *fail
     return settled;
 }
 
-/* A ledger that lags doesn't fail the run: the next one catches up. */
+/* A ledger that lags doesn't fail the run: the next one catches up. Until then the run answers for nothing: what the next
+ * pass finds would be late, though this run's results have it. */
 static void ledger_keep(struct run *run) {
     struct err err = {0};
     struct run_attempt *attempt = run->attempt;
     struct ledger_run ledger = {attempt->run_id, attempt->as_of, attempt->from, attempt->to};
-    if (!ledger_advance(run->reads, &ledger, mono_ms() + LEDGER_MS, &err) && stop_reason(attempt) == RUN_GOES_ON)
+    run->in_ledger = ledger_advance(run->reads, &ledger, mono_ms() + LEDGER_MS, &err);
+    if (!run->in_ledger && stop_reason(attempt) == RUN_GOES_ON)
         log_err("ledger.failed", "", &err);
 }
 

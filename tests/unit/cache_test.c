@@ -207,7 +207,7 @@ static void *turn_take(void *pace) {
     return NULL;
 }
 
-static void turns_of_threads_follow_each_other_half_of_the_threads_at_a_time(void **state) {
+static void turns_of_threads_begin_at_steps(void **state) {
     pthread_t threads[CALLERS];
     struct pace pace;
     (void)state;
@@ -217,7 +217,7 @@ static void turns_of_threads_follow_each_other_half_of_the_threads_at_a_time(voi
         assert_int_equal(pthread_create(&threads[i], NULL, turn_take, &pace), 0);
     for (size_t i = 0; i < CALLERS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
-    assert_int_equal(pace.step_us, 500);
+    assert_int_equal(pace.step_us, 400);
     assert_true(mono_us() - started >= (CALLERS - 1) * pace.step_us);
 }
 
@@ -241,7 +241,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_fails_is_told_and_not_kept, begin, end),
         cmocka_unit_test(gzip_is_taken_as_accept_encoding_says),
         cmocka_unit_test(workers_do_all_at_once_and_finish_before_they_go),
-        cmocka_unit_test(turns_of_threads_follow_each_other_half_of_the_threads_at_a_time),
+        cmocka_unit_test(turns_of_threads_begin_at_steps),
         cmocka_unit_test(a_thread_alone_waits_for_no_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
