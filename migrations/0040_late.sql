@@ -13,6 +13,6 @@ ALTER TABLE rmm.ledger_hunts DROP COLUMN served_to;
 DROP INDEX rmm.hits_late;
 UPDATE rmm.hits SET late = false WHERE late; -- these have been listed
 ALTER TABLE rmm.hits ADD COLUMN told text[];
-CREATE INDEX hits_late ON rmm.hits (hunt, ts) WHERE late;
+CREATE INDEX hits_late ON rmm.hits (hunt, ts, arrived) WHERE late;
 COMMENT ON COLUMN rmm.hits.late IS 'came after a succeeded run had answered for its time';
 COMMENT ON COLUMN rmm.hits.told IS 'schedules of which a succeeded run has listed it as late; '''': a run by hand; NULL: none';

@@ -2,7 +2,7 @@
 -- by side. Late events that its succeeded results list. Under ledger_lock, in the transaction that ends the run.
 WITH origin AS (
     SELECT coalesce((SELECT schedule_id FROM rmm.slots WHERE run_id = $1::bigint), '') AS origin
-), listed AS (
+), listed AS MATERIALIZED (
     SELECT l.hunt, e.ts, e.arrived
     FROM unnest($2::integer[], $3::text[], $4::text[]) l (hunt, times, arrivals)
     JOIN rmm.hunts h ON h.number = l.hunt

@@ -118,12 +118,17 @@ static void each_schedule_lists_what_runs_by_hand_have_listed(void **state) {
     make_schedule("two");
     send_probe(hours_ago(2), 1);
     expect_slot("/v1/schedules/one/run", "");
+    expect_slot("/v1/schedules/two/run", "");
     send_probe(hours_ago(1), 2);
     expect_run("", "[\"2\"]");
     expect_slot("/v1/schedules/one/run", "[\"2\"]");
     expect_slot("/v1/schedules/one/run", "");
     expect_slot("/v1/schedules/two/run", "[\"2\"]");
-    expect_run("", "");
+    make_schedule("three"); /* nothing came late for one that hadn't looked before */
+    expect_slot("/v1/schedules/three/run", "");
+    send_probe(hours_ago(1) + 1, 3);
+    expect_slot("/v1/schedules/three/run", "[\"3\"]");
+    expect_run("", "[\"3\"]");
 }
 
 int main(void) {
