@@ -62,7 +62,10 @@ static bool reach_find(struct pass *pass, struct str snapshot, struct err *err) 
     struct reach *reach = &pass->reach;
     if (reach->known && !reach->snapshot.ptr == !snapshot.ptr && str_eq(reach->snapshot, snapshot))
         return true;
-    *reach = (struct reach){.snapshot = snapshot, .known = true, .any = true, .from = -1, .to = -1};
+    *reach = (struct reach){.any = true, .from = -1, .to = -1};
+    if (snapshot.ptr && !(reach->snapshot = arena_copy(pass->arena, snapshot)).ptr) /* it outlives the rows it is from */
+        return err_memory(err);
+    reach->known = true;
     if (!snapshot.ptr)
         return true;
     DB_ROWS_AUTO *rows = db_query(pass->conn, db_statement("ledger_floor"), &snapshot, 1, pass->deadline_ms, err);
