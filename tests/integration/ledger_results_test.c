@@ -80,7 +80,7 @@ static void a_join_s_result_becomes_a_finding_and_a_change(void **state) {
     expect_finding(&one.server, "d1",
                    "{\"device_id\":\"d1\",\"device_name\":\"pc.example\",\"machine_group\":\"Lab\",\"tool\":\"Probe\","
                    "\"signal\":\"process\",\"first_seen\":\"2026-07-17T10:00:00.0000000Z\",\"last_seen\":\"2026-07-"
-                   "18T10:00:00.0000000Z\",\"count\":2,\"exact\":false,\"runs\":1,\"days\":2,\"state\":\"new\"}");
+                   "18T10:00:00.0000000Z\",\"count\":2,\"exact\":false,\"runs\":1,\"days\":2,\"silent\":true,\"state\":\"new\"}");
     expect_finding(&one.server, "d2", "none");
     ANSWER_AUTO changes = hunt_get(&one.server, "/v1/changes");
     assert_string_equal(answer_text(&changes, "changes.0.type"), "new_tool");
