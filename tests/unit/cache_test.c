@@ -217,7 +217,7 @@ static void turns_of_threads_begin_at_steps(void **state) {
         assert_int_equal(pthread_create(&threads[i], NULL, turn_take, &pace), 0);
     for (size_t i = 0; i < CALLERS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
-    assert_int_equal(pace.step_us, 400);
+    assert_int_equal(pace.step_us, 325);
     assert_true(mono_us() - started >= (CALLERS - 1) * pace.step_us);
 }
 
