@@ -5,6 +5,8 @@
 #include "hunts/summary.h"
 #include "store/array.h"
 
+enum { FEW = 500 }; /* looked up one by one; how many are best found shows when they are known */
+
 /* Sightings in one table: $1 and $2 of the statement, and whose they are. */
 struct sightings {
     struct buf ids, times;
@@ -41,7 +43,8 @@ static bool table_read(struct sightings *sightings, struct arena *arena, const s
                table->sql);
     if (sightings->ids.failed || sightings->times.failed || !buf_cstr(&sql))
         return err_memory(err);
-    DB_ROWS_AUTO *rows = db_query_repeated(conn, sql.ptr, params, 4, deadline_ms, err);
+    DB_ROWS_AUTO *rows = sightings->count <= FEW ? db_query_repeated(conn, sql.ptr, params, 4, deadline_ms, err)
+                                                 : db_query(conn, sql.ptr, params, 4, deadline_ms, err);
     for (size_t r = 0; r < db_count(rows); r++) {
         struct str *group = &sightings->of[db_int(rows, r, 0)]->machine_group;
         *group = arena_copy(arena, db_text(rows, r, 1));
