@@ -274,14 +274,26 @@ static void add_warnings(struct buf *out, const struct result_context *context) 
     buf_add_char(out, ']');
 }
 
+/* The first of a hunt's late rows, which come by its id; behind all of them when it has none. */
+static size_t late_first(const struct db_rows *late, struct str hunt) {
+    size_t from = 0, to = db_count(late);
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (str_cmp(db_text(late, middle, 0), hunt) < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
 /* Events that came after an earlier run had answered for their time. Beside the summaries, which don't depend on when
  * events came. */
 static void add_late(struct buf *out, const struct result_context *context) {
     json_add_key(out, "late");
     buf_add_char(out, '[');
-    for (size_t r = 0; context->late && r < db_count(context->late); r++) {
-        if (!str_eq(db_text(context->late, r, 0), context->hunt->id))
-            continue;
+    for (size_t r = late_first(context->late, context->hunt->id);
+         r < db_count(context->late) && str_eq(db_text(context->late, r, 0), context->hunt->id); r++) {
         json_add_comma(out);
         buf_add_str(out, STR("{\"device_id\":"));
         json_add_string(out, db_text(context->late, r, 1));

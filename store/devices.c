@@ -169,8 +169,10 @@ static bool devices_make(struct statement *statement, const struct devices_filte
     const char *way = down ? "DESC" : "ASC";
     buf_add_str(&statement->sql, str_from(page_columns));
     add_state_value(statement, filter, "NULL");
-    buf_printf(&statement->sql, " FROM (SELECT d.device, %s AS key, rmm.last_event_day(d.device) AS last_event_day FROM rmm.devices d WHERE %s", sort->column,
-               filter->past ? "d.first_seen <= $1::bigint" : "true");
+    buf_printf(&statement->sql,
+               " FROM (SELECT d.device, %s AS key, rmm.last_event_day(d.device, d.last_seen) AS last_event_day "
+               "FROM rmm.devices d WHERE %s",
+               sort->column, filter->past ? "d.first_seen <= $1::bigint" : "true");
     add_filters(statement, filter);
     if (!add_cursor(statement, sort, down, filter->cursor, err))
         return false;
@@ -207,7 +209,7 @@ static const char findings_columns[] =
     "'device_name', d.device_name, 'machine_group', d.machine_group, 'tool', t.tool, 'signal', t.signal, 'first_seen', "
     "kql.ticks_text(t.first_seen), 'last_seen', kql.ticks_text(t.last_seen), 'count', "
     "greatest(t.count, t.by_result), 'exact', t.by_result = 0, 'runs', coalesce(seen.runs, 0), 'days', "
-    "(SELECT sum(upper(r) - lower(r)) FROM unnest(t.days) r), 'silent', rmm.is_silent(rmm.last_event_day(t.device)), 'state', ";
+    "(SELECT sum(upper(r) - lower(r)) FROM unnest(t.days) r), 'silent', rmm.is_silent(rmm.last_event_day(t.device, d.last_seen)), 'state', ";
 static const char findings_tables[] =
     ")::text FROM rmm.findings t JOIN rmm.devices d ON d.device = t.device "
     "LEFT JOIN rmm.finding_runs seen ON (seen.device, seen.tool, seen.signal) = (t.device, t.tool, t.signal) "

@@ -108,4 +108,4 @@ SELECT json_build_object('device_id', d.device_id, 'device_name', d.device_name,
            'tools', tool.tools, 'flags', d.flags,
            'portal', 'https://security.microsoft.com/machines/' || kql.url_encode(d.device_id, '-_.~') || '/timeline?from='
                || kql.ticks_text(d.first_seen) || '&to=' || kql.ticks_text(d.last_seen))::text
-FROM d, tool, LATERAL (SELECT rmm.last_event_day(d.device) AS day OFFSET 0) e
+FROM d, tool, LATERAL (SELECT rmm.last_event_day(d.device, d.last_seen) AS day OFFSET 0) e

@@ -284,6 +284,7 @@ static void a_renamed_device_is_one_device_with_its_names_groups_files_and_accou
     hunt_send_event(&probe_server.server, "DeviceNetworkEvents", "d1", "2026-07-18T13:00:00Z", 7,
                     ",\"RemoteUrl\":\"https://u@A.probe.example:443/x\",\"DeviceName\":\"new\"");
     hunt_send_event(&probe_server.server, "DeviceInfo", "d1", "2026-07-19T01:00:00Z", 8, ",\"DeviceName\":\"new\"");
+    hunt_merge_presence(&probe_server);
     run_both();
     ANSWER_AUTO list = hunt_get(&probe_server.server, "/v1/devices");
     assert_int_equal(json_array_size(answer_at(&list, "devices")), 1);

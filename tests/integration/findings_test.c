@@ -140,6 +140,7 @@ static void a_quiet_device_that_sends_is_told_from_one_that_went_silent(void **s
     for (const char *const *id = (const char *const[]){"d1", "d2", NULL}; *id; id++)
         process_ago(*id, 20, 1, "probe.exe");
     process_ago("d1", 3, 2, "clean.exe");
+    hunt_merge_presence(&probe_server);
     run("{\"all\":true}");
     expect_devices("state=quiet", 2);
     expect_silence("d1", 3, false);

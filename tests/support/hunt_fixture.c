@@ -34,6 +34,14 @@ void hunt_server_stop(struct hunt_server *server) {
     cluster_fixture_close(server->db);
 }
 
+void hunt_merge_presence(const struct hunt_server *server) {
+    struct err err = {0};
+    struct str most = STR("1000000");
+    DB_ROWS_AUTO *rows = db_query_alone(server->db, "retention_present", &most, 1, 10000, &err);
+    if (!rows)
+        fail_msg("%s", err.text);
+}
+
 void hunt_lines_make(const struct estate_options *options, struct hunt_lines *lines) {
     *lines = (struct hunt_lines){.text = BUF(CAP), .estate = estate_new(options)};
     assert_non_null(lines->estate);

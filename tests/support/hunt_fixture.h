@@ -19,6 +19,8 @@ struct hunt_server {
 /* Needs cluster_fixture_start. */
 void hunt_server_start(struct hunt_server *server);
 void hunt_server_stop(struct hunt_server *server);
+/* Which devices sent on which days, as the server merges it each minute. */
+void hunt_merge_presence(const struct hunt_server *server);
 
 /* A test's server with the hunts of a tool "Probe" (word "probe"), for cmocka's setup and teardown. */
 extern struct hunt_server probe_server;
