@@ -70,7 +70,7 @@ static bool kept_make(struct request *request, struct str known, struct made *ma
 }
 
 bool tagged_kept(struct request *request, struct reply *reply) {
-    struct err err;
+    struct err err = {0};
     struct str key = route_keeps(request->route) ? kept_key(request, &err) : (struct str){0};
     struct finished *finished = key.ptr ? cache_peek(request, key) : NULL;
     if (finished)

@@ -19,31 +19,33 @@ int64_t result_window_end(const struct result_context *context) {
     return own < 0 ? context->as_of : own;
 }
 
-/* An event in the window, to the tick. */
-static bool any_event(struct db_conn *conn, size_t t, int64_t from, int64_t to, int64_t deadline_ms, bool *any,
-                      struct err *err) {
+/* What a table has in the window, to the tick. repeated: one plan for all windows will do. */
+static struct db_rows *window_ask(struct db_conn *conn, size_t t, const char *what, const char *most, const int64_t window[2],
+                                  bool repeated, int64_t deadline_ms, struct err *err) {
     BUF_AUTO sql = BUF(256);
     char first[24], last[24];
-    snprintf(first, sizeof first, "%" PRId64, from);
-    snprintf(last, sizeof last, "%" PRId64, to);
+    snprintf(first, sizeof first, "%" PRId64, window[0]);
+    snprintf(last, sizeof last, "%" PRId64, window[1]);
     struct str params[] = {str_from(first), str_from(last)};
-    buf_printf(&sql, "SELECT 1 FROM data.%s WHERE ts BETWEEN $1::bigint AND $2::bigint LIMIT 1", schema_tables()[t].sql);
-    DB_ROWS_AUTO *rows = buf_cstr(&sql) ? db_query_repeated(conn, sql.ptr, params, 2, deadline_ms, err)
-                                        : (err_memory(err), NULL);
+    buf_printf(&sql, "SELECT %s FROM data.%s WHERE ts BETWEEN $1::bigint AND $2::bigint%s", what, schema_tables()[t].sql, most);
+    if (!buf_cstr(&sql)) {
+        err_memory(err);
+        return NULL;
+    }
+    return repeated ? db_query_repeated(conn, sql.ptr, params, 2, deadline_ms, err)
+                    : db_query(conn, sql.ptr, params, 2, deadline_ms, err);
+}
+
+static bool any_event(struct db_conn *conn, size_t t, const int64_t window[2], int64_t deadline_ms, bool *any, struct err *err) {
+    DB_ROWS_AUTO *rows = window_ask(conn, t, "1", " LIMIT 1", window, true, deadline_ms, err);
     *any = db_count(rows) > 0;
     return rows != NULL;
 }
 
-/* Devices in a window of less than a day, to the tick: of longer ones the days that they touch are near enough, and known. */
-static bool devices_count(struct db_conn *conn, size_t t, int64_t from, int64_t to, int64_t deadline_ms, int64_t *devices,
+/* Devices in a window of less than a day: of longer ones the days that they touch are near enough, and known. */
+static bool devices_count(struct db_conn *conn, size_t t, const int64_t window[2], int64_t deadline_ms, int64_t *devices,
                           struct err *err) {
-    BUF_AUTO sql = BUF(256);
-    char first[24], last[24];
-    snprintf(first, sizeof first, "%" PRId64, from);
-    snprintf(last, sizeof last, "%" PRId64, to);
-    struct str params[] = {str_from(first), str_from(last)}; /* one with parameters is planned for them */
-    buf_printf(&sql, "SELECT count(DISTINCT device) FROM data.%s WHERE ts BETWEEN $1::bigint AND $2::bigint", schema_tables()[t].sql);
-    DB_ROWS_AUTO *rows = buf_cstr(&sql) ? db_query(conn, sql.ptr, params, 2, deadline_ms, err) : (err_memory(err), NULL);
+    DB_ROWS_AUTO *rows = window_ask(conn, t, "count(DISTINCT device)", "", window, false, deadline_ms, err);
     if (rows)
         *devices = db_int(rows, 0, 0);
     return rows != NULL;
@@ -74,12 +76,13 @@ static bool table_read(const struct result_context *context, struct db_conn *con
                                            .devices_reporting = presence.devices};
     if (!gone_read(context, conn, t, &freshness->gone, deadline_ms, err))
         return false;
-    if (presence.rows && !any_event(conn, t, from, to, deadline_ms, &freshness->has_events, err))
+    const int64_t window[] = {from, to};
+    if (presence.rows && !any_event(conn, t, window, deadline_ms, &freshness->has_events, err))
         return false;
     if (!freshness->has_events)
         freshness->devices_reporting = 0;
     return !freshness->has_events || to - from >= TICKS_DAY ||
-           devices_count(conn, t, from, to, deadline_ms, &freshness->devices_reporting, err);
+           devices_count(conn, t, window, deadline_ms, &freshness->devices_reporting, err);
 }
 
 static bool add_table(struct buf *out, const struct result_context *context, struct db_conn *conn, size_t t,

@@ -75,7 +75,8 @@ static bool run_hunts(struct run *run, const struct db_rows *work, struct err *e
     if (plans)
         plans_window(plans, &run->from, &run->to);
     bool ok = plans && plans_late(plans, run->reads, &run->late, err) &&
-              db_exec(run->reads, "SAVEPOINT hunts", NULL, 0, query_deadline(), NULL, err) && plans_decide(plans, run->reads, err) && plans_run(plans, run, err);
+              db_exec(run->reads, "SAVEPOINT hunts", NULL, 0, query_deadline(), NULL, err) &&
+              plans_decide(plans, run->reads, err) && plans_run(plans, run, err);
     db_rollback(run->reads);
     plans_free(plans);
     return ok;

@@ -131,11 +131,27 @@ static void each_schedule_lists_what_runs_by_hand_have_listed(void **state) {
     expect_run("", "[\"3\"]");
 }
 
+/* The event is in the second run's results; that the ledger learns of it a run later doesn't make it late. */
+static void what_a_run_saw_while_the_ledger_could_not_isn_t_late(void **state) {
+    (void)state;
+    send_probe(hours_ago(2), 1);
+    expect_run("", "");
+    send_probe(ticks_now(), 2);
+    database_do(probe_server.db, "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$");
+    database_do(probe_server.db, "CREATE TRIGGER refuse BEFORE UPDATE ON rmm.ledger_hunts FOR EACH ROW EXECUTE FUNCTION public.refuse()");
+    expect_run("", "");
+    database_do(probe_server.db, "DROP TRIGGER refuse ON rmm.ledger_hunts");
+    expect_run("", "");
+    assert_int_equal(database_int(probe_server.db, "SELECT count(*) FROM rmm.hits"), 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_cancelled_run_uses_nothing_up, probe_server_setup, probe_server_teardown),
         cmocka_unit_test_setup_teardown(a_cancelled_run_answers_for_nothing, probe_server_setup, probe_server_teardown),
         cmocka_unit_test_setup_teardown(only_a_run_whose_window_has_the_event_lists_it, probe_server_setup,
+                                        probe_server_teardown),
+        cmocka_unit_test_setup_teardown(what_a_run_saw_while_the_ledger_could_not_isn_t_late, probe_server_setup,
                                         probe_server_teardown),
         cmocka_unit_test_setup_teardown(each_schedule_lists_what_runs_by_hand_have_listed, probe_server_setup,
                                         probe_server_teardown),

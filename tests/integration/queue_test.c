@@ -233,15 +233,21 @@ static void a_server_that_was_stopped_past_its_lease_wakes_up_and_changes_nothin
     cluster_fixture_close(db);
 }
 
-static void any_server_can_cancel_a_run(void **state) {
-    (void)state;
-    struct server servers[2];
+/* Two servers, and a run of the first that the second has cancelled. */
+static struct db *cancelled_elsewhere(struct server servers[2], char *path, size_t size) {
     struct db_conn *lock;
-    char path[256];
-    struct db *db = two_servers(servers, &lock, path, sizeof path);
+    struct db *db = two_servers(servers, &lock, path, size);
     ANSWER_AUTO asked = server_expect(&servers[1], 202, &(struct send){.method = "DELETE", .path = path});
     database_await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'cancelled'", 1, 10000);
     let_go(lock);
+    return db;
+}
+
+static void any_server_can_cancel_a_run(void **state) {
+    (void)state;
+    struct server servers[2];
+    char path[256];
+    struct db *db = cancelled_elsewhere(servers, path, sizeof path);
     ANSWER_AUTO over = server_expect(&servers[0], 200, &(struct send){.method = "DELETE", .path = path});
     assert_string_equal(answer_text(&over, "state"), "cancelled");
     stop(&servers[0]);
@@ -302,12 +308,8 @@ static void a_run_under_way_says_how_far_it_is(void **state) {
 static void a_cancelled_run_of_one_hunt_says_so(void **state) {
     (void)state;
     struct server servers[2];
-    struct db_conn *lock;
     char path[256];
-    struct db *db = two_servers(servers, &lock, path, sizeof path);
-    ANSWER_AUTO asked = server_expect(&servers[1], 202, &(struct send){.method = "DELETE", .path = path});
-    database_await(db, "SELECT count(*) FROM rmm.runs WHERE state = 'cancelled'", 1, 10000);
-    let_go(lock);
+    struct db *db = cancelled_elsewhere(servers, path, sizeof path);
     expect_results(&servers[1], path, "", "\"state\":\"cancelled\"");
     expect_results(&servers[1], path, "?format=csv", "cancelled: the run was cancelled");
     expect_results(&servers[1], path, "?format=table", "cancelled: the run was cancelled");
