@@ -81,6 +81,5 @@ bool late_answer(const struct late *late, int64_t run_id, struct db_conn *conn, 
     char id[24];
     struct str params[1 + LATE_WINDOWS];
     params_set(late, run_id, id, params);
-    DB_ROWS_AUTO *rows = db_query_repeated(conn, db_statement("ledger_answered"), params, 1 + LATE_WINDOWS, deadline_ms, err);
-    return rows != NULL;
+    return db_exec(conn, db_statement("ledger_answered"), params, 1 + LATE_WINDOWS, deadline_ms, NULL, err);
 }

@@ -92,7 +92,7 @@ bool queue_add(struct db_conn *conn, struct arena *arena, const struct run_reque
     params[0] = arena_printf(arena, "%" PRId64, *run_id);
     if (!params[0].ptr || !selection_params(conn, arena, request, &params[1], err))
         return params[0].ptr ? false : err_memory(err);
-    DB_ROWS_AUTO *rows = db_query_repeated(conn, db_statement("run_hunts_add"), params, 4, mono_ms() + QUEUE_LIMIT_MS, err);
+    DB_ROWS_AUTO *rows = db_query(conn, db_statement("run_hunts_add"), params, 4, mono_ms() + QUEUE_LIMIT_MS, err);
     return rows && selection_complete(conn, request, rows, err);
 }
 

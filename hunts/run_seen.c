@@ -131,10 +131,6 @@ bool run_seen_tell(struct run_seen *seen, int64_t run_id, struct db_conn *conn, 
     struct str params[COUNTED];
     if (seen->result_count && !results_tell(seen, run_id, conn, deadline_ms, err))
         return false;
-    if (!seen->count)
-        return true;
-    DB_ROWS_AUTO *rows = lists_end(seen->counted, params, COUNTED, err)
-                             ? db_query_repeated(conn, db_statement("ledger_runs"), params, COUNTED, deadline_ms, err)
-                             : NULL;
-    return rows != NULL;
+    return !seen->count || (lists_end(seen->counted, params, COUNTED, err) &&
+                            db_exec(conn, db_statement("ledger_runs"), params, COUNTED, deadline_ms, NULL, err));
 }
