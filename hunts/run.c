@@ -111,9 +111,7 @@ static bool answers_save(struct db_conn *conn, struct str run_id, const struct a
         params[n++] = buf_str(&answer->error);
     }
     buf_add_str(&sql, STR(") v (hunt_id, state, body, etag, error, cut) WHERE r.run_id = $1::bigint AND r.hunt_id = v.hunt_id"));
-    DB_ROWS_AUTO *rows =
-        buf_cstr(&sql) ? db_query_repeated(conn, sql.ptr, params, n, mono_ms() + WRITE_MS, err) : (err_memory(err), NULL);
-    return rows != NULL;
+    return buf_cstr(&sql) ? db_exec(conn, sql.ptr, params, n, mono_ms() + WRITE_MS, NULL, err) : err_memory(err);
 }
 
 /* params: run, attempt. *held is false when another attempt has the run. */
