@@ -149,7 +149,8 @@ static struct str verdict_line(struct arena *arena, const json_t *hunts, const c
             names = arena_printf(arena, "%.*s%s %s", STR_ARG(names), count ? "," : ":", member_text(hunt, "slug"));
         count++;
     }
-    return count ? arena_printf(arena, "%s: %zu hunt%s%.*s", verdict, count, count == 1 ? "" : "s", STR_ARG(names)) : STR("");
+    return count ? arena_printf(arena, "%s: %zu hunt%s%.*s", verdict, count, count == 1 ? "" : "s", STR_ARG(names))
+                 : STR("");
 }
 
 /* What was rejected, what hunts lack, and what can't be known. */
@@ -159,8 +160,9 @@ static bool notes_add(struct request *request, const json_t *root, enum format f
     const json_t *item;
     bool whole = true;
     json_array_foreach(json_object_get(root, "rejected"), i, item) {
-        struct str text = arena_printf(request->arena, "rejected: %s %s: %lld", member_text(item, "table"), member_text(item, "code"),
-                                       (long long)json_integer_value(json_object_get(item, "count")));
+        struct str text =
+            arena_printf(request->arena, "rejected: %s %s: %lld", member_text(item, "table"), member_text(item, "code"),
+                         (long long)json_integer_value(json_object_get(item, "count")));
         whole = whole && text.ptr;
         note_add(out, format, width, text);
     }

@@ -17,8 +17,7 @@ static json_t *text_make(const struct buf *out) {
 static void add_texts(struct buf *out, const json_t *texts) {
     size_t i;
     const json_t *text;
-    json_array_foreach(texts, i, text)
-        buf_printf(out, "%s%s", i ? ", " : "", json_string_value(text));
+    json_array_foreach(texts, i, text) buf_printf(out, "%s%s", i ? ", " : "", json_string_value(text));
 }
 
 static void add_flag(struct buf *out, const json_t *flag) {
@@ -53,14 +52,13 @@ static json_t *values_text(const json_t *list) {
     BUF_AUTO out = BUF(TEXT_CAP);
     size_t i;
     const json_t *item;
-    json_array_foreach(list, i, item)
-        buf_printf(&out, "%s%s", i ? ", " : "", text_of(item, "value"));
+    json_array_foreach(list, i, item) buf_printf(&out, "%s%s", i ? ", " : "", text_of(item, "value"));
     return text_make(&out);
 }
 
 static bool head_add(struct request *request, const json_t *device, struct buf *out, struct err *err) {
-    static const char *const members[] = {"device_name", "device_id", "machine_group", "names", "machine_groups",
-                                          "first_seen", "last_seen", "last_event_day", "flags"};
+    static const char *const members[] = {"device_name", "device_id", "machine_group",  "names", "machine_groups",
+                                          "first_seen",  "last_seen", "last_event_day", "flags"};
     json_auto_t *head = json_object();
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         json_t *value = json_object_get(device, members[i]);
@@ -97,15 +95,19 @@ static bool row_name(json_t *row, const char *column, const char *member, size_t
 
 /* A table: what each tool has of a member, which may be one of its signals'. */
 struct section {
-    const char *list, *inner;                     /* "by_signal", "hunts"; inner NULL: the list's own items */
-    const char *columns[MOST_COLUMNS];            /* NULL-ended; the tool is added when there are several */
-    const char *members[MOST_COLUMNS];            /* what they are in JSON */
+    const char *list, *inner;          /* "by_signal", "hunts"; inner NULL: the list's own items */
+    const char *columns[MOST_COLUMNS]; /* NULL-ended; the tool is added when there are several */
+    const char *members[MOST_COLUMNS]; /* what they are in JSON */
 };
 
 static const struct section sections[] = {
-    {NULL, NULL, {"tool", "state", "signals", "count", "first_seen", "last_seen"},
+    {NULL,
+     NULL,
+     {"tool", "state", "signals", "count", "first_seen", "last_seen"},
      {"tool", "state", "seen_by", "count", "first_seen", "last_seen"}},
-    {"by_signal", "hunts", {"hunt", "count", "first_seen", "last_seen", "report_ids"},
+    {"by_signal",
+     "hunts",
+     {"hunt", "count", "first_seen", "last_seen", "report_ids"},
      {"slug", "count", "first_seen", "last_seen", "report_ids"}},
     {"files", NULL, {"sha1", "names", "paths"}, {"sha1", "names", "paths"}},
     {"accounts", NULL, {"account", "first_seen", "last_seen"}, {"value", "first_seen", "last_seen"}},
@@ -121,14 +123,14 @@ static bool row_add(json_t *rows, const struct section *section, const json_t *i
     return json_array_append_new(rows, row) == 0 && ok;
 }
 
-static bool rows_add(json_t *rows, const struct section *section, const json_t *list, const char *inner, const char *tool,
-                     size_t most) {
+static bool rows_add(json_t *rows, const struct section *section, const json_t *list, const char *inner,
+                     const char *tool, size_t most) {
     size_t i;
     const json_t *item;
     bool ok = true;
-    json_array_foreach(list, i, item)
-        ok = ok && (inner ? rows_add(rows, section, json_object_get(item, inner), NULL, tool, most)
-                          : row_add(rows, section, item, tool, most));
+    json_array_foreach(list, i, item) ok =
+        ok && (inner ? rows_add(rows, section, json_object_get(item, inner), NULL, tool, most)
+                     : row_add(rows, section, item, tool, most));
     return ok;
 }
 

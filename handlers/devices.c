@@ -9,16 +9,16 @@
 #include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
-#include "handlers/service.h"
 #include "handlers/names.h"
+#include "handlers/service.h"
 
-enum { READ_MS = 10000, TEXT_CAP = 512 << 20, WIDE = 140 };
+enum { READ_MS = 10000, TEXT_CAP = 512 << 20, NARROW = 100, WIDE = 140 };
 
 static const char states[] = "new,known,quiet,returned";
 static const char signals[] = "signature,process,network,other"; /* other: a hunt that names none */
 
-/* ?as_of=: the time that states are told from, by what was seen by then; else, by all there is, the end of the minute under
- * way: within it an answer stays the same. */
+/* ?as_of=: the time that states are told from, by what was seen by then; else, by all there is, the end of the minute
+ * under way: within it an answer stays the same. */
 static bool now_read(struct request *request, int64_t *now, bool *past, struct err *err) {
     struct str text = request_query(request, "as_of");
     *now = (ticks_now() / TICKS_MINUTE + 1) * TICKS_MINUTE;
@@ -56,8 +56,10 @@ static bool since_read(struct request *request, struct str *ticks, struct err *e
 /* What both lists have. */
 static bool filter_read(struct request *request, struct devices_filter *filter, long long *limit, struct err *err) {
     *filter = (struct devices_filter){.group = request_query(request, "group")};
-    return tool_parameter(request, &filter->tool, err) && request_choice(request, "signal", signals, &filter->signal, err) &&
-           request_choice(request, "state", states, &filter->state, err) && now_read(request, &filter->now, &filter->past, err) &&
+    return tool_parameter(request, &filter->tool, err) &&
+           request_choice(request, "signal", signals, &filter->signal, err) &&
+           request_choice(request, "state", states, &filter->state, err) &&
+           now_read(request, &filter->now, &filter->past, err) &&
            list_parameters(request, limit, &filter->limit, &filter->cursor, err);
 }
 
@@ -155,14 +157,26 @@ static bool devices_reply(struct request *request, struct reply *reply, const st
         return err_memory(err);
     for (size_t i = 0, from = 0; i < count; from = ends[i++])
         objects[i] = (struct str){text.ptr + from, ends[i] - from};
-    struct list_items items = {.member = "devices", .objects = objects, .count = count, .columns = columns,
+    struct list_items items = {.member = "devices",
+                               .objects = objects,
+                               .count = count,
+                               .columns = columns,
                                .next = row < db_count(rows) ? db_text(rows, last, DEVICES_CURSOR) : (struct str){0}};
     return list_freshness(request, &items, err) && list_reply_items(request, reply, &items, err);
 }
 
+/* On a narrow terminal an id would be cut, which is of no use; who asks for a device by its name is told the id. */
+static const char *const *devices_columns(const struct request *request, enum format format) {
+    static const char *const all[] = {"device_id", "device_name",    "machine_group", "tools", "first_seen",
+                                      "last_seen", "last_event_day", "silent",        NULL};
+    static const char *const wide[] = {"device_name", "tools", "last_seen", "device_id", NULL};
+    static const char *const narrow[] = {"device_name", "tools", "last_seen", "silent", NULL};
+    if (format != FORMAT_TABLE)
+        return all;
+    return request->width && request->width < NARROW ? narrow : wide;
+}
+
 bool handle_devices_list(struct request *request, struct reply *reply, struct err *err) {
-    static const char *const all[] = {"device_id", "device_name", "machine_group", "tools", "first_seen", "last_seen", "last_event_day", "silent", NULL};
-    static const char *const narrow[] = {"device_name", "tools", "last_seen", "device_id", NULL};
     struct devices_filter filter;
     enum format format;
     long long limit;
@@ -172,7 +186,7 @@ bool handle_devices_list(struct request *request, struct reply *reply, struct er
     if (!rows && err->code == ERR_BAD_PARAMETER)
         request->problem_field = "sort";
     return rows && (db_count(rows) || group_seen(request, filter.group, err)) &&
-           devices_reply(request, reply, rows, limit, format == FORMAT_TABLE ? narrow : all, err);
+           devices_reply(request, reply, rows, limit, devices_columns(request, format), err);
 }
 
 bool handle_device_get(struct request *request, struct reply *reply, struct err *err) {
@@ -188,13 +202,17 @@ bool handle_device_get(struct request *request, struct reply *reply, struct err 
     if (rows && !db_count(rows))
         return device_seen(request, params[0], err) &&
                err_set(err, ERR_NOT_FOUND, "device '%.*s' sends events, but no hunt found anything on it", STR_ARG(params[0]));
-    return rows && (page ? device_page(request, reply, db_text(rows, 0, 0), err) : json_reply(reply, db_text(rows, 0, 0), err));
+    return rows &&
+           (page ? device_page(request, reply, db_text(rows, 0, 0), err) : json_reply(reply, db_text(rows, 0, 0), err));
 }
 
 /* A table leaves out what matters least where the device's name would else be cut to a few letters. */
 static const char *const *findings_columns(const struct request *request, enum format format) {
-    static const char *const all[] = {"device_id", "device_name", "machine_group", "tool", "signal", "state", "silent", "count", "exact", "days", "runs", "first_seen", "last_seen", NULL};
-    static const char *const wide[] = {"device_name", "tool", "signal", "state", "count", "runs", "first_seen", "last_seen", "device_id", NULL};
+    static const char *const all[] = {"device_id", "device_name", "machine_group", "tool",  "signal",
+                                      "state",     "silent",      "count",         "exact", "days",
+                                      "runs",      "first_seen",  "last_seen",     NULL};
+    static const char *const wide[] = {"device_name", "tool",       "signal",    "state",     "count",
+                                       "runs",        "first_seen", "last_seen", "device_id", NULL};
     static const char *const narrow[] = {"device_name", "tool", "signal", "state", "count", "last_seen", NULL};
     if (format != FORMAT_TABLE)
         return all;

@@ -58,9 +58,26 @@ static bool lines_make(struct request *request, const json_t *root, struct list_
 
 static bool diff_convert(struct request *request, struct reply *reply, struct str json, enum format format,
                          struct err *err) {
-    static const char *const all[] = {"hunt", "tool", "change", "device_id", "device_name", "was", "count", "first_seen",
-                                      "last_seen", "report_ids_added", "report_ids_gone", "machine_group", "differs", "device_name_was",
-                                      "machine_group_was", "first_seen_was", "last_seen_was", "groups_added", "groups_gone", NULL};
+    static const char *const all[] = {"hunt",
+                                      "tool",
+                                      "change",
+                                      "device_id",
+                                      "device_name",
+                                      "was",
+                                      "count",
+                                      "first_seen",
+                                      "last_seen",
+                                      "report_ids_added",
+                                      "report_ids_gone",
+                                      "machine_group",
+                                      "differs",
+                                      "device_name_was",
+                                      "machine_group_was",
+                                      "first_seen_was",
+                                      "last_seen_was",
+                                      "groups_added",
+                                      "groups_gone",
+                                      NULL};
     static const char *const narrow[] = {"hunt", "change", "device_name", "was", "count", "last_seen", "differs", NULL};
     json_auto_t *root = json_loadb(json.ptr, json.len, JSON_ALLOW_NUL, NULL);
     struct str *objects = arena_array(request->arena, lines_count(root) + 1, sizeof *objects);

@@ -31,12 +31,12 @@ bool list_reply(struct request *request, struct reply *reply, const char *member
 bool list_reply_rows(struct request *request, struct reply *reply, struct list_items *items, const struct db_rows *rows,
                      long long limit, struct err *err);
 /* Parts of a page: a JSON array's objects as a table behind what is there, cells in the request's arena; … */
-bool list_table(struct request *request, const json_t *objects, const char *const *columns, size_t kept, enum format format,
-                struct buf *out, struct err *err);
+bool list_table(struct request *request, const json_t *objects, const char *const *columns, size_t kept,
+                enum format format, struct buf *out, struct err *err);
 /* … and an object's members as lines. */
 bool list_pairs(struct request *request, const json_t *object, struct buf *out, struct err *err);
-/* How fresh the data is that a list of findings rests on: ,"freshness":{…} into items->more behind what is there, and the
- * note that no events are kept; no hits must not look like no data. */
+/* How fresh the data is that a list of findings rests on: ,"freshness":{…} into items->more behind what is there, and
+ * the note that no events are kept; no hits must not look like no data. */
 bool list_freshness(struct request *request, struct list_items *items, struct err *err);
 /* The common ?limit= and ?cursor=; limit 1..1000, default 100. *cursor is the key inside the client's cursor, which is
  * opaque and good for the list that gave it with the same filters only; ptr NULL without one. */

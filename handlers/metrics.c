@@ -79,8 +79,8 @@ static void add_compaction(const struct metrics *metrics, struct buf *out) {
 }
 
 static void add_prepared(const struct metrics *metrics, struct buf *out) {
-    add_one(out, "rmmhunt_prepare_turns_total", "counter", "Turns at deciding dictionary values before a hunt is asked for.",
-            atomic_load(&metrics->prepared.turns));
+    add_one(out, "rmmhunt_prepare_turns_total", "counter",
+            "Turns at deciding dictionary values before a hunt is asked for.", atomic_load(&metrics->prepared.turns));
     add_one(out, "rmmhunt_prepare_failures_total", "counter", "Turns that broke off; the next goes on there.",
             atomic_load(&metrics->prepared.failures));
 }

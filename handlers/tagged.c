@@ -88,7 +88,8 @@ static bool kept_answer(struct request *request, struct reply *reply, struct err
 }
 
 /* What GET gives now, in one of its forms: as it is, pretty, or either compressed. */
-static struct finished *form_make(struct request *request, route_handler *get, bool pretty, bool zipped, struct err *err) {
+static struct finished *form_make(struct request *request, route_handler *get, bool pretty, bool zipped,
+                                  struct err *err) {
     struct request form = {.pretty = pretty};
     struct reply reply = {.status = 200, .content_type = "application/json", .body = BUF(BODY_CAP)};
     struct finished *finished = NULL;
@@ -109,8 +110,9 @@ bool tagged_match(struct request *request, route_handler *get, struct err *err) 
         matches = now && etag_named(request, "If-Match", now->etag);
         finished_release(now);
     }
-    return matches || err_set(err, ERR_CHANGED, "it has changed since, or is gone: GET it again, and send your change with "
-                                                "the ETag of that answer in If-Match");
+    return matches || err_set(err, ERR_CHANGED,
+                              "it has changed since, or is gone: GET it again, and send your change with "
+                              "the ETag of that answer in If-Match");
 }
 
 /* Of a PUT that answers as GET would. */

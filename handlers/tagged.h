@@ -1,6 +1,6 @@
-/* Answers with an entity tag: what GET gives is compressed for who takes that, and 304 for who has it already. Answers about
- * devices, which are polled, are kept (handlers/cache.h) by path, query, form and minute, as they tell states as of a
- * minute. One thread a request. */
+/* Answers with an entity tag: what GET gives is compressed for who takes that, and 304 for who has it already. Answers
+ * about devices, which are polled, are kept (handlers/cache.h) by path, query, form and minute, as they tell states as
+ * of a minute. One thread a request. */
 #pragma once
 #include "handlers/finished.h"
 #include "handlers/request.h"

@@ -62,8 +62,9 @@ bool verdict_is_note(struct str text) {
 static struct str line_text(struct arena *arena, const json_t *result, bool several) {
     struct str text = verdict_text(arena, result);
     const char *slug = json_string_value(json_object_get(json_object_get(result, "hunt"), "slug"));
-    return several && slug && text.ptr && is_word(result, "state", "failed") ? arena_printf(arena, "%s %.*s", slug, STR_ARG(text))
-                                                                             : text;
+    return several && slug && text.ptr && is_word(result, "state", "failed")
+               ? arena_printf(arena, "%s %.*s", slug, STR_ARG(text))
+               : text;
 }
 
 void verdict_add_lines(struct buf *out, struct arena *arena, const json_t *results) {

@@ -9,9 +9,9 @@
 #include "handlers/format.h"
 #include "handlers/handlers.h"
 #include "handlers/list.h"
+#include "handlers/names.h"
 #include "handlers/service.h"
 #include "handlers/tagged.h"
-#include "handlers/names.h"
 #include "hunts/webhook_send.h"
 #include "hunts/webhook_sign.h"
 #include "hunts/webhooks.h"
@@ -142,8 +142,8 @@ static bool settings_parse(struct request *request, struct settings *settings, s
     return true;
 }
 
-/* What a webhook needs to be made or replaced. Its address is checked when it becomes another than known, and when it is
- * used: one that is forbidden now can still be paused. */
+/* What a webhook needs to be made or replaced. Its address is checked when it becomes another than known, and when it
+ * is used: one that is forbidden now can still be paused. */
 static bool settings_check(struct request *request, struct settings *settings, struct str known, struct err *err) {
     request->problem_field = "url";
     if (!settings->url.len)
@@ -275,8 +275,10 @@ bool handle_webhook_rotate(struct request *request, struct reply *reply, struct 
     DB_ROWS_AUTO *known = webhook_read(request, id, err);
     DB_ROWS_AUTO *rows = known ? statement_run(request, "webhook_rotate", params, 3, err) : NULL;
     if (rows && !db_count(rows))
-        return err_set(err, ERR_CONFLICT, "webhook %.*s was rotated " OLD_SECRETS " times within 24 hours, and each of those "
-                                          "secrets signs that long; rotate it again when one's time is over", STR_ARG(id));
+        return err_set(err, ERR_CONFLICT,
+                       "webhook %.*s was rotated " OLD_SECRETS " times within 24 hours, and each of those "
+                       "secrets signs that long; rotate it again when one's time is over",
+                       STR_ARG(id));
     if (!rows)
         return false;
     return secret_reply(reply, db_text(rows, 0, 0), secret, err);

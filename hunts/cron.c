@@ -24,8 +24,9 @@ static const struct field {
 enum { FIELDS = sizeof fields / sizeof *fields };
 
 static bool field_fail(const struct field *field, struct str text, struct err *err) {
-    return err_set(err, ERR_BAD_REQUEST, "cron: the %s '%.*s' is not one: %d to %d, such as %s; a range runs upwards, a step fits into it", field->name,
-                   text.len > 40 ? 40 : (int)text.len, text.ptr, field->low, field->high, field->example);
+    return err_set(err, ERR_BAD_REQUEST,
+                   "cron: the %s '%.*s' is not one: %d to %d, such as %s; a range runs upwards, a step fits into it",
+                   field->name, text.len > 40 ? 40 : (int)text.len, text.ptr, field->low, field->high, field->example);
 }
 
 /* A number or a name at the start of *s. */
@@ -62,7 +63,8 @@ static bool parse_item(const struct field *field, struct str item, uint64_t *bit
         if (range && !take_value(field, &item, &to))
             return false;
     }
-    if (range && take_char(&item, '/') && (!take_value(&fields[0], &item, &step) || step < 1 || step > field->high - field->low + 1))
+    if (range && take_char(&item, '/') &&
+        (!take_value(&fields[0], &item, &step) || step < 1 || step > field->high - field->low + 1))
         return false;
     if (item.len || from < field->low || to > field->high || from > to)
         return false;

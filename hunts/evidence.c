@@ -44,7 +44,8 @@ static bool known_check(struct db_conn *conn, struct evidence_request *request, 
     if (!rows)
         return false;
     if (!str_eq(db_text(rows, 0, 0), STR("t")))
-        return err_set(err, ERR_NOT_FOUND, "no device '%.*s'; GET /v1/devices?q= looks for names", STR_ARG(request->device));
+        return err_set(err, ERR_NOT_FOUND, "no device '%.*s'; GET /v1/devices?q= looks for names",
+                       STR_ARG(request->device));
     if (!str_eq(db_text(rows, 0, 1), STR("t")))
         return err_set(err, ERR_NOT_FOUND, "no run '%.*s'; GET /v1/runs lists them", STR_ARG(request->run));
     if (!str_eq(db_text(rows, 0, 2), STR("t")))
@@ -179,8 +180,10 @@ struct windows {
 /* Where the asked-for result, or the ledger, looked. */
 static void window_add(const struct reading *reading, const struct db_rows *sources, size_t row,
                        const struct kql_program *program, struct windows *windows) {
-    const struct result_context context = {.as_of = db_int(sources, row, 1), .from = db_int(sources, row, 2),
-                                           .to = db_int(sources, row, 3), .program = program};
+    const struct result_context context = {.as_of = db_int(sources, row, 1),
+                                           .from = db_int(sources, row, 2),
+                                           .to = db_int(sources, row, 3),
+                                           .program = program};
     bool of_run = reading->request->run.ptr != NULL;
     if (of_run && !program)
         return;
@@ -197,7 +200,8 @@ static void add_gone(const struct db_rows *rows, size_t row, struct str slug, st
     ticks_print(db_int(rows, row, 4), last);
     err_set(&gone, ERR_NOT_FOUND,
             "%" PRId64 " of the %" PRId64 " events that the hunt found on the device are kept: retention has deleted "
-            "those of %.10s to %.10s", db_int(rows, row, 2), db_int(rows, row, 1), first, last);
+            "those of %.10s to %.10s",
+            db_int(rows, row, 2), db_int(rows, row, 1), first, last);
     add_warning(out, slug, &gone);
 }
 
@@ -210,8 +214,9 @@ static bool gone_read(const struct reading *reading, struct windows *windows, st
         params[1 + i] = buf_str(&windows->lists[i]);
         failed = failed || windows->lists[i].failed;
     }
-    DB_ROWS_AUTO *rows = failed ? (err_memory(err), NULL)
-                                : db_query(reading->conn, db_statement("evidence_gone"), params, 4, reading->deadline_ms, err);
+    DB_ROWS_AUTO *rows =
+        failed ? (err_memory(err), NULL)
+               : db_query(reading->conn, db_statement("evidence_gone"), params, 4, reading->deadline_ms, err);
     for (size_t r = 0; r < db_count(rows); r++)
         add_gone(rows, r, reading->slugs[windows->places[db_int(rows, r, 0)]], out);
     return rows != NULL;
@@ -242,7 +247,8 @@ static bool sources_show(struct reading *reading, const struct db_rows *sources,
     return shown || err_set(err, ERR_UNPROCESSABLE, "%s", why.text);
 }
 
-static bool hunts_read(struct reading *reading, const struct db_rows *sources, struct evidence *evidence, struct err *err) {
+static bool hunts_read(struct reading *reading, const struct db_rows *sources, struct evidence *evidence,
+                       struct err *err) {
     BUF_AUTO warnings = BUF(WARNINGS_CAP);
     struct windows windows = {.lists = {BUF(LIST_CAP), BUF(LIST_CAP), BUF(LIST_CAP)},
                               .places = arena_array(reading->arena, db_count(sources) + 1, sizeof *windows.places)};

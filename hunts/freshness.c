@@ -20,14 +20,15 @@ int64_t result_window_end(const struct result_context *context) {
 }
 
 /* What a table has in the window, to the tick. repeated: one plan for all windows will do. */
-static struct db_rows *window_ask(struct db_conn *conn, size_t t, const char *what, const char *most, const int64_t window[2],
-                                  bool repeated, int64_t deadline_ms, struct err *err) {
+static struct db_rows *window_ask(struct db_conn *conn, size_t t, const char *what, const char *most,
+                                  const int64_t window[2], bool repeated, int64_t deadline_ms, struct err *err) {
     BUF_AUTO sql = BUF(256);
     char first[24], last[24];
     snprintf(first, sizeof first, "%" PRId64, window[0]);
     snprintf(last, sizeof last, "%" PRId64, window[1]);
     struct str params[] = {str_from(first), str_from(last)};
-    buf_printf(&sql, "SELECT %s FROM data.%s WHERE ts BETWEEN $1::bigint AND $2::bigint%s", what, schema_tables()[t].sql, most);
+    buf_printf(&sql, "SELECT %s FROM data.%s WHERE ts BETWEEN $1::bigint AND $2::bigint%s", what,
+               schema_tables()[t].sql, most);
     if (!buf_cstr(&sql)) {
         err_memory(err);
         return NULL;
@@ -36,15 +37,16 @@ static struct db_rows *window_ask(struct db_conn *conn, size_t t, const char *wh
                     : db_query(conn, sql.ptr, params, 2, deadline_ms, err);
 }
 
-static bool any_event(struct db_conn *conn, size_t t, const int64_t window[2], int64_t deadline_ms, bool *any, struct err *err) {
+static bool any_event(struct db_conn *conn, size_t t, const int64_t window[2], int64_t deadline_ms, bool *any,
+                      struct err *err) {
     DB_ROWS_AUTO *rows = window_ask(conn, t, "1", " LIMIT 1", window, true, deadline_ms, err);
     *any = db_count(rows) > 0;
     return rows != NULL;
 }
 
 /* Devices in a window of less than a day: of longer ones the days that they touch are near enough, and known. */
-static bool devices_count(struct db_conn *conn, size_t t, const int64_t window[2], int64_t deadline_ms, int64_t *devices,
-                          struct err *err) {
+static bool devices_count(struct db_conn *conn, size_t t, const int64_t window[2], int64_t deadline_ms,
+                          int64_t *devices, struct err *err) {
     DB_ROWS_AUTO *rows = window_ask(conn, t, "count(DISTINCT device)", "", window, false, deadline_ms, err);
     if (rows)
         *devices = db_int(rows, 0, 0);
@@ -120,10 +122,11 @@ void freshness_add_gone(struct buf *out, size_t t, const struct presence_gone *g
     json_add_comma(out);
     buf_printf(out,
                "{\"code\":\"events_deleted\",\"table\":\"%s\",\"from\":\"%.10s\",\"to\":\"%.10s\",\"days\":%" PRId64
-               ",\"message\":\"retention has deleted events of %s of %" PRId64 " day%s, %.10s to %.10s: what they would show "
+               ",\"message\":\"retention has deleted events of %s of %" PRId64
+               " day%s, %.10s to %.10s: what they would show "
                "is missing here\"}",
-               schema_tables()[t].name, from, to, gone->days, schema_tables()[t].name, gone->days, gone->days == 1 ? "" : "s", from,
-               to);
+               schema_tables()[t].name, from, to, gone->days, schema_tables()[t].name, gone->days,
+               gone->days == 1 ? "" : "s", from, to);
 }
 
 bool freshness_warn(struct buf *out, const struct result_context *context, struct db_conn *conn, int64_t deadline_ms,

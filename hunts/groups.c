@@ -36,11 +36,12 @@ static bool table_read(struct sightings *sightings, struct arena *arena, const s
     snprintf(from, sizeof from, "%" PRId64, sightings->from);
     snprintf(to, sizeof to, "%" PRId64, sightings->to);
     struct str params[] = {buf_str(&sightings->ids), buf_str(&sightings->times), str_from(from), str_from(to)};
-    buf_printf(&sql,
-               "SELECT u.n - 1, max(h.machine_group) FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS u "
-               "(device_id, ts, n) JOIN dict.device d ON d.device_id = u.device_id JOIN data.%s t ON t.ts = u.ts AND "
-               "t.device = d.id AND t.ts BETWEEN $3::bigint AND $4::bigint JOIN dict.host h ON h.id = t.host GROUP BY 1",
-               table->sql);
+    buf_printf(
+        &sql,
+        "SELECT u.n - 1, max(h.machine_group) FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS u "
+        "(device_id, ts, n) JOIN dict.device d ON d.device_id = u.device_id JOIN data.%s t ON t.ts = u.ts AND "
+        "t.device = d.id AND t.ts BETWEEN $3::bigint AND $4::bigint JOIN dict.host h ON h.id = t.host GROUP BY 1",
+        table->sql);
     if (sightings->ids.failed || sightings->times.failed || !buf_cstr(&sql))
         return err_memory(err);
     DB_ROWS_AUTO *rows = sightings->count <= FEW ? db_query_repeated(conn, sql.ptr, params, 4, deadline_ms, err)

@@ -14,9 +14,9 @@
 
 enum { PASS_ARENA = 1 << 30, SQL_CAP = 8 << 20, LIST_CAP = 1 << 20, ANALYZE_ROWS = 1000, TRIES = 5 };
 
-/* All of a pass sees one moment: no event, of whatever table a hunt reads, has values that came after they were decided.
- * A pass that finds nothing only notes how far it read. A crash may take that back: the next pass reads it again, and a run
- * that answers for it commits later, which makes it last. */
+/* All of a pass sees one moment: no event, of whatever table a hunt reads, has values that came after they were
+ * decided. A pass that finds nothing only notes how far it read. A crash may take that back: the next pass reads it
+ * again, and a run that answers for it commits later, which makes it last. */
 static const char pass_settings[] =
     "; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL synchronous_commit = off";
 static const char *const work_tables[] = {"found", "new", "facts", "touched", "changed"};
@@ -63,7 +63,8 @@ static bool reach_find(struct pass *pass, struct str snapshot, struct err *err) 
     if (reach->known && !reach->snapshot.ptr == !snapshot.ptr && str_eq(reach->snapshot, snapshot))
         return true;
     *reach = (struct reach){.any = true, .from = -1, .to = -1};
-    if (snapshot.ptr && !(reach->snapshot = arena_copy(pass->arena, snapshot)).ptr) /* it outlives the rows it is from */
+    if (snapshot.ptr &&
+        !(reach->snapshot = arena_copy(pass->arena, snapshot)).ptr) /* it outlives the rows it is from */
         return err_memory(err);
     reach->known = true;
     if (!snapshot.ptr)
@@ -281,7 +282,8 @@ static bool runs_follow(struct pass *pass, bool *any, struct err *err) {
     const struct reach *reach = &pass->reach;
     if (!reach->any && !pass->found)
         return true;
-    const int64_t bounds[] = {reach->arrived_from, reach->from < 0 ? 0 : reach->from, reach->to < 0 ? INT64_MAX : reach->to};
+    const int64_t bounds[] = {reach->arrived_from, reach->from < 0 ? 0 : reach->from,
+                              reach->to < 0 ? INT64_MAX : reach->to};
     for (size_t i = 0; reach->any && i < 3; i++)
         if (!(params[i] = arena_printf(pass->arena, "%" PRId64, bounds[i])).ptr)
             return err_memory(err);
@@ -310,8 +312,8 @@ static bool hits_take(struct pass *pass, bool *any, struct err *err) {
     if (!rows)
         return false;
     if (db_int(rows, 0, 1))
-        log_line(LOG_WARN, "ledger.skipped", "run %s: %" PRId64 " found events of devices whose id has over 1024 bytes", pass->id,
-                 db_int(rows, 0, 1));
+        log_line(LOG_WARN, "ledger.skipped", "run %s: %" PRId64 " found events of devices whose id has over 1024 bytes",
+                 pass->id, db_int(rows, 0, 1));
     *any = db_int(rows, 0, 0) > 0;
     bool many = db_int(rows, 0, 0) > ANALYZE_ROWS;
     return (!many || db_exec(pass->conn, "ANALYZE rmm.ledger_new", NULL, 0, pass->deadline_ms, NULL, err)) &&
@@ -375,15 +377,16 @@ bool ledger_advance(struct db_conn *conn, const struct ledger_run *run, int64_t 
     return false;
 }
 
-/* Reads go on; whoever takes the row for update waits, too. It takes no snapshot: in a transaction that it begins, the one
- * snapshot is taken behind the lock. */
+/* Reads go on; whoever takes the row for update waits, too. It takes no snapshot: in a transaction that it begins, the
+ * one snapshot is taken behind the lock. */
 bool ledger_lock(struct db_conn *conn, int64_t deadline_ms, struct err *err) {
     return db_exec(conn, "LOCK TABLE rmm.ledger IN EXCLUSIVE MODE", NULL, 0, deadline_ms, NULL, err);
 }
 
 bool ledger_retag(struct db_conn *conn, const struct str left[3], int64_t deadline_ms, struct err *err) {
     struct pass pass = {.conn = conn, .deadline_ms = deadline_ms};
-    return statement_do(&pass, "ledger_retag_times", left, 3, err) && statement_do(&pass, "ledger_retag", left, 3, err) &&
+    return statement_do(&pass, "ledger_retag_times", left, 3, err) &&
+           statement_do(&pass, "ledger_retag", left, 3, err) &&
            statement_do(&pass, "ledger_forget", &left[1], 1, err) &&
            statement_do(&pass, "ledger_device_tools", NULL, 0, err) &&
            statement_do(&pass, "ledger_devices", NULL, 0, err) && statement_do(&pass, "ledger_flags", NULL, 0, err) &&

@@ -66,7 +66,8 @@ static bool name_refuse_device(struct db_conn *conn, struct str device, struct e
     BUF_AUTO names = BUF(1 << 20);
     array_add(&names, device);
     array_end(&names);
-    DB_ROWS_AUTO *rows = names.failed ? (err_memory(err), NULL) : names_read(conn, "devices_named", buf_str(&names), err);
+    DB_ROWS_AUTO *rows =
+        names.failed ? (err_memory(err), NULL) : names_read(conn, "devices_named", buf_str(&names), err);
     if (!rows)
         return false;
     if (db_count(rows))

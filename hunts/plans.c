@@ -128,8 +128,8 @@ static struct sieve window_of(const struct plans *plans) {
     return sieve;
 }
 
-/* What the dictionaries say, and the rows of hunts that one statement can answer. Where that fails, each program asks them
- * itself, and whose fault it was shows there. */
+/* What the dictionaries say, and the rows of hunts that one statement can answer. Where that fails, each program asks
+ * them itself, and whose fault it was shows there. */
 bool plans_decide(struct plans *plans, struct db_conn *conn, struct err *err) {
     struct err failure = {0};
     struct sieve sieve = window_of(plans);

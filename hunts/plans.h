@@ -21,10 +21,11 @@ void answer_clear(struct answer *answer);
 
 struct plans;
 void plans_free(struct plans *plans);
-/* work: rows of run_work; must outlive it, as seen, into which goes what the answers name. context: run_id, as_of, from and
- * to of the run. */
-OWNED_BY(plans_free) struct plans *plans_new(const struct db_rows *work, const struct result_context *context,
-                                             struct run_seen *seen, struct err *err);
+/* work: rows of run_work; must outlive it, as seen, into which goes what the answers name. context: run_id, as_of, from
+ * and to of the run. */
+OWNED_BY(plans_free)
+struct plans *plans_new(const struct db_rows *work, const struct result_context *context, struct run_seen *seen,
+                        struct err *err);
 /* What came late for the hunts' windows; it must outlive the plans, whose answers list it. */
 bool plans_late(struct plans *plans, struct db_conn *conn, struct late *late, struct err *err);
 /* What the dictionaries say, for all hunts at once. */

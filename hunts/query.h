@@ -9,9 +9,9 @@ enum { QUERY_STATEMENT_MS = 120000 };
 
 /* mono_ms() value: past it, a statement in a snapshot has been cut by the database itself. */
 int64_t query_deadline(void);
-/* " AND t.ts …", widened to whole days, so that the text, and what a session planned for it, is good for a day; ticks, -1:
- * open. Written out, not as parameters: days are left out as it is planned, and only then the index on time isn't taken
- * for the best way to anything. */
+/* " AND t.ts …", widened to whole days, so that the text, and what a session planned for it, is good for a day; ticks,
+ * -1: open. Written out, not as parameters: days are left out as it is planned, and only then the index on time isn't
+ * taken for the best way to anything. */
 void query_add_days(struct buf *sql, int64_t from, int64_t to);
 /* One snapshot for all statements until db_rollback. */
 bool query_snapshot(struct db_conn *conn, struct err *err);

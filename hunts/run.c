@@ -96,12 +96,13 @@ static bool answers_save(struct db_conn *conn, struct str run_id, const struct a
     struct str params[1 + SAVE_ROWS * 5] = {run_id};
     char etags[SAVE_ROWS][ETAG_TEXT];
     size_t n = 1;
-    buf_add_str(&sql, STR("UPDATE rmm.results r SET state = v.state, body = v.body, etag = v.etag, error = v.error::jsonb, "
-                          "cut = v.cut, finished_at = clock_timestamp() FROM (VALUES "));
+    buf_add_str(&sql,
+                STR("UPDATE rmm.results r SET state = v.state, body = v.body, etag = v.etag, error = v.error::jsonb, "
+                    "cut = v.cut, finished_at = clock_timestamp() FROM (VALUES "));
     for (size_t i = 0; i < count; i++) {
         const struct answer *answer = &answers[i];
-        buf_printf(&sql, "%s($%zu::text, $%zu::text, $%zu::text, $%zu::text, $%zu::text, %s)", i ? ", " : "", n + 1, n + 2,
-                   n + 3, n + 4, n + 5, answer->cut ? "true" : "false");
+        buf_printf(&sql, "%s($%zu::text, $%zu::text, $%zu::text, $%zu::text, $%zu::text, %s)", i ? ", " : "", n + 1,
+                   n + 2, n + 3, n + 4, n + 5, answer->cut ? "true" : "false");
         params[n++] = answer->hunt;
         params[n++] = answer->failed ? STR("failed") : STR("succeeded");
         if (!answer->failed)
@@ -110,7 +111,9 @@ static bool answers_save(struct db_conn *conn, struct str run_id, const struct a
         params[n++] = answer->failed ? (struct str){0} : str_from(etags[i]);
         params[n++] = buf_str(&answer->error);
     }
-    buf_add_str(&sql, STR(") v (hunt_id, state, body, etag, error, cut) WHERE r.run_id = $1::bigint AND r.hunt_id = v.hunt_id"));
+    buf_add_str(
+        &sql,
+        STR(") v (hunt_id, state, body, etag, error, cut) WHERE r.run_id = $1::bigint AND r.hunt_id = v.hunt_id"));
     return buf_cstr(&sql) ? db_exec(conn, sql.ptr, params, n, mono_ms() + WRITE_MS, NULL, err) : err_memory(err);
 }
 
@@ -212,8 +215,8 @@ static bool run_settle(struct db *db, struct run *run, bool ok, struct err *fail
     return settled;
 }
 
-/* A ledger that lags doesn't fail the run: the next one catches up. Until then the run answers for nothing: what the next
- * pass finds would be late, though this run's results have it. */
+/* A ledger that lags doesn't fail the run: the next one catches up. Until then the run answers for nothing: what the
+ * next pass finds would be late, though this run's results have it. */
 static void ledger_keep(struct run *run) {
     struct err err = {0};
     struct run_attempt *attempt = run->attempt;

@@ -76,7 +76,8 @@ bool schedule_check(struct schedule *schedule, const char **field, struct err *e
     *field = "window";
     schedule->look_back = 0;
     if (schedule->window.ptr && !timespan_parse(schedule->window, &schedule->look_back))
-        return err_set(err, ERR_BAD_REQUEST, "window must be a timespan of at most 3650 days, such as \"P5D\", \"5d\" or \"12h\"");
+        return err_set(err, ERR_BAD_REQUEST,
+                       "window must be a timespan of at most 3650 days, such as \"P5D\", \"5d\" or \"12h\"");
     *field = "catch_up_limit";
     return (schedule->catch_up_limit >= 1 && schedule->catch_up_limit <= SCHEDULE_CATCH_UP_MAX) ||
            err_set(err, ERR_BAD_REQUEST, "catch_up_limit must be 1 to %d", SCHEDULE_CATCH_UP_MAX);
@@ -160,7 +161,8 @@ bool schedules_settle(struct db_conn *conn, const struct settlement *settlements
     return db_exec(conn, db_statement("schedules_settle"), params, 3, mono_ms() + LIMIT_MS, NULL, err);
 }
 
-bool schedule_skip(struct db_conn *conn, struct str id, const struct schedule_due *due, const char *why, struct err *err) {
+bool schedule_skip(struct db_conn *conn, struct str id, const struct schedule_due *due, const char *why,
+                   struct err *err) {
     BUF_AUTO slots = BUF(SLOTS_CAP);
     if (!due->skipped_count)
         return true;
@@ -168,15 +170,15 @@ bool schedule_skip(struct db_conn *conn, struct str id, const struct schedule_du
         array_add_int(&slots, due->skipped[i]);
     array_end(&slots);
     struct str params[] = {id, buf_str(&slots)};
-    log_line(LOG_WARN, "schedule.skipped", "%.*s: %" PRId64 " missed slots are not caught up (catch_up %s)", STR_ARG(id),
-             due->skipped_total, why);
+    log_line(LOG_WARN, "schedule.skipped", "%.*s: %" PRId64 " missed slots are not caught up (catch_up %s)",
+             STR_ARG(id), due->skipped_total, why);
     return slots.failed ? err_memory(err)
                         : db_exec(conn, db_statement("slots_skip"), params, 2, mono_ms() + LIMIT_MS, NULL, err);
 }
 
 /* What came due before the pause isn't lost without a word. */
-static bool backlog_skip(struct db_conn *conn, struct arena *arena, struct schedule *schedule, const struct offsets *zone,
-                         struct err *err) {
+static bool backlog_skip(struct db_conn *conn, struct arena *arena, struct schedule *schedule,
+                         const struct offsets *zone, struct err *err) {
     struct schedule none = *schedule;
     struct schedule_due due;
     none.catch_up = CATCH_UP_ALL;

@@ -44,10 +44,11 @@ bool schedule_due(const struct schedule *schedule, const struct offsets *zone, s
                   struct schedule_due *due, struct err *err);
 
 /* Lists what is left out as skipped; why: for the log. */
-bool schedule_skip(struct db_conn *conn, struct str id, const struct schedule_due *due, const char *why, struct err *err);
-/* Stores a schedule that was checked. New or with other times or enabled again, it starts with the first slot from now on.
- * Slots that came due before it is paused here, and haven't begun, are skipped.
- * *created when there was none of that id; create: ERR_CONFLICT when there is one. */
+bool schedule_skip(struct db_conn *conn, struct str id, const struct schedule_due *due, const char *why,
+                   struct err *err);
+/* Stores a schedule that was checked. New or with other times or enabled again, it starts with the first slot from now
+ * on. Slots that came due before it is paused here, and haven't begun, are skipped. *created when there was none of
+ * that id; create: ERR_CONFLICT when there is one. */
 bool schedule_save(struct db *db, struct arena *arena, struct schedule *schedule, bool create, bool *created,
                    const char **field, struct err *err);
 /* ERR_NOT_FOUND. */

@@ -68,8 +68,8 @@ static void look_sql(struct buf *sql, const struct look *look, const struct siev
 }
 
 /* Few values are looked up one by one; how many are best found shows when they are known. */
-static struct db_rows *look_ask(const struct look *look, struct db_conn *conn, const struct sieve *sieve, struct str ids,
-                                int64_t deadline_ms, struct err *err) {
+static struct db_rows *look_ask(const struct look *look, struct db_conn *conn, const struct sieve *sieve,
+                                struct str ids, int64_t deadline_ms, struct err *err) {
     BUF_AUTO sql = BUF(SQL_CAP);
     char arrived[24];
     snprintf(arrived, sizeof arrived, "%" PRId64, sieve->arrived_from);

@@ -116,8 +116,8 @@ static bool items_skip(struct look *look, struct err *err) {
 
 static void missing_log(const struct item *item, struct str missing) {
     if (missing.len)
-        log_line(LOG_WARN, "schedule.missing", "%.*s: runs without hunts that are gone: %.*s", STR_ARG(item->schedule.id),
-                 STR_ARG(missing));
+        log_line(LOG_WARN, "schedule.missing", "%.*s: runs without hunts that are gone: %.*s",
+                 STR_ARG(item->schedule.id), STR_ARG(missing));
 }
 
 /* Slots that were opened, by their schedules. */

@@ -157,7 +157,8 @@ static struct db_rows *bundle_ask(struct bundle *bundle, struct db_conn *conn, i
         ok = part_add(bundle, &bundle->parts[p], &sql, err);
     buf_printf(&sql, "\nLIMIT %d", EVENTS_MOST + 1);
     ok = ok && (buf_cstr(&sql) || err_memory(err));
-    struct db_rows *rows = ok ? db_query_repeated(conn, sql.ptr, bundle->params, bundle->param_count, deadline_ms, err) : NULL;
+    struct db_rows *rows =
+        ok ? db_query_repeated(conn, sql.ptr, bundle->params, bundle->param_count, deadline_ms, err) : NULL;
     if (rows && (db_count(rows) > EVENTS_MOST || db_int(rows, 0, 1) > EVENTS_MOST)) {
         db_rows_free(rows);
         rows = NULL;
@@ -177,7 +178,8 @@ static bool rows_deal(const struct bundle *bundle, const struct db_rows *whole, 
         if (!together->rows[place])
             return err_memory(err);
     }
-    return row == db_count(whole) || err_set(err, ERR_INTERNAL, "rows of hunts that were read together came in no order");
+    return row == db_count(whole) ||
+           err_set(err, ERR_INTERNAL, "rows of hunts that were read together came in no order");
 }
 
 /* Each with a deadline of its own, as hunts that go alone have. */

@@ -6,7 +6,8 @@
 #include "store/verdict.h"
 
 struct together {
-    struct db_rows **rows; /* by program, views of wholes; NULL: left out. Who takes one sets it NULL, and frees it before together_free */
+    struct db_rows **rows; /* by program, views of wholes; NULL: left out. Who takes one sets it NULL, and frees it
+                              before together_free */
     size_t count;
     struct db_rows **wholes;
     size_t whole_count;

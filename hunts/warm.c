@@ -11,7 +11,8 @@
 #include "store/presence.h"
 #include "store/verdict.h"
 
-/* VALUES: of a dictionary that are decided in well under a second, and kept at once: what breaks off goes on from there. */
+/* VALUES: of a dictionary that are decided in well under a second, and kept at once: what breaks off goes on from
+ * there. */
 enum {
     TAKE_MS = 30000,
     REST_MS = 5000,

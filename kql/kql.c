@@ -51,8 +51,14 @@ static bool compile_in(struct arena *arena, struct str query, const struct kql_o
     if (!token_scan(arena, query, &tokens, err))
         return false;
     struct parser parser = {.arena = arena, .text = query, .tokens = tokens.items, .strict = options->strict, .err = err};
-    struct kql kql = {.arena = arena, .text = query, .options = options, .err = err, .parser = &parser,
-                      .window_from = options->from, .window_to = options->to, .own_from = -1};
+    struct kql kql = {.arena = arena,
+                      .text = query,
+                      .options = options,
+                      .err = err,
+                      .parser = &parser,
+                      .window_from = options->from,
+                      .window_to = options->to,
+                      .own_from = -1};
     kql.selects = arena_array(arena, SELECTS_MAX, sizeof *kql.selects);
     if (!kql.selects || !compile(&kql, program))
         return false;

@@ -94,7 +94,7 @@ struct kql_program {
     const struct schema_table *hit_table; /* hits: the table whose events they are */
     uint32_t tables;          /* bit schema_table_index(t): an event table that is read */
     int64_t window_from, window_to; /* ticks: the bounds on the main table's Timestamp known at compile time, -1: open */
-    int64_t own_from;                /* of them, the query's own lower one: without options->from */
+    int64_t own_from;               /* of them, the query's own lower one: without options->from */
     struct kql_predicate *predicates;
     size_t predicate_count;
     size_t sources;           /* how often the main table is read */

@@ -65,11 +65,12 @@ static const struct {
 static struct schema_column columns[] = {
 #define TABLE(name, sql_name)
 #define TS_COLUMN(table, name, type, sql_name) {#name, KQL_##type, STORED_TS, #sql_name, NULL, 0, 0, 0, 0, false},
-#define REPORT_COLUMN(table, name, type, sql_name) {#name, KQL_##type, STORED_REPORT, #sql_name, NULL, 0, 0, 0, 0, false},
+#define REPORT_COLUMN(table, name, type, sql_name)                                                                     \
+    {#name, KQL_##type, STORED_REPORT, #sql_name, NULL, 0, 0, 0, 0, false},
 #define PLAIN_COLUMN(table, name, type, sql_name) {#name, KQL_##type, STORED_PLAIN, #sql_name, NULL, 0, 0, 0, 0, false},
-#define COMMAND_COLUMN(table, name, type, sql_name, slot) \
+#define COMMAND_COLUMN(table, name, type, sql_name, slot)                                                              \
     {#name, KQL_##type, STORED_COMMAND, #sql_name, #slot, DICT_path, 0, 0, 0, false},
-#define TUPLE_COLUMN(table, name, type, slot_name, dictionary, field) \
+#define TUPLE_COLUMN(table, name, type, slot_name, dictionary, field)                                                  \
     {#name, KQL_##type, STORED_TUPLE, #field, #slot_name, DICT_##dictionary, 0, 0, 0, DICT_##dictionary == DICT_host},
 #include "kql/schema.def"
 #undef TABLE

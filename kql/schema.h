@@ -15,12 +15,12 @@ const char *kql_type_name(enum kql_type type); /* "string", "long", … */
 const char *schema_sql_type(enum kql_type type);
 
 enum schema_storage {
-    STORED_TS,     /* data.<table>.ts */
-    STORED_REPORT, /* data.<table>.report_id, NULL when the record has none */
-    STORED_PLAIN,  /* a column of the row; a string column holds NULL for "" */
-    STORED_TUPLE,  /* a field of the dictionary row that the slot points at; strings there are never NULL */
-    STORED_COMMAND, /* a command line: `program` of the dictionary row that the slot points at, then a column of the row;
-                       which of its bytes are where is the writer's choice (store/command.h) */
+    STORED_TS,      /* data.<table>.ts */
+    STORED_REPORT,  /* data.<table>.report_id, NULL when the record has none */
+    STORED_PLAIN,   /* a column of the row; a string column holds NULL for "" */
+    STORED_TUPLE,   /* a field of the dictionary row that the slot points at; strings there are never NULL */
+    STORED_COMMAND, /* a command line: `program` of the dictionary row that the slot points at, then a column of the
+                       row; which of its bytes are where is the writer's choice (store/command.h) */
 };
 
 enum schema_dictionary_id {

@@ -104,7 +104,8 @@ static int hunts_load(int argc, char **argv, bool save) {
     struct loading loading = {0};
     struct database database = {0};
     struct err err = {0};
-    if (save && (!cli_open(&database, DATABASE_WRITES, &err) || !(loading.conn = db_take(database.db, mono_ms() + WAIT_MS, &err))))
+    if (save && (!cli_open(&database, DATABASE_WRITES, &err) ||
+                 !(loading.conn = db_take(database.db, mono_ms() + WAIT_MS, &err))))
         return cli_fail("hunts import", &err, STR(""));
     for (int i = 2; i < argc; i++)
         load_path(&loading, argv[i]);

@@ -86,7 +86,9 @@ static bool text_replace(struct buf *text, struct str query, struct err *err) {
 static bool stored_find(struct buf *text, bool *found, struct err *err) {
     struct database database = {0};
     struct str name = str_trim(buf_str(text));
-    DB_ROWS_AUTO *rows = cli_open(&database, DATABASE_READS, err) ? db_query_alone(database.db, "hunt_read", &name, 1, QUERY_MS, err) : NULL;
+    DB_ROWS_AUTO *rows = cli_open(&database, DATABASE_READS, err)
+                             ? db_query_alone(database.db, "hunt_read", &name, 1, QUERY_MS, err)
+                             : NULL;
     *found = rows && db_count(rows);
     bool ok = rows && (!*found || text_replace(text, db_text(rows, 0, 1), err));
     database_close(&database);
@@ -97,7 +99,8 @@ static bool hunt_refuse_near(struct str name, struct err *err) {
     struct database database = {0};
     if (!database_is_there())
         return err_set(err, ERR_NOT_FOUND, "no hunt '%.*s'; 'rmmhunt hunts list' shows them", STR_ARG(name));
-    struct db_conn *conn = cli_open(&database, DATABASE_READS, err) ? db_take(database.db, mono_ms() + QUERY_MS, err) : NULL;
+    struct db_conn *conn =
+        cli_open(&database, DATABASE_READS, err) ? db_take(database.db, mono_ms() + QUERY_MS, err) : NULL;
     bool ok = conn && name_refuse_hunt(conn, ERR_NOT_FOUND, name, err);
     db_give(conn);
     database_close(&database);

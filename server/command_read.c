@@ -12,7 +12,15 @@
 #include "server/cli.h"
 #include "server/commands.h"
 
-enum { ARENA = 512 << 20, TARGET_CAP = 65536, FOLLOW_WAIT = 50, RETRY_MS = 1000, PRETTY_CAP = 256 << 20, CHANGE_COLUMNS = 5, LINE_CAP = 1 << 20 };
+enum {
+    ARENA = 512 << 20,
+    TARGET_CAP = 65536,
+    FOLLOW_WAIT = 50,
+    RETRY_MS = 1000,
+    PRETTY_CAP = 256 << 20,
+    CHANGE_COLUMNS = 5,
+    LINE_CAP = 1 << 20
+};
 
 struct reading {
     const char *command, *resource; /* "devices", "/v1/devices" */
@@ -38,10 +46,10 @@ static const char **parameter_apart(struct reading *reading, struct str name) {
 
 /* What a word without "--" is: NULL: a path behind the resource, else a parameter of the list. */
 static const char *word_parameter(const struct reading *reading, const char *word) {
-    return strcmp(reading->command, "findings") == 0                              ? "device"
-           : strcmp(reading->command, "changes") == 0                             ? "tool"
+    return strcmp(reading->command, "findings") == 0                                  ? "device"
+           : strcmp(reading->command, "changes") == 0                                 ? "tool"
            : strcmp(reading->command, "coverage") == 0 && strcmp(word, "silent") != 0 ? "table"
-                                                                                   : NULL;
+                                                                                      : NULL;
 }
 
 /* Whether any route of the resource takes the parameter that the flag stands for. */
@@ -83,7 +91,8 @@ static bool argument_read(int argc, char **argv, int *at, struct reading *readin
         return true;
     }
     if (!flag_known(reading, word))
-        return err_set(err, ERR_BAD_PARAMETER, "there is no flag %s; 'rmmhunt %s --help' lists them", word, reading->command);
+        return err_set(err, ERR_BAD_PARAMETER, "there is no flag %s; 'rmmhunt %s --help' lists them", word,
+                       reading->command);
     const char *equals = strchr(word, '=');
     struct str name = {word + 2, equals ? (size_t)(equals - word - 2) : strlen(word) - 2};
     if (!equals && *at + 1 >= argc)
@@ -217,7 +226,8 @@ static bool follow(struct service *service, struct reading *reading, struct err 
     char *cursor = reading->cursor ? strdup(reading->cursor) : NULL;
     bool ndjson = reading->format && !strcmp(reading->format, "ndjson"), away = false, ok = true;
     if (!ndjson)
-        change_line((struct str[CHANGE_COLUMNS]){STR("at"), STR("type"), STR("tool"), STR("device_name"), STR("summary")});
+        change_line(
+            (struct str[CHANGE_COLUMNS]){STR("at"), STR("type"), STR("tool"), STR("device_name"), STR("summary")});
     fflush(stdout);
     for (int wait = 0; ok && !ferror(stdout);) {
         BUF_AUTO target = BUF(TARGET_CAP);

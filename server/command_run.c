@@ -70,7 +70,8 @@ static bool failures_say(const struct db_rows *rows) {
             continue;
         json_auto_t *result = json_loadb(body.ptr, body.len, JSON_ALLOW_NUL, NULL);
         const char *message = json_string_value(json_object_get(json_object_get(result, "error"), "message"));
-        cli_say(stderr, "rmmhunt run: hunt %.*s %.*s: %s\n", STR_ARG(slug), STR_ARG(state), message ? message : "no result");
+        cli_say(stderr, "rmmhunt run: hunt %.*s %.*s: %s\n", STR_ARG(slug), STR_ARG(state),
+                message ? message : "no result");
         any = true;
     }
     return any;

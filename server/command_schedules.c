@@ -100,7 +100,8 @@ int command_schedules(int argc, char **argv) {
     json_auto_t *body = creates ? body_of(argc, argv) : NULL;
     if (creates && !body)
         return 2;
-    bool ok = call_open(&call, body ? DATABASE_WRITES : DATABASE_READS, &err) && act(&call, argv[1], argc > 2 ? argv[2] : NULL, body, &err);
+    bool ok = call_open(&call, body ? DATABASE_WRITES : DATABASE_READS, &err) &&
+              act(&call, argv[1], argc > 2 ? argv[2] : NULL, body, &err);
     int code = ok ? 0 : cli_fail("schedules", &err, STR(""));
     call_close(&call);
     return code;

@@ -14,8 +14,10 @@ static struct cluster *cluster_start(const char *data_dir, bool is_default, enum
     }
     bool made = cluster_made(data_dir);
     if (!made && use == DATABASE_READS) {
-        err_set(err, ERR_CONFIG, "there is no data in %s: RMMHUNT_DATA names the folder, or DATABASE_URL the database; "
-                                 "'rmmhunt serve' or 'rmmhunt import' makes a new one", data_dir);
+        err_set(err, ERR_CONFIG,
+                "there is no data in %s: RMMHUNT_DATA names the folder, or DATABASE_URL the database; "
+                "'rmmhunt serve' or 'rmmhunt import' makes a new one",
+                data_dir);
         return NULL;
     }
     if (!made)

@@ -9,8 +9,8 @@ struct database {
     struct cluster *cluster; /* NULL: a database elsewhere */
 };
 
-/* What for: a server keeps the folder to itself; who only reads is refused where there is nothing yet, as an empty answer from
- * a mistyped folder would say that nothing was found. */
+/* What for: a server keeps the folder to itself; who only reads is refused where there is nothing yet, as an empty
+ * answer from a mistyped folder would say that nothing was found. */
 enum database_use { DATABASE_SERVES, DATABASE_WRITES, DATABASE_READS };
 
 /* database_url NULL or "": a private cluster in data_dir (where the default can't be used, /var/lib/rmmhunt). */

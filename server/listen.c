@@ -66,11 +66,12 @@ static struct MHD_Daemon *start_daemon(struct port *port, const struct address *
         flags |= MHD_USE_IPv6;
     /* No CONNECTION_TIMEOUT: it counts inactivity, and it would cut a handler that takes its time. */
     struct MHD_Daemon *daemon = MHD_start_daemon(
-        flags, address->port, NULL, NULL, exchange_handle, port, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)(void *)&place,
-        MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, port, MHD_OPTION_NOTIFY_COMPLETED, exchange_end, port,
-        MHD_OPTION_NOTIFY_CONNECTION, exchange_connection, port, MHD_OPTION_CONNECTION_LIMIT, limits->connections,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, limits->per_address, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0,
+        flags, address->port, NULL, NULL, exchange_handle, port, MHD_OPTION_SOCK_ADDR,
+        (struct sockaddr *)(void *)&place, MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, port,
+        MHD_OPTION_NOTIFY_COMPLETED, exchange_end, port, MHD_OPTION_NOTIFY_CONNECTION, exchange_connection, port,
+        MHD_OPTION_CONNECTION_LIMIT, limits->connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, limits->per_address,
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 0,
         threads ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads, MHD_OPTION_END);
     if (!daemon)
         refuse_address(port, address, errno, err);

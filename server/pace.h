@@ -1,6 +1,7 @@
-/* A share of the processors for those who store: while bodies are under way, the threads that serve sockets give answers
- * from memory in turns, three in four of them at a time. Else polls that come as fast as they can take every processor, and each of
- * the many hand-overs of a commit (worker, committing thread, PostgreSQL and back) waits behind them. Any thread. */
+/* A share of the processors for those who store: while bodies are under way, the threads that serve sockets give
+ * answers from memory in turns, three in four of them at a time. Else polls that come as fast as they can take every
+ * processor, and each of the many hand-overs of a commit (worker, committing thread, PostgreSQL and back) waits behind
+ * them. Any thread. */
 #pragma once
 #include <stdatomic.h>
 #include <stdint.h>

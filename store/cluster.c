@@ -83,7 +83,8 @@ static bool users_join(struct cluster *cluster, struct err *err) {
     return true;
 }
 
-/* Gives the lock up: nobody joins while the start lock is held. True: a tool started PostgreSQL and nobody uses it now. */
+/* Gives the lock up: nobody joins while the start lock is held. True: a tool started PostgreSQL and nobody uses it now.
+ */
 static bool users_leave(const struct cluster *cluster) {
     return (cluster->started || (cluster->users_lock >= 0 && pid_read(cluster->users_lock) == cluster->postmaster)) &&
            (cluster->users_lock < 0 || flock(cluster->users_lock, LOCK_EX | LOCK_NB) == 0);

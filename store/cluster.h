@@ -1,7 +1,7 @@
-/* The private PostgreSQL of one data folder, for those who name no database: made on first start, reached through a unix
- * socket only, stopped with the server that owns its folder, or with the last of the tools that use it when one of them
- * started it. A server owns its folder alone; command-line tools join in.
- * <data>/pg is PostgreSQL's, postgres.log beside it is what it says. */
+/* The private PostgreSQL of one data folder, for those who name no database: made on first start, reached through a
+ * unix socket only, stopped with the server that owns its folder, or with the last of the tools that use it when one of
+ * them started it. A server owns its folder alone; command-line tools join in. <data>/pg is PostgreSQL's, postgres.log
+ * beside it is what it says. */
 #pragma once
 #include "base/err.h"
 

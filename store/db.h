@@ -41,8 +41,8 @@ struct db_pool db_pool(struct db *db);
  * (the statement is cancelled and the connection closed), ERR_DATABASE_RETRY for 40001 and 40P01, ERR_DISK_FULL. */
 struct db_rows *db_query(struct db_conn *conn, const char *sql, const struct str *params, size_t param_count,
                          int64_t deadline_ms, struct err *err);
-/* The same for a text that comes again and again with other parameters, in a transaction: from its second time on the session
- * keeps it with one plan for all of them, which goes by indexes. */
+/* The same for a text that comes again and again with other parameters, in a transaction: from its second time on the
+ * session keeps it with one plan for all of them, which goes by indexes. */
 struct db_rows *db_query_repeated(struct db_conn *conn, const char *sql, const struct str *params, size_t param_count,
                                   int64_t deadline_ms, struct err *err);
 /* The same where no rows are wanted; affected rows through *count when not NULL. */

@@ -177,7 +177,8 @@ static struct db_rows *rows_of(PGresult *result, struct err *err) {
         err_memory(err);
     }
     if (rows)
-        *rows = (struct db_rows){.result = result, .count = (size_t)PQntuples(result), .columns = (size_t)PQnfields(result)};
+        *rows = (struct db_rows){
+            .result = result, .count = (size_t)PQntuples(result), .columns = (size_t)PQnfields(result)};
     return rows;
 }
 

@@ -55,8 +55,8 @@ static bool sort_find(struct str name, const struct sort **sort, bool *down, str
                    SORT_NAMES);
 }
 
-/* finding_state() as conditions that indexes know, on a device and on one of its tools: the device's tell which it may be,
- * the tool's are the state itself. $1: now, $2: quiet before, $3: new or returned from. Not of the past. */
+/* finding_state() as conditions that indexes know, on a device and on one of its tools: the device's tell which it may
+ * be, the tool's are the state itself. $1: now, $2: quiet before, $3: new or returned from. Not of the past. */
 static const struct state {
     const char *name, *device, *tool;
     bool told; /* by the device alone */
@@ -66,10 +66,12 @@ static const struct state {
      "t.last_seen >= $2::bigint AND t.first_seen >= $3::bigint", false},
     {"returned", "d.last_seen >= $2::bigint AND d.back_since >= $3::bigint",
      "t.last_seen >= $2::bigint AND t.first_seen < $3::bigint AND t.streak_from >= $3::bigint AND "
-     "t.streak_from > t.first_seen", false},
+     "t.streak_from > t.first_seen",
+     false},
     {"known", "d.last_seen >= $2::bigint AND d.first_seen < $3::bigint",
      "t.last_seen >= $2::bigint AND t.first_seen < $3::bigint AND NOT (t.streak_from >= $3::bigint AND "
-     "t.streak_from > t.first_seen)", false},
+     "t.streak_from > t.first_seen)",
+     false},
 };
 
 static const struct state *state_find(struct str name) {
@@ -105,7 +107,8 @@ static void add_tool_filters(struct statement *statement, const struct devices_f
     const struct state *state = state_find(filter->state);
     if (state && !filter->past)
         add_state(statement, state->device);
-    bool told = !filter->tool.ptr && !filter->signal.ptr && (!state || (state->told && !filter->past && !filter->since.ptr));
+    bool told =
+        !filter->tool.ptr && !filter->signal.ptr && (!state || (state->told && !filter->past && !filter->since.ptr));
     if (told)
         return;
     buf_add_str(&statement->sql, STR(" AND d.device IN (SELECT t.device FROM rmm.device_tools t WHERE true"));
@@ -201,7 +204,8 @@ bool devices_past_check(struct db_conn *conn, int64_t at, int64_t deadline_ms, s
         return rows != NULL;
     char from[TICKS_TEXT];
     ticks_print(db_int(rows, 0, 2), from);
-    return err_set(err, ERR_BAD_PARAMETER, "states before %s can't be told: of earlier sightings only the days are known", from);
+    return err_set(err, ERR_BAD_PARAMETER,
+                   "states before %s can't be told: of earlier sightings only the days are known", from);
 }
 
 static const char findings_columns[] =
@@ -209,7 +213,8 @@ static const char findings_columns[] =
     "'device_name', d.device_name, 'machine_group', d.machine_group, 'tool', t.tool, 'signal', t.signal, 'first_seen', "
     "kql.ticks_text(t.first_seen), 'last_seen', kql.ticks_text(t.last_seen), 'count', "
     "greatest(t.count, t.by_result), 'exact', t.by_result = 0, 'runs', coalesce(seen.runs, 0), 'days', "
-    "(SELECT sum(upper(r) - lower(r)) FROM unnest(t.days) r), 'silent', rmm.is_silent(rmm.last_event_day(t.device, d.last_seen)), 'state', ";
+    "(SELECT sum(upper(r) - lower(r)) FROM unnest(t.days) r), 'silent', rmm.is_silent(rmm.last_event_day(t.device, "
+    "d.last_seen)), 'state', ";
 static const char findings_tables[] =
     ")::text FROM rmm.findings t JOIN rmm.devices d ON d.device = t.device "
     "LEFT JOIN rmm.finding_runs seen ON (seen.device, seen.tool, seen.signal) = (t.device, t.tool, t.signal) "

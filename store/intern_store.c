@@ -142,7 +142,8 @@ bool intern_copy(struct db_conn *conn, const struct schema_dictionary *dictionar
     for (size_t i = 0; i < count; i++)
         wanted += misses[i].id == 0;
     /* flushed when it ends: this process keeps ids in memory, so they must outlive a crash of PostgreSQL */
-    bool ok = db_begin_briefly(conn, "", deadline_ms, err) && ids_take(conn, dictionary, wanted, &id, deadline_ms, err) &&
+    bool ok = db_begin_briefly(conn, "", deadline_ms, err) &&
+              ids_take(conn, dictionary, wanted, &id, deadline_ms, err) &&
               copy_rows(conn, dictionary, misses, count, id, deadline_ms, err);
     *repeat = !ok && strcmp(err->sqlstate, "23505") == 0;
     if (!ok || !db_commit(conn, deadline_ms, &unknown, err)) {

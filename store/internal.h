@@ -45,8 +45,9 @@ struct db {
     uint64_t filled[SCHEMA_TABLES][BATCH_FILLED]; /* columns known to have had a value, see tally.c; under days_lock */
 };
 
-/* How a transaction's statements with parameters are planned. Behind a failure, when a savepoint may have taken the setting
- * back, that isn't known; taken back without one, some statements are planned for their parameters, and slower. */
+/* How a transaction's statements with parameters are planned. Behind a failure, when a savepoint may have taken the
+ * setting back, that isn't known; taken back without one, some statements are planned for their parameters, and slower.
+ */
 enum plans { PLANS_OWN, PLANS_SHARED, PLANS_UNKNOWN };
 
 struct repeated {
@@ -77,7 +78,8 @@ void statements_find(struct db *db);
 /* The session is closed. */
 void statements_forget(struct db_conn *conn);
 /* The statement's name in the session, which learns it on its first use; "" for those that aren't kept. */
-bool statement_name(struct db_conn *conn, const char *sql, char name[STATEMENT_NAME], int64_t deadline_ms, struct err *err);
+bool statement_name(struct db_conn *conn, const char *sql, char name[STATEMENT_NAME], int64_t deadline_ms,
+                    struct err *err);
 /* The same for db_query_repeated: from the text's second time on, in a transaction. */
 bool statement_repeated(struct db_conn *conn, const char *sql, char name[STATEMENT_NAME], int64_t deadline_ms,
                         struct err *err);

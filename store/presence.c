@@ -48,8 +48,8 @@ static void params_set(char numbers[3][24], struct str params[3], size_t table, 
         params[i] = str_from(numbers[i]);
 }
 
-bool presence_gone_read(struct db_conn *conn, size_t table, int64_t from_day, int64_t to_day, struct presence_gone *gone,
-                        int64_t deadline_ms, struct err *err) {
+bool presence_gone_read(struct db_conn *conn, size_t table, int64_t from_day, int64_t to_day,
+                        struct presence_gone *gone, int64_t deadline_ms, struct err *err) {
     char numbers[3][24];
     struct str params[3];
     params_set(numbers, params, table, from_day, to_day);

@@ -13,8 +13,8 @@ struct presence_gone {
     int64_t from, to, days; /* ticks: starts of the first and the last; how many they are, 0: none */
 };
 /* table: place in the schema; days since 0001-01-01, both inclusive. */
-bool presence_gone_read(struct db_conn *conn, size_t table, int64_t from_day, int64_t to_day, struct presence_gone *gone,
-                        int64_t deadline_ms, struct err *err);
+bool presence_gone_read(struct db_conn *conn, size_t table, int64_t from_day, int64_t to_day,
+                        struct presence_gone *gone, int64_t deadline_ms, struct err *err);
 
 /* table: place in the schema; days since 0001-01-01, both inclusive. */
 bool presence_read(struct db_conn *conn, size_t table, int64_t from_day, int64_t to_day, struct presence *presence,

@@ -30,8 +30,8 @@ void pulse_change_begin(struct db *db);
 void pulse_change_end(struct db *db);
 /* db_commit with both around it. */
 bool pulse_commit(struct db_conn *conn, int64_t deadline_ms, struct err *err);
-/* The same for a transaction that sees one moment, in which another's change of the number would be a conflict: it is raised,
- * when asked for, behind the commit. */
+/* The same for a transaction that sees one moment, in which another's change of the number would be a conflict: it is
+ * raised, when asked for, behind the commit. */
 bool pulse_commit_behind(struct db_conn *conn, bool raise, int64_t deadline_ms, struct err *err);
 
 struct pulse_keeper;

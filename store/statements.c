@@ -10,15 +10,16 @@ enum { TEXT_BYTES_MOST = 1 << 20 };
 /* Of these each run does all, mostly planning, and their best plan doesn't depend on parameters. Those over arrays and
  * optional filters are planned for what they are asked. */
 static const char *const constant_statements[KEPT_STATEMENTS] = {
-    "dropped_days", "late_hits", "ledger_floor", "ledger_served", "ledger_snapshot", "ledger_work", "presence_counts", "pulse",
-    "run_claim",    "run_create", "run_finish",  "run_hold",      "run_read",        "run_results", "run_state",       "run_work",
-    "schedules_wait",
+    "dropped_days",    "late_hits",   "ledger_floor", "ledger_served", "ledger_snapshot", "ledger_work",
+    "presence_counts", "pulse",       "run_claim",    "run_create",    "run_finish",      "run_hold",
+    "run_read",        "run_results", "run_state",    "run_work",      "schedules_wait",
 };
 
 /* One plan for all parameters: it finds what it is asked for by indexes. Estimates
  * don't know the parameters, and by them reading whole tables can look cheaper. */
-static const char plans_shared_sql[] = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; "
-                                       "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+static const char plans_shared_sql[] =
+    "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; "
+    "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 static const char plans_own_sql[] = "SET LOCAL plan_cache_mode = auto; SET LOCAL enable_seqscan = on; "
                                     "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on";
 
@@ -32,7 +33,8 @@ void statements_forget(struct db_conn *conn) {
         free(conn->repeated[i].sql);
 }
 
-bool statement_name(struct db_conn *conn, const char *sql, char name[STATEMENT_NAME], int64_t deadline_ms, struct err *err) {
+bool statement_name(struct db_conn *conn, const char *sql, char name[STATEMENT_NAME], int64_t deadline_ms,
+                    struct err *err) {
     size_t place = 0;
     while (place < KEPT_STATEMENTS && conn->db->kept[place] != sql)
         place++;

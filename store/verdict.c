@@ -138,8 +138,8 @@ static bool last_read(struct reading *reading, struct db_conn *conn, int64_t dea
         if (reading->last[d] == 0)
             buf_printf(&sql, "%s(SELECT max(id) FROM dict.%s)", sql.len ? ", " : "SELECT ",
                        schema_dictionary((enum schema_dictionary_id)d)->name);
-    DB_ROWS_AUTO *rows = buf_cstr(&sql) ? db_query_repeated(conn, sql.ptr, NULL, 0, deadline_ms, err)
-                                        : (err_memory(err), NULL);
+    DB_ROWS_AUTO *rows =
+        buf_cstr(&sql) ? db_query_repeated(conn, sql.ptr, NULL, 0, deadline_ms, err) : (err_memory(err), NULL);
     for (size_t d = 0, column = 0; rows && d < DICT_COUNT; d++)
         if (reading->last[d] == 0)
             reading->last[d] = (int32_t)db_int(rows, 0, column++);

@@ -19,7 +19,8 @@ OWNED_BY(verdicts_free) struct verdicts *verdicts_new(void);
  * events that its snapshot shows have only values that are decided here. */
 bool verdicts_read(struct db_conn *conn, struct arena *arena, const struct kql_program *const *programs, size_t count,
                    struct verdict_ids ***out, int64_t deadline_ms, struct err *err);
-/* Decides at most so many more values of each dictionary, and keeps that for whoever asks later. *more: some are left. */
+/* Decides at most so many more values of each dictionary, and keeps that for whoever asks later. *more: some are left.
+ */
 bool verdicts_advance(struct db_conn *conn, const struct kql_program *const *programs, size_t count, int32_t most,
                       bool *more, int64_t deadline_ms, struct err *err);
 /* The program's SQL with those verdicts. */
