@@ -248,7 +248,7 @@ static void one_thing_is_lines_and_short_tables_on_a_terminal_and_json_in_a_pipe
     free(hunt_command(&probe_server, 0, WORDS("run", "--tool", "Probe", "--as-of", "2026-07-20")));
     free(hunt_command(&probe_server, 0, WORDS("schedules", "create", "nightly", "--cron", "30 6 * * *", "--tool=Probe")));
     free(hunt_command(&probe_server, 0, WORDS("webhooks", "add", "https://hooks.example/x", "--types", "grew,new_device")));
-    expect_terminal(WORDS("devices"), WORDS("device_name      tools  last_seen         silent\r\n", "pc.corp.example  Probe  2026-07-18T10:00  true"));
+    expect_terminal(WORDS("devices"), WORDS("device_name      tools  last_seen            silent\r\n", "pc.corp.example  Probe  2026-07-18T10:00:00  true"));
     expect_terminal(WORDS("devices", "d1", "--as-of=2026-07-20"),
                     WORDS("device_id       d1\r\n", "machine_group   Lab", "flags           none\r\n", "last_event_day  2026-07-18",
                           "probe-create-process", "0 +11", "\r\nProbe  new", "\r\n00000000000000000000000000000000000000ab  "));
